@@ -1,0 +1,108 @@
+//! Why a goroutine waits and on what kind of primitive, in Go's words.
+
+use core::fmt;
+
+/// Why a goroutine is parked. `Display` prints the words Go uses in its goroutine dumps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum WaitReason {
+    /// Receiving from a channel.
+    ChanReceive,
+    /// Sending to a channel.
+    ChanSend,
+    /// Receiving from a nil channel.
+    ChanReceiveNil,
+    /// Sending to a nil channel.
+    ChanSendNil,
+    /// A `select!` with at least one arm.
+    Select,
+    /// A `select!` without arms.
+    SelectNoCases,
+    /// Locking a `Mutex`.
+    MutexLock,
+    /// Waiting for a `WaitGroup`.
+    WaitGroupWait,
+    /// Asleep until a timer fires.
+    Sleep,
+    /// Waiting until a context is done.
+    ContextDone,
+    /// Joining another goroutine.
+    Join,
+    /// Parked with a live waker that somebody else holds.
+    External,
+    /// Parked with neither a leaf nor a waker: nothing can ever make it ready.
+    NoWaker,
+    /// Runnable, but not running yet.
+    Runnable,
+    /// Inside a poll.
+    Running,
+}
+
+impl WaitReason {
+    /// The words printed in reports and accepted by rules and expectations.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ChanReceive => "chan receive",
+            Self::ChanSend => "chan send",
+            Self::ChanReceiveNil => "chan receive (nil chan)",
+            Self::ChanSendNil => "chan send (nil chan)",
+            Self::Select => "select",
+            Self::SelectNoCases => "select (no cases)",
+            Self::MutexLock => "sync.Mutex.Lock",
+            Self::WaitGroupWait => "sync.WaitGroup.Wait",
+            Self::Sleep => "sleep",
+            Self::ContextDone => "context done",
+            Self::Join => "join",
+            Self::External => "external",
+            Self::NoWaker => "no waker kept",
+            Self::Runnable => "runnable",
+            Self::Running => "running",
+        }
+    }
+}
+
+impl fmt::Display for WaitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The kinds of primitive that the inspection knows. `Display` prints the word used in reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum PrimitiveKind {
+    /// `Chan<T>`, or the pair made by `channel()`.
+    Chan,
+    /// `sync::Mutex`.
+    Mutex,
+    /// `sync::WaitGroup`.
+    WaitGroup,
+    /// An armed timer: `sleep`, `timeout`, `after`.
+    Timer,
+    /// A `Context`.
+    Context,
+    /// A goroutine, as the target of a join.
+    Goroutine,
+}
+
+impl PrimitiveKind {
+    /// The word printed in reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Chan => "chan",
+            Self::Mutex => "mutex",
+            Self::WaitGroup => "waitgroup",
+            Self::Timer => "timer",
+            Self::Context => "context",
+            Self::Goroutine => "goroutine",
+        }
+    }
+}
+
+impl fmt::Display for PrimitiveKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

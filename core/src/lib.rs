@@ -1,0 +1,2 @@
+//! The runtime of gmp.
+pub mod inspect;

@@ -1,0 +1,1 @@
+//! Programs a newcomer runs first; each one is in this folder as an example target.

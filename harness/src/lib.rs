@@ -1,0 +1,9 @@
+//! gmp.
+pub mod leak {
+    //! leak
+    pub mod verdict;
+}
+pub mod report {
+    //! report
+    pub mod finding;
+}

@@ -1,0 +1,263 @@
+//! The model of a report: plain data that the detector fills in and every output reads.
+
+use core::time::Duration;
+use std::path::PathBuf;
+
+use gmp_core::inspect::{GoroutineId, PrimitiveId, PrimitiveKind, WaitReason};
+
+use crate::leak::verdict::Verdict;
+
+/// Everything one check has to say about one scope.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Name of the test, or of the scope.
+    pub name: String,
+    /// How the body ended.
+    pub outcome: BodyOutcome,
+    /// Groups of equal leaks, the most telling first.
+    pub findings: Vec<Finding>,
+    /// Goroutines other than the body that panicked.
+    pub panics: Vec<GoroutinePanic>,
+    /// What destructors did while stuck goroutines were reaped.
+    pub reap_notes: Vec<String>,
+    /// The contexts of the scope, roots first; empty when nothing waits for one.
+    pub contexts: Vec<ContextNode>,
+    /// What was alive when the scope opened, and what is alive at the check.
+    pub stock: Stock,
+    /// What each allow rule hid.
+    pub hidden: Vec<Hidden>,
+    /// From the body's end to the last verdict, symbols apart.
+    pub verdict_after: Duration,
+}
+
+/// How the body of a test or scope ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BodyOutcome {
+    /// It returned, successfully.
+    Passed,
+    /// It returned a failure (`Err`), already printed.
+    Failed,
+    /// It panicked with this message.
+    Panicked(String),
+    /// It is blocked, and nothing can release it: "all goroutines are asleep".
+    Asleep,
+    /// It had not ended after this time.
+    TimedOut(Duration),
+    /// There is no body: a check that was asked for by hand.
+    NoBody,
+}
+
+/// One group of goroutines that leaked in the same way: same verdict, spawn line and wait set.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// How sure it is.
+    pub verdict: Verdict,
+    /// Why the goroutine is parked; `Select` where several leaves belong to one select.
+    pub reason: WaitReason,
+    /// How many goroutines are in this group.
+    pub count: usize,
+    /// The first few of them.
+    pub goroutines: Vec<GoroutineId>,
+    /// The group is the test body itself.
+    pub is_body: bool,
+    /// How long the longest-waiting of them has been parked.
+    pub waited: Duration,
+    /// What it waits for: one entry a leaf. Empty for External, NoWaker and Running.
+    pub waits: Vec<Wait>,
+    /// Where it was started.
+    pub created_at: SourceLine,
+    /// Who started it; `None` for the body and for goroutines started from outside the runtime.
+    pub created_by: Option<GoroutineId>,
+    /// The async stack, innermost function first, runtime frames trimmed. A goroutine that waits on
+    /// several branches (`join!`, `select!`) has one stack a branch.
+    pub stacks: Vec<Vec<Frame>>,
+    /// Further sentences of evidence ("its M was abandoned", "lost wake-up", ..).
+    pub notes: Vec<String>,
+}
+
+/// One leaf of a parked goroutine.
+#[derive(Clone, Debug)]
+pub struct Wait {
+    /// Why this leaf waits.
+    pub reason: WaitReason,
+    /// The line of the user's operation.
+    pub at: SourceLine,
+    /// The primitive it waits on; `None` for a nil channel or an empty select.
+    pub primitive: Option<Primitive>,
+}
+
+/// A primitive as it was when the scope was frozen.
+#[derive(Clone, Debug)]
+pub struct Primitive {
+    /// Its identity.
+    pub id: PrimitiveId,
+    /// Its kind.
+    pub kind: PrimitiveKind,
+    /// Where it was created; `None` when it was made outside any watched scope.
+    pub created_at: Option<SourceLine>,
+    /// Its figures.
+    pub figure: Figure,
+}
+
+/// The figures of a primitive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Figure {
+    /// A channel: values in the buffer, capacity, closed.
+    Chan {
+        /// Values in the buffer.
+        len: usize,
+        /// Capacity; zero is a rendezvous.
+        cap: usize,
+        /// Live handles that can send, as far as they are counted.
+        senders: usize,
+        /// Live handles that can receive.
+        receivers: usize,
+    },
+    /// A mutex and its holder.
+    Mutex {
+        /// The goroutine that locked it.
+        holder: Option<GoroutineId>,
+        /// Where it was locked.
+        locked_at: Option<SourceLine>,
+    },
+    /// A WaitGroup: its counter, and the lines that added and the lines that were done.
+    WaitGroup {
+        /// The counter.
+        counter: i64,
+        /// Lines of `add` with their sums.
+        adds: Vec<(SourceLine, i64)>,
+        /// Lines of `done` with their counts.
+        dones: Vec<(SourceLine, i64)>,
+    },
+    /// A timer and the time left.
+    Timer {
+        /// Time until it fires.
+        due_in: Duration,
+    },
+    /// A context: see [`Report::contexts`].
+    Context {
+        /// Live cancel handles of it and of its ancestors.
+        cancel_handles: usize,
+        /// Time until the nearest deadline.
+        deadline_in: Option<Duration>,
+        /// It, or an ancestor, is the context that the harness cancels when the body ends.
+        below_test_context: bool,
+    },
+    /// A goroutine that is joined.
+    Goroutine {
+        /// Which.
+        target: GoroutineId,
+    },
+    /// Nothing to say.
+    None,
+}
+
+/// A position in the user's source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceLine {
+    /// File, as the compiler named it.
+    pub file: PathBuf,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1; 0 when unknown.
+    pub column: u32,
+}
+
+/// One function of an async stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Demangled path without hash and without the `{{closure}}` of async functions.
+    pub function: String,
+    /// Where in it; `None` without debug information.
+    pub at: Option<SourceLine>,
+}
+
+/// A goroutine other than the body that panicked.
+#[derive(Clone, Debug)]
+pub struct GoroutinePanic {
+    /// Which.
+    pub goroutine: GoroutineId,
+    /// Where it was started.
+    pub created_at: SourceLine,
+    /// The panic message.
+    pub message: String,
+}
+
+/// A context in the tree.
+#[derive(Clone, Debug)]
+pub struct ContextNode {
+    /// Its identity.
+    pub id: PrimitiveId,
+    /// The function that made it: `background`, `with_cancel`, `with_timeout`, ..
+    pub kind: &'static str,
+    /// Where it was made.
+    pub created_at: SourceLine,
+    /// The goroutine that made it.
+    pub created_by: Option<GoroutineId>,
+    /// Its state.
+    pub state: ContextState,
+    /// Goroutines that wait until it is done.
+    pub waiting: Vec<GoroutineId>,
+    /// Made from `background()` inside a goroutine that already had a context: the chain is broken
+    /// here. Holds where the context that should have been its parent was made.
+    pub broken_from: Option<SourceLine>,
+    /// Children.
+    pub children: Vec<ContextNode>,
+}
+
+/// The state of a context.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContextState {
+    /// Not done.
+    Active {
+        /// Live cancel handles of this node alone; `None` where the kind has none.
+        cancel_handles: Option<usize>,
+        /// Time until its own deadline.
+        deadline_in: Option<Duration>,
+    },
+    /// Cancelled, at this line if known.
+    Cancelled {
+        /// Where `cancel` was called.
+        at: Option<SourceLine>,
+    },
+    /// Its deadline passed.
+    DeadlineExceeded,
+}
+
+/// What is alive, by kind, before and after.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stock {
+    /// When the scope opened.
+    pub before: Counts,
+    /// At the check.
+    pub after: Counts,
+}
+
+/// Live things by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Goroutines.
+    pub goroutines: usize,
+    /// Channels.
+    pub chans: usize,
+    /// WaitGroups.
+    pub waitgroups: usize,
+    /// Mutexes.
+    pub mutexes: usize,
+    /// Armed timers.
+    pub timers: usize,
+    /// Contexts.
+    pub contexts: usize,
+}
+
+/// What one allow rule hid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hidden {
+    /// The rule as it was written.
+    pub rule: String,
+    /// Where it came from: `GMP_LEAK_IGNORE`, `#[gmp::test(ignore(..))]`, ..
+    pub source: String,
+    /// How many goroutines it hid.
+    pub count: usize,
+}
