@@ -3,7 +3,5 @@ pub mod leak {
     //! leak
     pub mod verdict;
 }
-pub mod report {
-    //! report
-    pub mod finding;
-}
+#[cfg(feature = "test")]
+pub mod report;

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::path::PathBuf;
 
-use gmp_core::inspect::{GoroutineId, PrimitiveId, PrimitiveKind, WaitReason};
+use gmp_core::inspect::{GoroutineId, Location, PrimitiveId, PrimitiveKind, WaitReason};
 
 use crate::leak::verdict::Verdict;
 
@@ -103,7 +103,7 @@ pub struct Primitive {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Figure {
-    /// A channel: values in the buffer, capacity, closed.
+    /// A channel.
     Chan {
         /// Values in the buffer.
         len: usize,
@@ -113,6 +113,8 @@ pub enum Figure {
         senders: usize,
         /// Live handles that can receive.
         receivers: usize,
+        /// Made by `channel()`, whose ends close by drop; a `Chan` only closes by `close`.
+        pair: bool,
     },
     /// A mutex and its holder.
     Mutex {
@@ -164,8 +166,14 @@ pub struct SourceLine {
     pub column: u32,
 }
 
+impl From<Location> for SourceLine {
+    fn from(at: Location) -> Self {
+        Self { file: PathBuf::from(at.file()), line: at.line(), column: at.column() }
+    }
+}
+
 /// One function of an async stack.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Frame {
     /// Demangled path without hash and without the `{{closure}}` of async functions.
     pub function: String,
