@@ -1,6 +1,8 @@
 //! gmp.
 pub mod leak {
     //! leak
+    #[cfg(feature = "test")]
+    pub mod rules;
     pub mod verdict;
 }
 #[cfg(feature = "test")]

@@ -1,0 +1,103 @@
+//! The kinds of allow rule and what each of them looks at.
+
+use core::fmt;
+
+use gmp_core::inspect::PrimitiveKind;
+
+use super::matching::Pattern;
+use crate::report::finding::{Finding, SourceLine};
+
+/// What a rule is matched against. `Display` prints the word that rules are written with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The function of any frame; the default.
+    Any,
+    /// The innermost function.
+    Top,
+    /// The place of the `go` that started the goroutine.
+    CreatedBy,
+    /// Any place: of a frame, of an awaited operation, of the `go`.
+    File,
+    /// The name of the test.
+    Test,
+    /// The wait reason.
+    Reason,
+    /// The place where a primitive it waits on was created.
+    Primitive(PrimitiveKind),
+}
+
+/// Every kind, as it is written.
+const KINDS: [(&str, Kind); 12] = [
+    ("any", Kind::Any),
+    ("top", Kind::Top),
+    ("created-by", Kind::CreatedBy),
+    ("file", Kind::File),
+    ("test", Kind::Test),
+    ("reason", Kind::Reason),
+    primitive(PrimitiveKind::Chan),
+    primitive(PrimitiveKind::Mutex),
+    primitive(PrimitiveKind::WaitGroup),
+    primitive(PrimitiveKind::Timer),
+    primitive(PrimitiveKind::Context),
+    primitive(PrimitiveKind::Goroutine),
+];
+
+const fn primitive(kind: PrimitiveKind) -> (&'static str, Kind) {
+    (kind.as_str(), Kind::Primitive(kind))
+}
+
+impl Kind {
+    /// The words that rules are written with.
+    pub(super) const NAMES: [&'static str; KINDS.len()] = {
+        let mut names = [""; KINDS.len()];
+        let mut index = 0;
+        while index < KINDS.len() {
+            names[index] = KINDS[index].0;
+            index += 1;
+        }
+        names
+    };
+
+    /// The kind that is written so.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        KINDS.iter().find(|(known, _)| *known == name).map(|&(_, kind)| kind)
+    }
+
+    /// Whether `pattern`, under this kind, speaks of `finding` in `test`.
+    pub(super) fn matches(self, pattern: &Pattern, test: &str, finding: &Finding) -> bool {
+        let place = |place: &SourceLine| pattern.matches_place(place);
+        let stacks = finding.stacks.iter();
+        match self {
+            Self::Any => stacks.flatten().any(|frame| pattern.matches_path(&frame.function)),
+            Self::Top => stacks
+                .filter_map(|stack| stack.first())
+                .any(|frame| pattern.matches_path(&frame.function)),
+            Self::CreatedBy => place(&finding.created_at),
+            Self::File => {
+                place(&finding.created_at)
+                    || finding.waits.iter().any(|wait| place(&wait.at))
+                    || stacks.flatten().filter_map(|frame| frame.at.as_ref()).any(place)
+            }
+            Self::Test => pattern.matches_path(test),
+            Self::Reason => {
+                let leaves = finding.waits.iter().map(|wait| wait.reason);
+                leaves.chain([finding.reason]).any(|reason| pattern.matches_whole(reason.as_str()))
+            }
+            Self::Primitive(kind) => finding
+                .waits
+                .iter()
+                .filter_map(|wait| wait.primitive.as_ref())
+                .filter(|primitive| primitive.kind == kind)
+                .filter_map(|primitive| primitive.created_at.as_ref())
+                .any(place),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = KINDS.iter().find(|(_, kind)| kind == self).map(|&(name, _)| name);
+        f.write_str(name.unwrap_or("?"))
+    }
+}

@@ -1,0 +1,209 @@
+//! The environment variables that the harness reads, checked once for the whole process.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `GMP_LEAK_IGNORE` | allow rules, see [`rules`](crate::leak::rules) |
+//! | `GMP_LEAK_MAIN` | `1`: check for leaks when the process exits, also in a program without tests |
+//!
+//! A misspelt name would silently do nothing, so any other variable that starts with `GMP_LEAK_`, or
+//! that is one or two letters away from a known name, is an error. Other `GMP_` variables belong to
+//! somebody else. An empty value means the same as no variable.
+
+use std::ffi::{OsStr, OsString};
+use std::sync::OnceLock;
+
+use crate::leak::rules::nearest::{distance, nearest};
+use crate::leak::rules::{RuleError, Rules, Source};
+
+const LEAK_IGNORE: &str = "GMP_LEAK_IGNORE";
+const LEAK_MAIN: &str = "GMP_LEAK_MAIN";
+
+/// The variables that the harness reads.
+const KNOWN: [&str; 2] = [LEAK_IGNORE, LEAK_MAIN];
+/// Names with this start are ours alone.
+const RESERVED: &str = "GMP_LEAK_";
+
+/// What the environment asks for.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Settings {
+    /// `GMP_LEAK_IGNORE`: the allow rules for every test of the process.
+    pub leak_ignore: Rules,
+    /// `GMP_LEAK_MAIN`: check for leaks when the process exits.
+    pub leak_main: bool,
+}
+
+/// Every fault of the environment, in the order of the variables' names.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", lines(faults))]
+pub struct SettingsError {
+    faults: Vec<Fault>,
+}
+
+/// What is wrong with one variable.
+#[derive(Clone, Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    BadRule(#[from] RuleError),
+    #[error("{name}: the value `{shown}` is not valid UTF-8")]
+    NotUtf8 { name: String, shown: String },
+    #[error("{name}: `{value}` is neither `1` nor `0`")]
+    NotASwitch { name: &'static str, value: String },
+    #[error(
+        "{name}: no such variable{}; known are {}",
+        meant.map(|known| format!(", did you mean `{known}`?")).unwrap_or_default(),
+        KNOWN.join(", ")
+    )]
+    UnknownName { name: String, meant: Option<&'static str> },
+}
+
+/// The settings of this process, read at the first call.
+///
+/// # Errors
+/// Every variable that cannot be read, the same at each call.
+pub fn settings() -> Result<&'static Settings, &'static SettingsError> {
+    static SETTINGS: OnceLock<Result<Settings, SettingsError>> = OnceLock::new();
+    SETTINGS.get_or_init(|| Settings::from_vars(std::env::vars_os())).as_ref()
+}
+
+impl Settings {
+    /// Reads the settings from these names and values.
+    ///
+    /// # Errors
+    /// Every variable that cannot be read.
+    pub fn from_vars(
+        vars: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, SettingsError> {
+        let mut vars: Vec<_> = vars
+            .into_iter()
+            .map(|(name, value)| (canonical(&name), value))
+            .filter(|(name, value)| name.starts_with("GMP_") && !value.is_empty())
+            .collect();
+        vars.sort();
+        let mut settings = Self::default();
+        let faults: Vec<Fault> =
+            vars.iter().filter_map(|(name, value)| settings.read(name, value).err()).collect();
+        if faults.is_empty() { Ok(settings) } else { Err(SettingsError { faults }) }
+    }
+
+    /// Takes over the variable `name`, or leaves it alone when it is somebody else's.
+    fn read(&mut self, name: &str, value: &OsStr) -> Result<(), Fault> {
+        match name {
+            LEAK_IGNORE => self.leak_ignore = Rules::parse(Source::ENV, text(name, value)?)?,
+            LEAK_MAIN => self.leak_main = switch(LEAK_MAIN, text(name, value)?)?,
+            _ if name.starts_with(RESERVED) => {
+                return Err(Fault::UnknownName {
+                    name: name.to_owned(),
+                    meant: nearest(name, &KNOWN),
+                });
+            }
+            _ => {
+                if let Some(known) = KNOWN.into_iter().find(|known| distance(name, known) <= 2) {
+                    return Err(Fault::UnknownName { name: name.to_owned(), meant: Some(known) });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name as it is compared. Windows does not tell upper from lower case in names.
+fn canonical(name: &OsStr) -> String {
+    let name = name.to_string_lossy();
+    if cfg!(windows) { name.to_uppercase() } else { name.into_owned() }
+}
+
+/// The value as text.
+fn text<'a>(name: &str, value: &'a OsStr) -> Result<&'a str, Fault> {
+    value.to_str().ok_or_else(|| Fault::NotUtf8 {
+        name: name.to_owned(),
+        shown: value.to_string_lossy().into_owned(),
+    })
+}
+
+/// The value of a variable that is on or off.
+fn switch(name: &'static str, value: &str) -> Result<bool, Fault> {
+    match value.trim() {
+        "1" => Ok(true),
+        "0" => Ok(false),
+        _ => Err(Fault::NotASwitch { name, value: value.to_owned() }),
+    }
+}
+
+fn lines(faults: &[Fault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(vars: &[(&str, &str)]) -> Result<Settings, String> {
+        let vars = vars.iter().map(|&(name, value)| (name.into(), value.into()));
+        Settings::from_vars(vars).map_err(|error| error.to_string())
+    }
+
+    fn not_utf8() -> OsString {
+        #[cfg(unix)]
+        return std::os::unix::ffi::OsStringExt::from_vec(b"top:\xffx".to_vec());
+        #[cfg(windows)]
+        return std::os::windows::ffi::OsStringExt::from_wide(&[0x74, 0xd800, 0x78]);
+    }
+
+    #[test]
+    fn an_environment_without_our_variables_gives_the_defaults() {
+        let settings = read(&[("PATH", "/bin"), ("GMP_LEAK_IGNORE", "")]).expect("good");
+        assert!(settings.leak_ignore.is_empty());
+        assert!(!settings.leak_main);
+    }
+
+    #[test]
+    fn good_values_are_taken_over() {
+        let vars = [("GMP_LEAK_IGNORE", "a, top:b"), ("GMP_LEAK_MAIN", "1")];
+        let settings = read(&vars).expect("good");
+        assert_eq!(settings.leak_ignore.iter().count(), 2);
+        assert!(settings.leak_main);
+        assert!(!read(&[("GMP_LEAK_MAIN", "0")]).expect("good").leak_main);
+    }
+
+    #[test]
+    fn every_fault_is_reported_with_its_variable() {
+        let shown = read(&[
+            ("GMP_LEAK_MAIN", "yes"),
+            ("GMP_LEAK_IGNORE", "top:["),
+            ("GMP_LEAK_INGORE", "a"),
+            ("GMP_LEAK_COLOUR", "a"),
+            ("GMP_LEEK_IGNORE", "a"),
+        ])
+        .expect_err("all bad");
+        let starts = [
+            "GMP_LEAK_COLOUR: no such variable; known are GMP_LEAK_IGNORE, GMP_LEAK_MAIN",
+            "GMP_LEAK_IGNORE: `[` is never closed",
+            "    top:[",
+            "        ^ a class",
+            "GMP_LEAK_INGORE: no such variable, did you mean `GMP_LEAK_IGNORE`?; known",
+            "GMP_LEAK_MAIN: `yes` is neither `1` nor `0`",
+            "GMP_LEEK_IGNORE: no such variable, did you mean `GMP_LEAK_IGNORE`?; known",
+        ];
+        assert_eq!(shown.lines().count(), starts.len(), "{shown}");
+        for (line, start) in shown.lines().zip(starts) {
+            assert!(line.starts_with(start), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_not_utf8_is_an_error_that_names_the_variable() {
+        let vars = [("GMP_LEAK_IGNORE".into(), not_utf8())];
+        let shown = Settings::from_vars(vars).expect_err("bad").to_string();
+        assert!(shown.starts_with("GMP_LEAK_IGNORE: the value `t"), "{shown}");
+        assert!(shown.contains('\u{fffd}'), "{shown}");
+        assert!(shown.ends_with("is not valid UTF-8"), "{shown}");
+    }
+
+    #[test]
+    fn variables_of_others_are_left_alone() {
+        assert!(read(&[("GMP_DEBUG", "schedtrace=1000"), ("GMP_DIR", "/opt")]).is_ok());
+        let not_ours = [("GMP_PREFIX".into(), not_utf8()), (not_utf8(), "x".into())];
+        assert!(Settings::from_vars(not_ours).is_ok());
+    }
+}
