@@ -7,3 +7,5 @@ pub mod leak {
 }
 #[cfg(feature = "test")]
 pub mod report;
+#[cfg(feature = "test")]
+pub mod settings;

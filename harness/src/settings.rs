@@ -51,7 +51,7 @@ enum Fault {
     NotASwitch { name: &'static str, value: String },
     #[error(
         "{name}: no such variable{}; known are {}",
-        meant.map(|known| format!(", did you mean `{known}`?")).unwrap_or_default(),
+        meant.map(|known| format!(" (did you mean `{known}`?)")).unwrap_or_default(),
         KNOWN.join(", ")
     )]
     UnknownName { name: String, meant: Option<&'static str> },
@@ -91,17 +91,7 @@ impl Settings {
         match name {
             LEAK_IGNORE => self.leak_ignore = Rules::parse(Source::ENV, text(name, value)?)?,
             LEAK_MAIN => self.leak_main = switch(LEAK_MAIN, text(name, value)?)?,
-            _ if name.starts_with(RESERVED) => {
-                return Err(Fault::UnknownName {
-                    name: name.to_owned(),
-                    meant: nearest(name, &KNOWN),
-                });
-            }
-            _ => {
-                if let Some(known) = KNOWN.into_iter().find(|known| distance(name, known) <= 2) {
-                    return Err(Fault::UnknownName { name: name.to_owned(), meant: Some(known) });
-                }
-            }
+            _ => return misspelt(name),
         }
         Ok(())
     }
@@ -111,6 +101,20 @@ impl Settings {
 fn canonical(name: &OsStr) -> String {
     let name = name.to_string_lossy();
     if cfg!(windows) { name.to_uppercase() } else { name.into_owned() }
+}
+
+/// Refuses a name that we do not know but that nobody else can mean.
+fn misspelt(name: &str) -> Result<(), Fault> {
+    let meant = match name.strip_prefix(RESERVED) {
+        Some(own) => {
+            KNOWN.into_iter().find(|known| nearest(own, &[&known[RESERVED.len()..]]).is_some())
+        }
+        None => match KNOWN.into_iter().find(|known| distance(name, known) <= 2) {
+            None => return Ok(()),
+            known => known,
+        },
+    };
+    Err(Fault::UnknownName { name: name.to_owned(), meant })
 }
 
 /// The value as text.
@@ -181,9 +185,9 @@ mod tests {
             "GMP_LEAK_IGNORE: `[` is never closed",
             "    top:[",
             "        ^ a class",
-            "GMP_LEAK_INGORE: no such variable, did you mean `GMP_LEAK_IGNORE`?; known",
+            "GMP_LEAK_INGORE: no such variable (did you mean `GMP_LEAK_IGNORE`?); known",
             "GMP_LEAK_MAIN: `yes` is neither `1` nor `0`",
-            "GMP_LEEK_IGNORE: no such variable, did you mean `GMP_LEAK_IGNORE`?; known",
+            "GMP_LEEK_IGNORE: no such variable (did you mean `GMP_LEAK_IGNORE`?); known",
         ];
         assert_eq!(shown.lines().count(), starts.len(), "{shown}");
         for (line, start) in shown.lines().zip(starts) {
