@@ -67,10 +67,10 @@ impl Pattern {
     }
 
     /// Matches a function or the name of a test: segments between `::`.
+    ///
+    /// The simplified path has no `<`, so only patterns without one can match there.
     pub(super) fn matches_path(&self, path: &str) -> bool {
-        self.matches_segments(path, "::") || {
-            !self.has_angle() && self.matches_segments(&simplify(path), "::")
-        }
+        self.matches_segments(path, "::") || self.matches_segments(&simplify(path), "::")
     }
 
     /// Matches a place in the source: segments between `/`, with or without line and column.
@@ -103,13 +103,6 @@ impl Pattern {
                 }
                 Self::Glob(_) => false,
             }
-    }
-
-    fn has_angle(&self) -> bool {
-        match self {
-            Self::Words(words) => words.contains('<'),
-            Self::Glob(tokens) => tokens.contains(&Token::Literal('<')),
-        }
     }
 }
 
