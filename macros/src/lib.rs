@@ -1,1 +1,86 @@
-//! The macros of gmp.
+//! The attribute macros of gmp: `#[gmp::test]` and `#[gmp::main]`.
+//!
+//! Use them through the crate `gmp`, which re-exports them and holds what they expand to.
+
+mod attributes;
+mod duration;
+mod errors;
+mod expect;
+mod function;
+mod main_;
+mod options;
+mod test;
+
+use proc_macro::TokenStream;
+
+/// Runs a function as a test on a runtime of its own and fails when a goroutine outlives it.
+///
+/// It sits on an `async fn` or a plain `fn` without arguments that returns any
+/// [`Termination`](std::process::Termination), such as `()` or `Result<(), E>`. It serves the
+/// built-in harness as well as `harness = false` targets that call `gmp::test_main!()`.
+///
+/// # Options
+///
+/// | option | meaning |
+/// |---|---|
+/// | `timeout = "60s"` | how long the body may take |
+/// | `linger = "100ms"` | how long to wait for goroutines that something may still wake |
+/// | `ignore("rule", ..)` | leaks that match one of these rules are counted, but do not fail the test |
+/// | `expect_leak` | the test fails unless something leaks |
+/// | `expect_leak("2 chan receive: Proven", ..)` | the test fails unless exactly these leak |
+/// | `crate = some::path` | where gmp is found, for crates that re-export it |
+///
+/// A duration is a string of numbers with a unit (`ns`, `us`, `ms`, `s`, `m`, `h`), such as
+/// `"1.5s"` or `"1m30s"`. An expectation is `"[count ]wait reason[: Verdict]"`.
+///
+/// `#[should_panic]` and `#[ignore]` mean what they mean beside `#[test]`. A plain `#[test]` below
+/// this attribute is absorbed, so adding `#[gmp::test]` above it is enough.
+///
+/// # Errors
+///
+/// A wrong option, an argument, a generic parameter, a second `#[gmp::test]`, or the test attribute
+/// of another runtime is a compile error that points at it.
+///
+/// # Example
+///
+/// ```ignore
+/// #[gmp::test(timeout = "5s")]
+/// async fn answers() -> Result<(), std::num::ParseIntError> {
+///     let ch = gmp::chan(1);
+///     ch.send("42").await;
+///     assert_eq!(ch.recv().await.unwrap().parse::<u32>()?, 42);
+///     Ok(())
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
+    test::expand(options.into(), item.into()).into()
+}
+
+/// Runs an `async fn main` as the main goroutine of a fresh runtime.
+///
+/// The function keeps its name and return type; it becomes a plain function that returns when the
+/// main goroutine has returned.
+///
+/// # Options
+///
+/// `crate = some::path` says where gmp is found, for crates that re-export it.
+///
+/// # Errors
+///
+/// A function that is not `async`, takes arguments or has generic parameters, and an unknown option
+/// are compile errors that point at the place.
+///
+/// # Example
+///
+/// ```ignore
+/// #[gmp::main]
+/// async fn main() {
+///     let worker = gmp::go(async { 6 * 7 });
+///     println!("{}", worker.await);
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
+    main_::expand(options.into(), item.into()).into()
+}

@@ -1,0 +1,201 @@
+//! Parses the options in the parentheses of an attribute: one grammar for all macros.
+
+use std::time::Duration;
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path, Token, parenthesized, parse_quote};
+
+use crate::duration;
+use crate::errors::{Errors, did_you_mean};
+
+/// An option that a macro knows.
+pub(crate) struct Known {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// How it is written, for messages.
+    pub(crate) form: &'static str,
+}
+
+/// The option every macro has.
+pub(crate) const CRATE: Known = Known { name: "crate", form: "crate = some::path" };
+
+/// An option as the user gave it.
+pub(crate) struct Given {
+    name: Ident,
+    known: &'static Known,
+    value: Value,
+}
+
+enum Value {
+    /// `name`
+    Bare,
+    /// `name = value`
+    Assigned(Box<Expr>),
+    /// `name(value, ..)`
+    List(Punctuated<Expr, Token![,]>),
+}
+
+/// Reads the options; what is wrong with one of them goes to `errors`, the others are kept.
+pub(crate) fn parse(
+    tokens: TokenStream,
+    known: &'static [Known],
+    errors: &mut Errors,
+) -> Vec<Given> {
+    let mut given = Vec::new();
+    let result = (|input: ParseStream<'_>| {
+        while !input.is_empty() {
+            if !input.peek(Ident::peek_any) {
+                return Err(input.error(format!("expected an option\noptions: {}", forms(known))));
+            }
+            let name = Ident::parse_any(input)?;
+            let value = Value::parse(input)?;
+            add(name, value, known, &mut given, errors);
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(())
+    })
+    .parse2(tokens);
+    errors.keep(result);
+    given
+}
+
+/// Adds an option to `given` when it is known and new.
+fn add(
+    name: Ident,
+    value: Value,
+    known: &'static [Known],
+    given: &mut Vec<Given>,
+    errors: &mut Errors,
+) {
+    let word = name.to_string();
+    let Some(known_as) = known.iter().find(|option| option.name == word) else {
+        let near = did_you_mean(&word, known.iter().map(|option| option.name));
+        let forms = forms(known);
+        return errors.at(name, format!("unknown option `{word}`{near}\noptions: {forms}"));
+    };
+    if given.iter().any(|earlier| earlier.known.name == word) {
+        return errors.at(name, format!("option `{word}` is given twice; keep one"));
+    }
+    given.push(Given { name, known: known_as, value });
+}
+
+fn forms(known: &[Known]) -> String {
+    crate::errors::list(known.iter().map(|option| option.form))
+}
+
+impl Value {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.peek(Token![=]) {
+            input.parse::<Token![=]>()?;
+            Ok(Self::Assigned(input.parse()?))
+        } else if input.peek(syn::token::Paren) {
+            let list;
+            parenthesized!(list in input);
+            Ok(Self::List(Punctuated::parse_terminated(&list)?))
+        } else {
+            Ok(Self::Bare)
+        }
+    }
+}
+
+impl Given {
+    /// The option's name.
+    pub(crate) fn name(&self) -> &'static str {
+        self.known.name
+    }
+
+    /// Whether the option has no value at all.
+    pub(crate) fn is_bare(&self) -> bool {
+        matches!(self.value, Value::Bare)
+    }
+
+    /// The value of an option such as `crate = some::path`.
+    pub(crate) fn path(&self) -> syn::Result<Path> {
+        match self.assigned()? {
+            Expr::Path(path) if path.qself.is_none() => Ok(path.path.clone()),
+            other => Err(self.wrong(other, "a path without quotes")),
+        }
+    }
+
+    /// The value of an option such as `linger = "100ms"`.
+    pub(crate) fn duration(&self) -> syn::Result<Duration> {
+        let text = self.string(self.assigned()?)?;
+        duration::parse(&text.value()).map_err(|why| syn::Error::new(text.span(), why))
+    }
+
+    /// The value of an option such as `timeout = "60s"`.
+    pub(crate) fn duration_above_zero(&self) -> syn::Result<Duration> {
+        let duration = self.duration()?;
+        if duration.is_zero() {
+            return Err(self.wrong(self.assigned()?, "a duration above zero"));
+        }
+        Ok(duration)
+    }
+
+    /// The values of an option such as `ignore("rule", ..)`, at least one.
+    pub(crate) fn strings(&self) -> syn::Result<Vec<LitStr>> {
+        match &self.value {
+            Value::List(list) if list.is_empty() => Err(self.incomplete("at least one string")),
+            Value::List(list) => list.iter().map(|value| self.string(value)).collect(),
+            Value::Bare => Err(self.incomplete("strings in parentheses")),
+            Value::Assigned(value) => Err(self.wrong(value, "strings in parentheses")),
+        }
+    }
+
+    fn assigned(&self) -> syn::Result<&Expr> {
+        match &self.value {
+            Value::Assigned(value) => Ok(ungrouped(value)),
+            Value::Bare => Err(self.incomplete("a value")),
+            Value::List(list) => Err(self.wrong(list, "a value after `=`")),
+        }
+    }
+
+    fn string(&self, value: &Expr) -> syn::Result<LitStr> {
+        match ungrouped(value) {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Ok(text.clone()),
+            other => Err(self.wrong(other, "a string literal")),
+        }
+    }
+
+    fn wrong(&self, place: impl ToTokens, wanted: &str) -> syn::Error {
+        // An empty list has no tokens to point at.
+        let place = place.into_token_stream();
+        let place = if place.is_empty() { self.name.to_token_stream() } else { place };
+        syn::Error::new_spanned(place, self.wants(wanted))
+    }
+
+    fn incomplete(&self, wanted: &str) -> syn::Error {
+        syn::Error::new(self.name.span(), self.wants(wanted))
+    }
+
+    fn wants(&self, wanted: &str) -> String {
+        format!("option `{}` takes {wanted}; write `{}`", self.known.name, self.known.form)
+    }
+}
+
+/// Looks through the invisible groups that surround what a `macro_rules!` macro passed on.
+fn ungrouped(mut value: &Expr) -> &Expr {
+    while let Expr::Group(group) = value {
+        value = &group.expr;
+    }
+    value
+}
+
+/// Where gmp is found when nothing else is said.
+pub(crate) fn default_crate() -> Path {
+    parse_quote!(::gmp)
+}
+
+/// An `Option` as an expression.
+pub(crate) fn optional(value: Option<impl ToTokens>) -> TokenStream {
+    match value {
+        Some(value) => quote!(::core::option::Option::Some(#value)),
+        None => quote!(::core::option::Option::None),
+    }
+}
