@@ -9,3 +9,6 @@ pub mod leak {
 pub mod report;
 #[cfg(feature = "test")]
 pub mod settings;
+
+#[cfg(feature = "test")]
+pub use gmp_macros::{main, test};

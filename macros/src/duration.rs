@@ -67,7 +67,7 @@ fn fraction_of(digits: &str, nanos: u128) -> Option<u128> {
     // More digits than this are finer than a nanosecond in every unit, and would overflow.
     let scale = 10_u128.pow(u32::try_from(digits.len()).ok().filter(|len| *len <= 15)?);
     let product = digits.parse::<u128>().ok()? * nanos;
-    (product % scale == 0).then_some(product / scale)
+    product.is_multiple_of(scale).then_some(product / scale)
 }
 
 /// The nanoseconds of a unit.

@@ -1,8 +1,8 @@
 //! The function below an attribute: its signature is parsed, its body stays as the user wrote it.
 
-use proc_macro2::{Delimiter, Group, TokenStream};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::parse::{Parse, ParseStream};
+use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, ReturnType, Safety, Signature, Token, Visibility};
 
 use crate::errors::Errors;
@@ -19,22 +19,27 @@ pub(crate) struct Function {
     pub(crate) body: Group,
 }
 
-impl Parse for Function {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let attributes = input.call(Attribute::parse_outer)?;
-        let visibility = input.parse()?;
-        let start = input.span();
-        let signature = if begins_function(input) {
-            input.parse()?
-        } else {
-            return Err(syn::Error::new(start, "this attribute goes on a function"));
-        };
-        match input.parse()? {
-            Some(proc_macro2::TokenTree::Group(body)) if body.delimiter() == Delimiter::Brace => {
-                Ok(Self { attributes, visibility, signature, body })
+impl Function {
+    /// Reads the item below `attribute`, which is named in errors.
+    pub(crate) fn parse(item: TokenStream, attribute: &str) -> syn::Result<Self> {
+        let parser = |input: ParseStream<'_>| {
+            let attributes = input.call(Attribute::parse_outer)?;
+            let visibility = input.parse()?;
+            if !begins_function(input) {
+                return Err(input.error(format!("expected a function below `{attribute}`")));
             }
-            _ => Err(syn::Error::new_spanned(signature, "this function has no body")),
-        }
+            let signature = input.parse()?;
+            match input.parse()? {
+                Some(TokenTree::Group(body)) if body.delimiter() == Delimiter::Brace => {
+                    Ok(Self { attributes, visibility, signature, body })
+                }
+                _ => Err(syn::Error::new_spanned(
+                    signature,
+                    format!("a function below `{attribute}` needs a body"),
+                )),
+            }
+        };
+        parser.parse2(item)
     }
 }
 

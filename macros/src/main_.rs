@@ -18,7 +18,7 @@ const CURES: Cures =
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let settings = Settings::parse(options, &mut errors);
-    let function: Function = match syn::parse2(item.clone()) {
+    let function = match Function::parse(item.clone(), "#[gmp::main]") {
         Ok(function) => function,
         Err(error) => {
             errors.push(error);
@@ -106,7 +106,7 @@ impl Sorted {
         quote! {
             #(#outer)*
             #visibility #fn_token #name() {
-                #[allow(dead_code, clippy::unused_async)]
+                #[allow(unused, clippy::unused_async)]
                 #bare
             }
         }

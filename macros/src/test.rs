@@ -37,7 +37,7 @@ const CURES: Cures = Cures {
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let settings = Settings::parse(options.clone(), &mut errors);
-    let function: Function = match syn::parse2(item.clone()) {
+    let function = match Function::parse(item.clone(), "#[gmp::test]") {
         Ok(function) => function,
         Err(error) => {
             errors.push(error);
@@ -208,7 +208,7 @@ impl Sorted {
         quote! {
             #[cfg(test)]
             #(#presence)*
-            #[allow(dead_code, clippy::unused_async)]
+            #[allow(unused, clippy::unused_async)]
             #(#body)*
             #visibility #bare
         }

@@ -1,0 +1,2 @@
+#[gmp::main(crates = gmp)]
+async fn main() {}

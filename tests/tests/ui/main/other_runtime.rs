@@ -1,0 +1,3 @@
+#[gmp::main]
+#[tokio::main]
+async fn main() {}

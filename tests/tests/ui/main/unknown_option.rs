@@ -1,0 +1,2 @@
+#[gmp::main(procs = 4)]
+async fn main() {}

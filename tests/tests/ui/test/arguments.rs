@@ -1,0 +1,7 @@
+#[gmp::test]
+async fn two(a: u8, b: u8) {}
+
+#[gmp::test]
+fn one(a: u8) {}
+
+fn main() {}

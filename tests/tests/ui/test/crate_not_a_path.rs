@@ -1,0 +1,7 @@
+#[gmp::test(crate = "some::path")]
+async fn string() {}
+
+#[gmp::test(crate)]
+async fn bare() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[gmp::test(timout = "5s")]
+async fn case() {}
+
+fn main() {}

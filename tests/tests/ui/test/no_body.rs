@@ -1,0 +1,4 @@
+#[gmp::test]
+async fn no_body();
+
+fn main() {}

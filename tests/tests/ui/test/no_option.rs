@@ -1,0 +1,4 @@
+#[gmp::test("5s")]
+async fn case() {}
+
+fn main() {}

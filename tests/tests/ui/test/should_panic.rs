@@ -1,0 +1,17 @@
+#[gmp::test]
+#[should_panic("boom")]
+fn no_name() {}
+
+#[gmp::test]
+#[should_panic(message = "boom")]
+fn wrong_name() {}
+
+#[gmp::test]
+#[should_panic(expected = 3)]
+fn not_a_string() {}
+
+#[gmp::test]
+#[should_panic()]
+fn empty() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[gmp::test(flavor = "multi_thread")]
+async fn case() {}
+
+fn main() {}
