@@ -1,3 +1,10 @@
 //! What a check found: the model, the symbols and source lines behind it, one file an output.
 
 pub mod finding;
+pub mod group;
+mod outline;
+pub mod remedy;
+pub mod source;
+pub mod symbols;
+pub mod text;
+mod words;
