@@ -1,1 +1,178 @@
-//! Later.
+//! Merges equal leaks into groups and puts the culprits before their victims.
+
+use std::collections::HashMap;
+
+use gmp_core::inspect::{GoroutineId, WaitReason};
+
+use super::finding::{Finding, Frame, SourceLine};
+use crate::leak::verdict::{Holder, Verdict};
+
+/// How many goroutines of a group are named.
+pub const NAMED: usize = 8;
+
+/// What goroutines of one group have in common, the stacks apart.
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    is_body: bool,
+    /// Name of the verdict, and for `Reachable` the name of the holder's verdict.
+    class: (&'static str, &'static str),
+    reason: WaitReason,
+    created_at: SourceLine,
+    waits: Vec<(WaitReason, SourceLine)>,
+}
+
+/// The groups with one key.
+#[derive(Default)]
+struct Siblings {
+    /// Groups by stacks.
+    traced: HashMap<Vec<Vec<Frame>>, usize>,
+    /// The group of goroutines that were not traced.
+    untraced: Option<usize>,
+}
+
+/// Merges findings of the same verdict, spawn line, wait set and stacks, and orders the groups.
+/// Findings are taken one by one: an iterator that makes them as it goes needs memory for the groups
+/// only.
+///
+/// A goroutine without a stack joins the first group that equals it in everything else: only a few
+/// goroutines of each kind are traced. The time is linear in the number of findings.
+///
+/// The order is that of a search for the cause: the body first, since it says what the test was
+/// doing; then `Proven`, `Running`, `Timer` and `External`, which hold things, and `Reachable` last,
+/// since it waits for one of those or for the world outside. Within a verdict those who wait for the
+/// deed of one goroutine (a join, a WaitGroup, a lock) come after the others: they are mostly
+/// victims. Then larger groups come first, then earlier goroutines.
+pub fn group(findings: impl IntoIterator<Item = Finding>) -> Vec<Finding> {
+    let mut groups: Vec<Finding> = Vec::new();
+    let mut known: HashMap<Key, Siblings> = HashMap::new();
+    for finding in findings {
+        let siblings = known.entry(key(&finding)).or_default();
+        let slot = match finding.stacks.is_empty() {
+            true => siblings.untraced,
+            false => siblings.traced.get(&finding.stacks).copied(),
+        };
+        match slot {
+            Some(index) => merge(&mut groups[index], finding),
+            None => {
+                let index = groups.len();
+                if finding.stacks.is_empty() {
+                    siblings.untraced = Some(index);
+                } else {
+                    siblings.traced.insert(finding.stacks.clone(), index);
+                }
+                groups.push(finding);
+            }
+        }
+    }
+    adopt_untraced(&mut groups, known.into_values());
+    groups.sort_by_cached_key(rank);
+    groups
+}
+
+/// Merges untraced goroutines into the first traced group with their key.
+fn adopt_untraced(groups: &mut Vec<Finding>, all: impl Iterator<Item = Siblings>) {
+    let mut home: HashMap<usize, usize> = HashMap::new();
+    for siblings in all {
+        if let (Some(untraced), Some(first)) = (siblings.untraced, siblings.traced.values().min()) {
+            home.insert(untraced, *first);
+        }
+    }
+    let mut kept: Vec<Option<Finding>> = groups.drain(..).map(Some).collect();
+    for (untraced, first) in home {
+        if let Some(from) = kept[untraced].take() {
+            if let Some(into) = &mut kept[first] {
+                merge(into, from);
+            }
+        }
+    }
+    groups.extend(kept.into_iter().flatten());
+}
+
+fn key(finding: &Finding) -> Key {
+    let holder = match &finding.verdict {
+        Verdict::Reachable { by: Holder::Goroutine { verdict, .. } } => verdict,
+        _ => "",
+    };
+    Key {
+        is_body: finding.is_body,
+        class: (finding.verdict.name(), holder),
+        reason: finding.reason,
+        created_at: finding.created_at.clone(),
+        waits: finding.waits.iter().map(|wait| (wait.reason, wait.at.clone())).collect(),
+    }
+}
+
+/// Adds `from` to the group `into`, which keeps its own figures.
+fn merge(into: &mut Finding, from: Finding) {
+    if !same_primitives(into, &from) {
+        let who = into.goroutines.first().map_or("the first one".to_owned(), ToString::to_string);
+        note(into, format!("the figures are those of {who}; others wait on primitives of their own"));
+    }
+    match (&mut into.verdict, from.verdict) {
+        (Verdict::Timer { due_in }, Verdict::Timer { due_in: other }) => {
+            *due_in = other.min(*due_in);
+        }
+        (
+            Verdict::Reachable { by: Holder::Goroutine { id, .. } },
+            Verdict::Reachable { by: Holder::Goroutine { id: other, .. } },
+        ) if *id != other => {
+            note(into, "others of them are held by other goroutines of the same kind".to_owned());
+        }
+        _ => {}
+    }
+    into.count += from.count;
+    into.waited = into.waited.max(from.waited);
+    add_named(&mut into.goroutines, from.goroutines);
+    if into.created_by != from.created_by {
+        into.created_by = None;
+    }
+    for text in from.notes {
+        note(into, text);
+    }
+}
+
+/// Keeps the smallest ids, in order.
+fn add_named(into: &mut Vec<GoroutineId>, from: Vec<GoroutineId>) {
+    for id in from {
+        let at = into.partition_point(|known| *known < id);
+        if at < NAMED {
+            into.insert(at, id);
+            into.truncate(NAMED);
+        }
+    }
+}
+
+/// Adds a note that the group does not have yet; a few are enough.
+fn note(into: &mut Finding, text: String) {
+    if into.notes.len() < NAMED && !into.notes.contains(&text) {
+        into.notes.push(text);
+    }
+}
+
+fn same_primitives(a: &Finding, b: &Finding) -> bool {
+    let ids = |finding: &Finding| -> Vec<_> {
+        finding.waits.iter().map(|wait| wait.primitive.as_ref().map(|p| p.id)).collect()
+    };
+    ids(a) == ids(b)
+}
+
+/// The place of a group in the report; smaller is earlier.
+fn rank(finding: &Finding) -> impl Ord + use<> {
+    let verdict = match finding.verdict {
+        Verdict::Proven => 0,
+        Verdict::Running => 1,
+        Verdict::Timer { .. } => 2,
+        Verdict::External => 3,
+        Verdict::Reachable { .. } => 4,
+    };
+    let victim = matches!(
+        finding.reason,
+        WaitReason::Join | WaitReason::WaitGroupWait | WaitReason::MutexLock
+    );
+    let first = finding.goroutines.first().copied();
+    (!finding.is_body, verdict, victim, core::cmp::Reverse(finding.count), first)
+}
+
+#[cfg(test)]
+#[path = "group_tests.rs"]
+mod tests;

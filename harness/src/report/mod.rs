@@ -1,6 +1,8 @@
 //! What a check found: the model, the symbols and source lines behind it, one file an output.
 
 pub mod finding;
+#[cfg(test)]
+mod fixtures;
 pub mod group;
 mod outline;
 pub mod remedy;
