@@ -10,6 +10,9 @@ use crate::leak::verdict::{Holder, Verdict};
 /// How many goroutines of a group are named.
 pub const NAMED: usize = 8;
 
+/// How the note ends that figures stand for one goroutine of the group only.
+pub(super) const OWN_PRIMITIVES: &str = "others wait on primitives of their own";
+
 /// What goroutines of one group have in common, the stacks apart.
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
@@ -106,7 +109,7 @@ fn key(finding: &Finding) -> Key {
 fn merge(into: &mut Finding, from: Finding) {
     if !same_primitives(into, &from) {
         let who = into.goroutines.first().map_or("the first one".to_owned(), ToString::to_string);
-        note(into, format!("the figures are those of {who}; others wait on primitives of their own"));
+        note(into, format!("the figures are those of {who}; {OWN_PRIMITIVES}"));
     }
     match (&mut into.verdict, from.verdict) {
         (Verdict::Timer { due_in }, Verdict::Timer { due_in: other }) => {

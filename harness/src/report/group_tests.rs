@@ -87,10 +87,7 @@ fn the_body_comes_first_then_causes_then_victims() {
     twin.goroutines = vec![g(9)];
     all.push(twin);
     let order: Vec<Vec<u64>> = group(all).iter().map(ids).collect();
-    assert_eq!(
-        order,
-        [vec![7], vec![8, 9], vec![6], vec![2], vec![4], vec![5], vec![3], vec![1]]
-    );
+    assert_eq!(order, [vec![7], vec![8, 9], vec![6], vec![2], vec![4], vec![5], vec![3], vec![1]]);
 }
 
 #[test]

@@ -165,7 +165,9 @@ fn layer(raw: &str, full: Option<&str>, file: Option<&Path>) -> Layer {
     let of_package = |name: &str| {
         package.strip_prefix(name).is_some_and(|rest| {
             rest.starts_with('/')
-                || rest.strip_prefix('-').is_some_and(|v| v.starts_with(|c: char| c.is_ascii_digit()))
+                || rest
+                    .strip_prefix('-')
+                    .is_some_and(|v| v.starts_with(|c: char| c.is_ascii_digit()))
         })
     };
     let full = full.unwrap_or_default();

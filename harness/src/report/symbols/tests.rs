@@ -78,7 +78,8 @@ fn stacks_of(future: impl Future<Output = ()> + 'static) -> Vec<Vec<Frame>> {
     captured
         .iter()
         .map(|ips| {
-            let shared = ips.iter().rev().zip(root.iter().rev()).take_while(|(a, b)| a == b).count();
+            let shared =
+                ips.iter().rev().zip(root.iter().rev()).take_while(|(a, b)| a == b).count();
             // One more: this function itself, at another instruction.
             symbols.resolve(&ips[..ips.len() - shared - 1])
         })
@@ -163,7 +164,10 @@ fn names_and_files_tell_whose_function_it_is() {
         layer(raw, name::tidy(raw).as_deref(), file)
     };
     let registry = "/home/u/.cargo/registry/src/index-1f";
-    assert_eq!(of("poll<(), a::b>", "/rustc/abc/library/core/src/future/poll_fn.rs"), Layer::Runtime);
+    assert_eq!(
+        of("poll<(), a::b>", "/rustc/abc/library/core/src/future/poll_fn.rs"),
+        Layer::Runtime
+    );
     assert_eq!(of("<core::pin::Pin<P> as core::future::Future>::poll", ""), Layer::Runtime);
     assert_eq!(of("<gmp_core::chan::Recv<T> as core::future::Future>::poll", ""), Layer::Runtime);
     assert_eq!(of("poll", &format!("{registry}/gmp-core-0.1.0/src/chan/recv.rs")), Layer::Runtime);

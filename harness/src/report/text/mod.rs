@@ -1,1 +1,1 @@
-//! Later.
+//! The report as text for a terminal.

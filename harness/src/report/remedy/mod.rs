@@ -1,0 +1,248 @@
+//! Says what to change: one or two sentences for each pattern of leak, with its lines and names.
+
+mod chan;
+mod context;
+mod sync;
+
+use gmp_core::inspect::{GoroutineId, PrimitiveKind, WaitReason};
+
+use super::finding::{BodyOutcome, Figure, Finding, Primitive, Report, SourceLine, Wait};
+use super::group::OWN_PRIMITIVES;
+use super::source::Sources;
+use super::words::duration;
+use crate::leak::verdict::{Holder, Verdict};
+
+/// The longest name that is taken from a source line.
+const NAME_LIMIT: usize = 40;
+
+/// What the developer can change so that `finding` does not leak.
+///
+/// The advice follows from the wait reason, the verdict, the figures and the other findings of
+/// `report`. Names of variables are read from the source lines where these are at hand.
+pub fn remedy(finding: &Finding, report: &Report, sources: &Sources) -> String {
+    Case { finding, report, sources }.advice()
+}
+
+/// One finding with everything that an advice can draw on.
+struct Case<'a> {
+    finding: &'a Finding,
+    report: &'a Report,
+    sources: &'a Sources,
+}
+
+impl<'a> Case<'a> {
+    fn advice(&self) -> String {
+        match self.finding.reason {
+            WaitReason::ChanReceiveNil | WaitReason::ChanSendNil => self.nil_chan(),
+            WaitReason::ChanReceive => self.chan_receive(),
+            WaitReason::ChanSend => self.chan_send(),
+            WaitReason::SelectNoCases => {
+                "A `select!` without arms never returns. Wait for something that ends, for example \
+                 `ctx.done()`, or let the goroutine return."
+                    .to_owned()
+            }
+            WaitReason::Select => self.select(),
+            WaitReason::MutexLock => self.mutex(),
+            WaitReason::WaitGroupWait => self.wait_group(),
+            WaitReason::ContextDone => self.context_done(),
+            WaitReason::Sleep => self.sleep(),
+            WaitReason::Join => self.join(),
+            WaitReason::External => self.external(),
+            WaitReason::NoWaker => self.no_waker(),
+            WaitReason::Runnable => self.runnable(),
+            WaitReason::Running => self.running(),
+            _ => format!(
+                "Wait in a `select!` beside `ctx.done()`, or keep the `JoinHandle` from {} and \
+                 `abort()` it.",
+                self.spawn_line()
+            ),
+        }
+    }
+
+    /// Several leaves: the arm that was meant to end the wait decides.
+    fn select(&self) -> String {
+        if self.waits_on(PrimitiveKind::Context).next().is_some() {
+            return self.context_done();
+        }
+        if self.waits_on(PrimitiveKind::Timer).next().is_some() {
+            return self.sleep();
+        }
+        let who = match self.finding.waits.len() {
+            1 => self.who_could("make its only arm ready"),
+            arms => self.who_could(&format!("make one of its {arms} arms ready")),
+        };
+        let close = self.waits_on(PrimitiveKind::Chan).next().map_or(String::new(), |wait| {
+            format!(", or close {} when its producers are done", self.name(wait))
+        });
+        format!("{who} Add an arm for `ctx.done()` that returns{close}.")
+    }
+
+    fn sleep(&self) -> String {
+        let left = match self.finding.verdict {
+            Verdict::Timer { due_in } => Some(due_in),
+            _ => self.waits_on(PrimitiveKind::Timer).find_map(|wait| {
+                match wait.primitive.as_ref()? {
+                    Primitive { figure: Figure::Timer { due_in }, .. } => Some(*due_in),
+                    _ => None,
+                }
+            }),
+        };
+        let left = left.map_or("Its timer".to_owned(), |left| {
+            format!("Its timer, due in {},", duration(left))
+        });
+        match self.finding.reason {
+            WaitReason::Select => format!(
+                "{left} is the only arm that can still end this `select!`. Add an arm for \
+                 `ctx.done()` that returns, so that the goroutine ends with the test."
+            ),
+            _ => format!(
+                "{left} outlives the test. Wait in a `select!` for it and for `ctx.done()`, or keep \
+                 the `JoinHandle` from {} and `abort()` it.",
+                self.spawn_line()
+            ),
+        }
+    }
+
+    fn join(&self) -> String {
+        let target =
+            self.finding.waits.iter().find_map(|wait| match wait.primitive.as_ref()?.figure {
+                Figure::Goroutine { target } => Some(target),
+                _ => None,
+            });
+        let Some(target) = target else {
+            return "The goroutine that is joined never ends. `abort()` it before the join."
+                .to_owned();
+        };
+        match self.leak_of(target) {
+            Some(leak) => format!(
+                "It joins {target}, which is itself stuck in {}. Cure that leak first; this one goes \
+                 with it.",
+                self.place(leak)
+            ),
+            None => format!("{target}, which it joins, never ends. `abort()` it before the join."),
+        }
+    }
+
+    fn external(&self) -> String {
+        format!(
+            "Something outside gmp's primitives keeps its waker: I/O, a future of another crate, or \
+             an OS thread. Close that end before the test returns, or keep the `JoinHandle` from {} \
+             and `abort()` it.",
+            self.spawn_line()
+        )
+    }
+
+    fn no_waker(&self) -> String {
+        let at = self.top_line().map_or(String::new(), |at| format!(" at {at}"));
+        format!(
+            "The future awaited{at} returned `Pending` and kept no waker, so nothing can ever poll it \
+             again; `std::future::pending()` does so on purpose. Store `cx.waker()` in it, or wait in \
+             a `select!` beside `ctx.done()`."
+        )
+    }
+
+    fn runnable(&self) -> String {
+        let at = self.top_line().map_or(String::new(), |at| format!(" at {at}"));
+        format!(
+            "It yields again and again{at} and never ends. Wait for what the loop polls instead of \
+             asking (a channel, a `WaitGroup`), or leave the loop when the context is done."
+        )
+    }
+
+    fn running(&self) -> String {
+        let line = self.top_line().unwrap_or_else(|| self.spawn_line());
+        format!(
+            "It never reaches an await that waits. Leave the loop in the goroutine of {line} when \
+             the context is done, and move blocking calls into `gmp::blocking`."
+        )
+    }
+
+    /// The waits on primitives of this kind.
+    fn waits_on(&self, kind: PrimitiveKind) -> impl Iterator<Item = &'a Wait> {
+        let of_kind =
+            move |wait: &&Wait| wait.primitive.as_ref().is_some_and(|found| found.kind == kind);
+        self.finding.waits.iter().filter(of_kind)
+    }
+
+    /// The finding that this goroutine belongs to.
+    fn leak_of(&self, id: GoroutineId) -> Option<&'a Finding> {
+        self.report.findings.iter().find(|finding| finding.goroutines.contains(&id))
+    }
+
+    /// `chan send at src/a.rs:5`.
+    fn place(&self, finding: &Finding) -> String {
+        match finding.waits.first() {
+            Some(wait) => format!("{} at {}", finding.reason, self.sources.show_line(&wait.at)),
+            None => finding.reason.to_string(),
+        }
+    }
+
+    /// Where the goroutine was started.
+    fn spawn_line(&self) -> String {
+        self.sources.show_line(&self.finding.created_at)
+    }
+
+    /// The innermost line that is known.
+    fn top_line(&self) -> Option<String> {
+        let frame = self.finding.stacks.first().and_then(|stack| stack.first());
+        frame.and_then(|frame| frame.at.as_ref()).map(|at| self.sources.show_line(at))
+    }
+
+    /// Whether the body is asleep for ever, so that advice to its successors is in vain.
+    fn is_sleeping_body(&self) -> bool {
+        self.finding.is_body && self.report.outcome == BodyOutcome::Asleep
+    }
+
+    /// The variable that the operation was called on, or the kind and id of the primitive.
+    fn name(&self, wait: &Wait) -> String {
+        match (self.variable(&wait.at), &wait.primitive) {
+            (Some(variable), _) => format!("`{variable}`"),
+            (None, Some(Primitive { id, kind, .. })) => format!("{kind} {id}"),
+            (None, None) => "the channel".to_owned(),
+        }
+    }
+
+    /// Reads `self.jobs` out of `self.jobs.recv()`, when the column points at the method.
+    fn variable(&self, at: &SourceLine) -> Option<String> {
+        let line = self.sources.line(at)?;
+        let column = usize::try_from(at.column).ok()?.checked_sub(1)?;
+        let (column, _) = line.char_indices().nth(column)?;
+        let (before, call) = line.split_at(column);
+        let before = before.strip_suffix('.')?;
+        if !call.starts_with(|c: char| c.is_alphabetic()) {
+            return None;
+        }
+        let part = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+        let name = before.rsplit(|c| !part(c)).next()?;
+        let plausible = name.starts_with(|c: char| c.is_alphabetic() || c == '_');
+        (plausible && name.len() <= NAME_LIMIT).then(|| name.to_owned())
+    }
+
+    /// Who could still do `deed`, as a sentence; `nobody` when it is proven that no one can.
+    fn who_could(&self, deed: &str) -> String {
+        match &self.finding.verdict {
+            Verdict::Reachable { by: Holder::Outside } => format!(
+                "Only something outside this test could still {deed}: a static, another test, an OS \
+                 thread or a leaked `Arc`."
+            ),
+            Verdict::Reachable { by: Holder::Goroutine { id, verdict } } => {
+                format!("Only {id} ({verdict}) could still {deed}; end that one first.")
+            }
+            _ => format!("Nobody is left to {deed}."),
+        }
+    }
+
+    /// ` at src/a.rs:5`, or nothing when it is not known where the primitive was made.
+    fn made_at(&self, primitive: &Primitive) -> String {
+        let at = primitive.created_at.as_ref();
+        at.map_or(String::new(), |at| format!(" at {}", self.sources.show_line(at)))
+    }
+
+    /// Whether every member of the group waits on the same primitives.
+    fn is_shared(&self) -> bool {
+        !self.finding.notes.iter().any(|note| note.contains(OWN_PRIMITIVES))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! Advice on locks and WaitGroups.
+
+use gmp_core::inspect::{GoroutineId, PrimitiveKind, WaitReason};
+
+use super::Case;
+use crate::report::finding::{Figure, Finding, SourceLine, Wait};
+use crate::report::words::{LIST_LIMIT, list};
+
+/// The longest chain of locks that is followed.
+const CHAIN_LIMIT: usize = 64;
+
+impl Case<'_> {
+    pub(super) fn mutex(&self) -> String {
+        let Some((wait, holder, locked_at)) = lock_of(self.finding) else {
+            return "Drop the guard before the goroutine that holds it waits or ends.".to_owned();
+        };
+        let name = self.name(wait);
+        let locked = locked_at
+            .map_or("earlier".to_owned(), |at| format!("at {}", self.sources.show_line(at)));
+        let Some(holder) = holder else {
+            return format!(
+                "{name} was locked {locked} and its guard was never dropped. Look for a forgotten or \
+                 stored guard (`mem::forget`, a static, a leaked struct)."
+            );
+        };
+        if self.finding.goroutines.contains(&holder) {
+            return format!(
+                "{holder} itself locked {name} {locked} and still holds the guard. Drop it before it \
+                 locks again; a `Mutex` is not recursive."
+            );
+        }
+        if let Some(order) = self.lock_order(holder) {
+            return order;
+        }
+        match self.leak_of(holder) {
+            Some(leak) => format!(
+                "{holder} locked {name} {locked} and is stuck in {} with the guard in its hands. \
+                 Drop the guard before that await.",
+                self.place(leak)
+            ),
+            None => format!(
+                "{holder} locked {name} {locked} and never dropped the guard. Look for a forgotten or \
+                 stored guard (`mem::forget`, a static, a leaked struct)."
+            ),
+        }
+    }
+
+    /// A circle of lock holders, from this finding back to it.
+    fn lock_order(&self, first: GoroutineId) -> Option<String> {
+        let mut chain = vec![self.finding];
+        let mut holder = first;
+        for _ in 0..CHAIN_LIMIT {
+            let next = self.leak_of(holder)?;
+            if core::ptr::eq(next, self.finding) {
+                let steps: Vec<String> = chain.iter().map(|leak| self.lock_step(leak)).collect();
+                return Some(format!(
+                    "The locks are taken in different orders: {}. Take them in one order everywhere.",
+                    list(&steps, steps.len(), LIST_LIMIT)
+                ));
+            }
+            chain.push(next);
+            holder = lock_of(next)?.1?;
+        }
+        None
+    }
+
+    /// `G3 waits at src/a.rs:7 for the lock that G4 took at src/a.rs:5`.
+    fn lock_step(&self, leak: &Finding) -> String {
+        let who = leak.goroutines.first().map_or("one".to_owned(), ToString::to_string);
+        let Some((wait, holder, locked_at)) = lock_of(leak) else { return who };
+        let taker = holder.map_or("another".to_owned(), |id| id.to_string());
+        let taken =
+            locked_at.map_or(String::new(), |at| format!(" at {}", self.sources.show_line(at)));
+        let at = self.sources.show_line(&wait.at);
+        format!("{who} waits at {at} for the lock that {taker} took{taken}")
+    }
+
+    pub(super) fn wait_group(&self) -> String {
+        let figure = self.waits_on(PrimitiveKind::WaitGroup).find_map(|wait| {
+            match &wait.primitive.as_ref()?.figure {
+                Figure::WaitGroup { counter, adds, dones } => Some((*counter, adds, dones)),
+                _ => None,
+            }
+        });
+        let Some((counter, adds, dones)) = figure else {
+            return "Start the goroutines with `wg.go(..)`, which counts by itself.".to_owned();
+        };
+        let times = if counter == 1 { "`done` is" } else { "`done`s are" };
+        let sums = match (self.sums("add", adds), self.sums("done", dones)) {
+            (adds, _) if adds.is_empty() => String::new(),
+            (adds, dones) if dones.is_empty() => format!(" ({adds}, and no `done` ran)"),
+            (adds, dones) => format!(" ({adds}; {dones})"),
+        };
+        format!("{counter} {times} missing{sums}. {}", self.who_owes())
+    }
+
+    /// `add 3 at src/a.rs:5 and 1 at src/a.rs:9`.
+    fn sums(&self, what: &str, lines: &[(SourceLine, i64)]) -> String {
+        if lines.is_empty() {
+            return String::new();
+        }
+        let each: Vec<String> = lines
+            .iter()
+            .take(LIST_LIMIT + 1)
+            .map(|(at, n)| format!("{n} at {}", self.sources.show_line(at)))
+            .collect();
+        format!("{what}: {}", list(&each, lines.len(), LIST_LIMIT))
+    }
+
+    /// Whose `done` is missing, as far as the other findings tell.
+    fn who_owes(&self) -> String {
+        if let Some(panic) = self.report.panics.first() {
+            return format!(
+                "{}, started at {}, panicked and may have skipped its own: start it with `wg.go(..)`, \
+                 which is done in every case.",
+                panic.goroutine,
+                self.sources.show_line(&panic.created_at)
+            );
+        }
+        let debtor = self.report.findings.iter().find(|other| {
+            !core::ptr::eq(*other, self.finding)
+                && !other.is_body
+                && other.reason != WaitReason::WaitGroupWait
+        });
+        match debtor {
+            Some(leak) => {
+                let who = leak.goroutines.first().map_or(String::new(), |id| format!("{id}, "));
+                format!("{who}stuck in {}, may owe it: cure that leak first.", self.place(leak))
+            }
+            None => "Move `add` in front of the `go` that it counts, or start the goroutines with \
+                     `wg.go(..)`, which adds before the start and is done at the end."
+                .to_owned(),
+        }
+    }
+}
+
+/// The lock that a finding waits for, who holds it and since which line.
+fn lock_of(finding: &Finding) -> Option<(&Wait, Option<GoroutineId>, Option<&SourceLine>)> {
+    finding.waits.iter().find_map(|wait| match &wait.primitive.as_ref()?.figure {
+        Figure::Mutex { holder, locked_at } => Some((wait, *holder, locked_at.as_ref())),
+        _ => None,
+    })
+}

@@ -1,0 +1,266 @@
+//! The advice for each pattern of leak.
+
+use core::time::Duration;
+
+use gmp_core::inspect::{GoroutineId, PrimitiveKind};
+
+use super::super::finding::*;
+use super::super::fixtures::*;
+use super::*;
+
+/// The advice for the first of these findings, without any source at hand.
+fn first(findings: Vec<Finding>) -> String {
+    of(&report(findings))
+}
+
+fn of(report: &Report) -> String {
+    remedy(&report.findings[0], report, &Sources::new(Vec::new()))
+}
+
+/// A goroutine that waits in this way on this primitive, at line 31.
+fn stuck(id: u64, reason: WaitReason, on: Primitive) -> Finding {
+    finding(id, reason, vec![wait(reason, at("src/pool.rs", 31, 20), Some(on))])
+}
+
+/// Asserts that `advice` holds every one of these words.
+#[track_caller]
+fn says(advice: &str, words: &[&str]) {
+    for word in words {
+        assert!(advice.contains(word), "{word:?} is not in: {advice}");
+    }
+}
+
+#[test]
+fn an_unbuffered_send_gets_room_for_every_sender() {
+    let mut leak = stuck(7, WaitReason::ChanSend, chan(4, (0, 0), (2, 2)));
+    leak.count = 3;
+    let shared = first(vec![leak.clone()]);
+    says(&shared, &["`chan(3)` instead of `chan(0)` at src/pool.rs:4", "ctx.done()"]);
+    leak.notes.push(format!("the figures are those of G7; {OWN_PRIMITIVES}"));
+    says(&first(vec![leak]), &["`chan(1)`"]);
+}
+
+#[test]
+fn a_full_buffer_is_named_with_its_figures() {
+    let advice = first(vec![stuck(7, WaitReason::ChanSend, chan(4, (8, 8), (2, 2)))]);
+    says(&advice, &["chan #4 is full (8 of 8)", "ctx.done()"]);
+}
+
+#[test]
+fn a_receiver_is_told_to_close_and_that_dropping_does_not() {
+    let advice = first(vec![stuck(7, WaitReason::ChanReceive, chan(4, (0, 8), (2, 2)))]);
+    says(
+        &advice,
+        &["Nobody is left to send on chan #4", "close", "dropping a `Chan` never closes"],
+    );
+}
+
+#[test]
+fn a_pair_closes_by_drop_so_its_senders_must_go() {
+    let mut on = chan(4, (0, 8), (2, 1));
+    if let Figure::Chan { pair, .. } = &mut on.figure {
+        *pair = true;
+    }
+    let advice = first(vec![stuck(7, WaitReason::ChanReceive, on.clone())]);
+    says(&advice, &["last `Sender` is dropped", "2 are alive"]);
+    assert!(!advice.contains("close()"), "{advice}");
+    says(&first(vec![stuck(7, WaitReason::ChanSend, on)]), &["chan #4 is full"]);
+}
+
+#[test]
+fn the_variable_is_read_from_the_source_line() {
+    let dir = std::env::temp_dir().join(format!("gmp-remedy-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let text = "let job = self.jobs.recv().await;\ngmp::sleep(1).await;\n  .recv()\n";
+    std::fs::write(dir.join("a.rs"), text).unwrap();
+    let name = |line, column| {
+        let mut leak = stuck(7, WaitReason::ChanReceive, chan(4, (0, 8), (2, 2)));
+        leak.waits[0].at = at("a.rs", line, column);
+        let report = report(vec![leak]);
+        remedy(&report.findings[0], &report, &Sources::new(vec![dir.clone()]))
+    };
+    says(&name(1, 21), &["call `self.jobs.close()`"]);
+    says(&name(2, 1), &["chan #4"]);
+    says(&name(3, 4), &["chan #4"]);
+    says(&name(1, 900), &["chan #4"]);
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn what_is_reachable_is_never_said_to_be_out_of_reach() {
+    let mut leak = stuck(7, WaitReason::ChanReceive, chan(4, (0, 8), (2, 2)));
+    leak.verdict = Verdict::Reachable { by: Holder::Outside };
+    let advice = first(vec![leak.clone()]);
+    says(&advice, &["outside this test could still send"]);
+    assert!(!advice.contains("Nobody"), "{advice}");
+    leak.verdict = Verdict::Reachable { by: Holder::Goroutine { id: g(9), verdict: "Timer" } };
+    says(&first(vec![leak]), &["Only G9 (Timer) could still send"]);
+}
+
+#[test]
+fn a_body_asleep_is_told_to_start_its_peer_before() {
+    for (reason, peer) in [(WaitReason::ChanSend, "receiver"), (WaitReason::ChanReceive, "sender")]
+    {
+        let mut leak = stuck(1, reason, chan(4, (0, 0), (1, 1)));
+        leak.is_body = true;
+        let mut report = report(vec![leak]);
+        report.outcome = BodyOutcome::Asleep;
+        says(&of(&report), &[&format!("Start the {peer} with `go` before this line")]);
+    }
+}
+
+fn mutex(id: u64, holder: Option<u64>) -> Primitive {
+    let figure = Figure::Mutex {
+        holder: holder.and_then(GoroutineId::from_u64),
+        locked_at: Some(at("src/pool.rs", 20, 9)),
+    };
+    primitive(id, PrimitiveKind::Mutex, figure)
+}
+
+#[test]
+fn a_lock_names_its_holder_and_what_that_is_stuck_in() {
+    let holder = stuck(8, WaitReason::ChanSend, chan(4, (0, 0), (1, 1)));
+    let advice = first(vec![stuck(7, WaitReason::MutexLock, mutex(5, Some(8))), holder]);
+    says(&advice, &["G8 locked mutex #5 at src/pool.rs:20", "chan send at src/pool.rs:31"]);
+    says(&first(vec![stuck(7, WaitReason::MutexLock, mutex(5, Some(7)))]), &["not recursive"]);
+    says(&first(vec![stuck(7, WaitReason::MutexLock, mutex(5, Some(9)))]), &["never dropped"]);
+    says(&first(vec![stuck(7, WaitReason::MutexLock, mutex(5, None))]), &["mem::forget"]);
+}
+
+#[test]
+fn locks_in_different_orders_are_shown_as_a_circle() {
+    let advice = first(vec![
+        stuck(7, WaitReason::MutexLock, mutex(5, Some(8))),
+        stuck(8, WaitReason::MutexLock, mutex(6, Some(7))),
+    ]);
+    says(&advice, &["different orders", "that G8 took", "that G7 took", "one order everywhere"]);
+}
+
+#[test]
+fn a_circle_that_does_not_come_back_is_no_lock_order() {
+    let advice = first(vec![
+        stuck(7, WaitReason::MutexLock, mutex(5, Some(8))),
+        stuck(8, WaitReason::MutexLock, mutex(6, Some(9))),
+        stuck(9, WaitReason::MutexLock, mutex(5, Some(8))),
+    ]);
+    says(&advice, &["G8 locked mutex #5", "sync.Mutex.Lock at src/pool.rs:31"]);
+}
+
+fn wait_group() -> Primitive {
+    let figure = Figure::WaitGroup {
+        counter: 2,
+        adds: vec![(at("src/pool.rs", 9, 1), 3)],
+        dones: vec![(at("src/pool.rs", 14, 1), 1)],
+    };
+    primitive(6, PrimitiveKind::WaitGroup, figure)
+}
+
+#[test]
+fn a_wait_group_shows_its_sums_and_who_owes() {
+    let leak = stuck(1, WaitReason::WaitGroupWait, wait_group());
+    let sums = "2 `done`s are missing (add: 3 at src/pool.rs:9; done: 1 at src/pool.rs:14)";
+    says(&first(vec![leak.clone()]), &[sums, "Move `add` in front", "wg.go(..)"]);
+    let debtor = stuck(8, WaitReason::ChanSend, chan(4, (0, 0), (1, 1)));
+    says(&first(vec![leak.clone(), debtor]), &["G8, stuck in chan send at src/pool.rs:31"]);
+    let mut report = report(vec![leak]);
+    let message = "boom".to_owned();
+    let created_at = at("src/pool.rs", 12, 5);
+    report.panics.push(GoroutinePanic { goroutine: g(9), created_at, message });
+    says(&of(&report), &["G9, started at src/pool.rs:12, panicked"]);
+}
+
+fn context(cancel_handles: usize) -> Primitive {
+    let figure = Figure::Context { cancel_handles, deadline_in: None, below_test_context: false };
+    primitive(3, PrimitiveKind::Context, figure)
+}
+
+fn node(id: u64, kind: &'static str, children: Vec<ContextNode>) -> ContextNode {
+    ContextNode {
+        id: p(id),
+        kind,
+        created_at: at("src/pool.rs", id as u32, 1),
+        created_by: None,
+        state: ContextState::Active { cancel_handles: None, deadline_in: None },
+        waiting: Vec::new(),
+        broken_from: None,
+        children,
+    }
+}
+
+#[test]
+fn a_context_tells_why_it_is_never_done() {
+    let leak = |handles| stuck(7, WaitReason::ContextDone, context(handles));
+    says(&first(vec![leak(0)]), &["dropping does not cancel"]);
+    says(&first(vec![leak(2)]), &["2 cancel handles are alive", "nobody calls `cancel()`"]);
+    let mut report = report(vec![leak(0)]);
+    report.contexts = vec![node(3, "background", Vec::new())];
+    says(&of(&report), &["is a `background()`, which is never done"]);
+}
+
+#[test]
+fn a_broken_chain_is_named_where_it_starts_anew() {
+    let mut report = report(vec![stuck(7, WaitReason::ContextDone, context(1))]);
+    let mut root = node(2, "background", vec![node(3, "with_cancel", Vec::new())]);
+    root.broken_from = Some(at("src/pool.rs", 77, 1));
+    report.contexts = vec![node(1, "with_cancel", vec![node(9, "with_value", Vec::new())]), root];
+    says(&of(&report), &["broken at src/pool.rs:2", "the one made at src/pool.rs:77"]);
+}
+
+#[test]
+fn a_very_deep_chain_of_contexts_is_walked() {
+    let mut deep = node(3, "with_cancel", Vec::new());
+    for id in 100..5_000 {
+        deep = node(id, "with_value", vec![deep]);
+    }
+    let mut report = report(vec![stuck(7, WaitReason::ContextDone, context(0))]);
+    report.contexts = vec![deep];
+    says(&of(&report), &["dropping does not cancel"]);
+}
+
+#[test]
+fn a_sleeper_is_told_how_long_and_how_to_end_it() {
+    let due_in = Duration::from_secs(3_600);
+    let timer = primitive(2, PrimitiveKind::Timer, Figure::Timer { due_in });
+    let mut leak = stuck(7, WaitReason::Sleep, timer);
+    leak.verdict = Verdict::Timer { due_in };
+    says(&first(vec![leak]), &["due in 1 h", "`ctx.done()`", "src/pool.rs:12", "`abort()`"]);
+}
+
+#[test]
+fn a_select_is_judged_by_the_arm_that_should_end_it() {
+    let line = at("src/pool.rs", 31, 5);
+    let arm = |reason, on| wait(reason, line.clone(), Some(on));
+    let recv = || arm(WaitReason::ChanReceive, chan(4, (0, 0), (1, 1)));
+    let done = arm(WaitReason::ContextDone, context(0));
+    let plain = finding(7, WaitReason::Select, vec![recv(), recv()]);
+    says(&first(vec![plain]), &["one of its 2 arms", "arm for `ctx.done()`", "close chan #4"]);
+    let with_context = finding(7, WaitReason::Select, vec![recv(), done]);
+    says(&first(vec![with_context]), &["dropping does not cancel"]);
+}
+
+#[test]
+fn what_has_no_primitive_is_told_by_its_lines() {
+    let leak = |reason| {
+        let mut leak = finding(7, reason, Vec::new());
+        leak.stacks = vec![vec![frame("pool::spin", "src/pool.rs", 44, 9)]];
+        first(vec![leak])
+    };
+    says(&leak(WaitReason::ChanReceiveNil), &["nil channel", "`chan(..)`"]);
+    says(&leak(WaitReason::SelectNoCases), &["without arms"]);
+    says(&leak(WaitReason::External), &["outside gmp's primitives", "src/pool.rs:12"]);
+    says(&leak(WaitReason::NoWaker), &["src/pool.rs:44", "cx.waker()"]);
+    says(&leak(WaitReason::Runnable), &["yields", "src/pool.rs:44"]);
+    says(&leak(WaitReason::Running), &["src/pool.rs:44", "gmp::blocking"]);
+}
+
+#[test]
+fn a_join_points_at_the_goroutine_that_it_waits_for() {
+    let target = primitive(8, PrimitiveKind::Goroutine, Figure::Goroutine { target: g(8) });
+    let joiner = stuck(7, WaitReason::Join, target);
+    says(&first(vec![joiner.clone()]), &["G8", "abort()"]);
+    let leak = stuck(8, WaitReason::ChanSend, chan(4, (0, 0), (1, 1)));
+    says(
+        &first(vec![joiner, leak]),
+        &["G8", "chan send at src/pool.rs:31", "Cure that leak first"],
+    );
+}
