@@ -1,26 +1,15 @@
-//! Sorts the attributes below ours: which item of the expansion carries each, and which are refused.
+//! Tells the attributes below ours apart: each kind goes to another item of the expansion, or is
+//! refused.
+//!
+//! `cfg` and `cfg_attr` never arrive here: the compiler resolves them before it calls our macros.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote, quote_spanned};
-use syn::parse::{ParseStream, Parser};
-use syn::punctuated::Punctuated;
+use quote::ToTokens;
 use syn::spanned::Spanned;
-use syn::{Attribute, Meta, Path, Token};
-
-#[derive(Clone)]
-/// One attribute, taken out of the `cfg_attr`s around it.
-pub(crate) struct Single {
-    /// The predicates of those `cfg_attr`s; the attribute applies when all of them hold.
-    when: Vec<TokenStream>,
-    /// The attribute itself.
-    pub(crate) meta: Meta,
-}
+use syn::{Attribute, Ident, Meta, Path};
 
 /// What an attribute means to our macros.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
-    /// Decides whether the item exists: `cfg`.
-    Presence,
     /// Documentation.
     Doc,
     /// Sets lint levels: `allow`, `warn`, `deny`, `forbid`.
@@ -43,105 +32,48 @@ pub(crate) enum Kind {
     Other,
 }
 
-impl Single {
-    /// Takes `attributes` apart.
-    pub(crate) fn all(attributes: &[Attribute]) -> Vec<Self> {
-        let mut singles = Vec::new();
-        for attribute in attributes {
-            flatten(&attribute.meta, &[], &mut singles);
-        }
-        singles
-    }
-
-    /// The kind of the attribute, where `gmp` is the path of our own crate.
-    pub(crate) fn kind(&self, gmp: &Path) -> Kind {
-        let words: Vec<String> =
-            self.meta.path().segments.iter().map(|segment| segment.ident.to_string()).collect();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        match *words.as_slice() {
-            ["cfg"] => Kind::Presence,
-            ["doc"] => Kind::Doc,
-            ["allow" | "warn" | "deny" | "forbid"] => Kind::Lint,
-            ["expect"] => Kind::ExpectLint,
-            ["ignore"] => Kind::Ignore,
-            ["should_panic"] => Kind::ShouldPanic,
-            ["test"] | ["core" | "std", "prelude", _, "test"] => Kind::PlainTest,
-            ["rstest" | "gtest"]
-            | ["rstest", "rstest"]
-            | ["googletest", "gtest" | "test"]
-            | ["test_log", "test"] => Kind::Composes,
-            ["gmp", "test" | "main"] => Kind::Ours,
-            [.., "test" | "main"] if is_below(self.meta.path(), gmp) => Kind::Ours,
-            [_, .., "test" | "main"] => Kind::OwnsRuntime,
-            _ => Kind::Other,
-        }
-    }
-
-    /// `value` when the attribute applies, else `otherwise`: an expression for a constant.
-    pub(crate) fn choose(&self, value: TokenStream, otherwise: TokenStream) -> TokenStream {
-        match self.predicate() {
-            None => value,
-            Some(when) => quote!(if ::core::cfg!(#when) { #value } else { #otherwise }),
-        }
-    }
-
-    /// `#[expect(..)]` as `#[allow(..)]`, for a second item that need not fulfil it.
-    pub(crate) fn allowing(&self) -> Self {
-        let mut meta = self.meta.clone();
-        if let Meta::List(list) = &mut meta {
-            list.path = Path::from(syn::Ident::new("allow", list.path.span()));
-        }
-        Self { when: self.when.clone(), meta }
-    }
-
-    fn predicate(&self) -> Option<TokenStream> {
-        match self.when.as_slice() {
-            [] => None,
-            [one] => Some(one.clone()),
-            when => Some(quote!(all(#(#when),*))),
-        }
+/// The kind of an attribute, where `gmp` is the path of our own crate.
+pub(crate) fn kind(attribute: &Attribute, gmp: &Path) -> Kind {
+    let path = attribute.path();
+    let words: Vec<String> =
+        path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match *words.as_slice() {
+        ["doc"] => Kind::Doc,
+        ["allow" | "warn" | "deny" | "forbid"] => Kind::Lint,
+        ["expect"] => Kind::ExpectLint,
+        ["ignore"] => Kind::Ignore,
+        ["should_panic"] => Kind::ShouldPanic,
+        ["test"] | ["core" | "std", "prelude", _, "test"] => Kind::PlainTest,
+        ["rstest" | "gtest"]
+        | ["rstest", "rstest"]
+        | ["googletest", "gtest" | "test"]
+        | ["test_log", "test"] => Kind::Composes,
+        ["gmp", "test" | "main"] => Kind::Ours,
+        [.., "test" | "main"] if is_below(path, gmp) => Kind::Ours,
+        [_, .., "test" | "main"] => Kind::OwnsRuntime,
+        _ => Kind::Other,
     }
 }
 
-impl ToTokens for Single {
-    fn to_tokens(&self, tokens: &mut TokenStream) {
-        let meta = &self.meta;
-        let span = meta.span();
-        tokens.extend(match self.predicate() {
-            None => quote_spanned!(span=> #[#meta]),
-            Some(when) => quote_spanned!(span=> #[cfg_attr(#when, #meta)]),
-        });
+/// `#[expect(..)]` as `#[allow(..)]`, for a second item that need not fulfil it; others as they are.
+pub(crate) fn without_expectation(attribute: &Attribute) -> Attribute {
+    let mut attribute = attribute.clone();
+    if let Meta::List(list) = &mut attribute.meta
+        && list.path.is_ident("expect")
+    {
+        list.path = Path::from(Ident::new("allow", list.path.span()));
     }
+    attribute
 }
 
-fn flatten(meta: &Meta, when: &[TokenStream], singles: &mut Vec<Single>) {
-    match conditional(meta) {
-        Some((predicate, metas)) => {
-            let when = [when, &[predicate]].concat();
-            for meta in &metas {
-                flatten(meta, &when, singles);
-            }
-        }
-        None => singles.push(Single { when: when.to_vec(), meta: meta.clone() }),
-    }
-}
-
-/// The predicate and the attributes of a `cfg_attr`; `None` for anything else.
-fn conditional(meta: &Meta) -> Option<(TokenStream, Punctuated<Meta, Token![,]>)> {
-    let Meta::List(list) = meta else { return None };
-    if !list.path.is_ident("cfg_attr") {
-        return None;
-    }
-    let parser = |input: ParseStream<'_>| {
-        let mut predicate = TokenStream::new();
-        while !input.is_empty() && !input.peek(Token![,]) {
-            predicate.extend(Some(input.parse::<proc_macro2::TokenTree>()?));
-        }
-        input.parse::<Token![,]>()?;
-        Ok((predicate, Punctuated::parse_terminated(input)?))
-    };
-    // The compiler explains a malformed one better than we could.
-    parser.parse2(list.tokens.clone()).ok()
+/// The message for an attribute that would run what is below it on another runtime; `what` is that,
+/// and `ours` the name of our attribute.
+pub(crate) fn foreign(attribute: &Attribute, what: &str, ours: &str) -> String {
+    let path = attribute.path().to_token_stream().to_string().replace(' ', "");
+    format!(
+        "`#[{path}]` would run this {what} on another runtime; remove it, `{ours}` brings its own"
+    )
 }
 
 /// Whether `path` is `parent` and one more segment.
@@ -154,11 +86,6 @@ fn is_below(path: &Path, parent: &Path) -> bool {
 mod tests {
     use super::*;
     use syn::parse_quote;
-
-    fn kinds(attributes: &[Attribute]) -> Vec<Kind> {
-        let gmp = parse_quote!(some::gmp_again);
-        Single::all(attributes).iter().map(|single| single.kind(&gmp)).collect()
-    }
 
     #[test]
     fn test_attributes_are_told_apart() {
@@ -177,8 +104,10 @@ mod tests {
             parse_quote!(#[main]),
             parse_quote!(#[instrument]),
         ];
+        let gmp = parse_quote!(some::gmp_again);
+        let kinds: Vec<Kind> = attributes.iter().map(|attribute| kind(attribute, &gmp)).collect();
         assert_eq!(
-            kinds(&attributes),
+            kinds,
             [
                 Kind::PlainTest,
                 Kind::PlainTest,
@@ -195,25 +124,5 @@ mod tests {
                 Kind::Other,
             ]
         );
-    }
-
-    #[test]
-    fn cfg_attr_is_taken_apart() {
-        let attributes: Vec<Attribute> = vec![parse_quote!(
-            #[cfg_attr(miri, ignore = "slow", cfg_attr(feature = "x", should_panic, allow(unused)))]
-        )];
-        assert_eq!(kinds(&attributes), [Kind::Ignore, Kind::ShouldPanic, Kind::Lint]);
-        let singles = Single::all(&attributes);
-        let expected: [Attribute; 3] = [
-            parse_quote!(#[cfg_attr(miri, ignore = "slow")]),
-            parse_quote!(#[cfg_attr(all(miri, feature = "x"), should_panic)]),
-            parse_quote!(#[cfg_attr(all(miri, feature = "x"), allow(unused))]),
-        ];
-        for (single, expected) in singles.iter().zip(expected) {
-            assert_eq!(
-                single.to_token_stream().to_string(),
-                expected.to_token_stream().to_string()
-            );
-        }
     }
 }

@@ -1,10 +1,10 @@
 //! `#[gmp::main]`: an `async fn main` becomes a plain one that runs it on a fresh runtime.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
-use syn::Path;
+use quote::quote;
+use syn::{Attribute, Path};
 
-use crate::attributes::{Kind, Single};
+use crate::attributes::{self, Kind, foreign};
 use crate::errors::Errors;
 use crate::function::{Cures, Function};
 use crate::options::{self, Given, Known};
@@ -65,33 +65,24 @@ impl Settings {
 
 /// The attributes, by the function that carries them.
 #[derive(Default)]
-struct Sorted {
+struct Sorted<'a> {
     /// On the plain function, where they reach the user's function as well.
-    outer: Vec<Single>,
+    outer: Vec<&'a Attribute>,
     /// On the user's function.
-    inner: Vec<Single>,
+    inner: Vec<&'a Attribute>,
 }
 
-impl Sorted {
-    fn sort(function: &Function, gmp: &Path, errors: &mut Errors) -> Self {
+impl<'a> Sorted<'a> {
+    fn sort(function: &'a Function, gmp: &Path, errors: &mut Errors) -> Self {
         let mut sorted = Self::default();
-        for single in Single::all(&function.attributes) {
-            match single.kind(gmp) {
-                Kind::Presence | Kind::Doc | Kind::Lint | Kind::ExpectLint => {
-                    sorted.outer.push(single);
-                }
+        for attribute in &function.attributes {
+            match attributes::kind(attribute, gmp) {
+                Kind::Doc | Kind::Lint | Kind::ExpectLint => sorted.outer.push(attribute),
                 Kind::Ours | Kind::OwnsRuntime => {
-                    let path = single.meta.path();
-                    let words = path.to_token_stream().to_string().replace(' ', "");
-                    errors.at(
-                        path,
-                        format!(
-                            "`#[{words}]` would run this function on another runtime; remove it, \
-                             `#[gmp::main]` brings its own"
-                        ),
-                    );
+                    let message = foreign(attribute, "function", "#[gmp::main]");
+                    errors.at(attribute.path(), message);
                 }
-                _ => sorted.inner.push(single),
+                _ => sorted.inner.push(attribute),
             }
         }
         sorted
@@ -114,7 +105,7 @@ impl Sorted {
 }
 
 /// The expansion of a main function without errors.
-fn emit(settings: &Settings, attributes: &Sorted, function: &Function) -> TokenStream {
+fn emit(settings: &Settings, attributes: &Sorted<'_>, function: &Function) -> TokenStream {
     let gmp = &settings.gmp;
     let Sorted { outer, inner } = attributes;
     let visibility = &function.visibility;

@@ -12,9 +12,9 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Expr, ExprLit, Ident, Lit, LitStr, Meta, MetaNameValue, Path};
+use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta, MetaNameValue, Path};
 
-use crate::attributes::{Kind, Single};
+use crate::attributes::{self, Kind, foreign, without_expectation};
 use crate::errors::Errors;
 use crate::expect::ExpectLeak;
 use crate::function::{Cures, Function};
@@ -45,12 +45,11 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
         }
     };
     let gmp = &settings.gmp;
-    let singles = Single::all(&function.attributes);
-    if let Some(composed) = compose(&options, gmp, &function, &singles) {
+    if let Some(composed) = compose(&options, gmp, &function) {
         return composed;
     }
     function.check("a test", &CURES, &mut errors);
-    let attributes = Sorted::sort(singles, gmp, &mut errors);
+    let attributes = Sorted::sort(&function, gmp, &mut errors);
     match errors.into_tokens() {
         Some(errors) => [errors, attributes.fallback(&function)].into_iter().collect(),
         None => emit(&settings, &attributes, &function),
@@ -59,16 +58,13 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Lets a macro below ours that wants to see our attribute run first: it goes to the top, ours to
 /// the bottom, where `#[rstest]` takes it for an attribute of every case.
-fn compose(
-    options: &TokenStream,
-    gmp: &Path,
-    function: &Function,
-    singles: &[Single],
-) -> Option<TokenStream> {
-    let first = singles.iter().position(|single| single.kind(gmp) == Kind::Composes)?;
-    let composing = &singles[first];
-    let others = singles.iter().enumerate().filter_map(|(index, single)| {
-        (index != first && single.kind(gmp) != Kind::PlainTest).then_some(single)
+fn compose(options: &TokenStream, gmp: &Path, function: &Function) -> Option<TokenStream> {
+    let kind = |attribute: &Attribute| attributes::kind(attribute, gmp);
+    let below = &function.attributes;
+    let first = below.iter().position(|attribute| kind(attribute) == Kind::Composes)?;
+    let composing = &below[first];
+    let others = below.iter().enumerate().filter_map(|(index, attribute)| {
+        (index != first && kind(attribute) != Kind::PlainTest).then_some(attribute)
     });
     let ours = if options.is_empty() { quote!(#gmp::test) } else { quote!(#gmp::test(#options)) };
     let visibility = &function.visibility;
@@ -135,100 +131,83 @@ fn expectations(given: &Given) -> syn::Result<Vec<ExpectLeak>> {
 
 /// The attributes, by the item that carries them.
 #[derive(Default)]
-struct Sorted {
-    /// On every item.
-    presence: Vec<Single>,
+struct Sorted<'a> {
     /// On the `#[test]`.
-    wrapper: Vec<Single>,
+    wrapper: Vec<Attribute>,
     /// On the user's function.
-    body: Vec<Single>,
-    /// The `#[ignore]`s.
-    ignores: Vec<Single>,
-    /// The `#[should_panic]`s, each with the text it asks for.
-    panics: Vec<(Single, Option<LitStr>)>,
+    body: Vec<&'a Attribute>,
+    /// The `#[ignore]`; it is on the `#[test]` as well.
+    ignore: Option<&'a Attribute>,
+    /// The `#[should_panic]`, with the text it asks for; only the descriptor has it.
+    should_panic: Option<Option<LitStr>>,
 }
 
-impl Sorted {
-    fn sort(singles: Vec<Single>, gmp: &Path, errors: &mut Errors) -> Self {
+impl<'a> Sorted<'a> {
+    fn sort(function: &'a Function, gmp: &Path, errors: &mut Errors) -> Self {
         let mut sorted = Self::default();
-        for single in singles {
-            match single.kind(gmp) {
-                Kind::Presence => sorted.presence.push(single),
-                Kind::Doc => sorted.wrapper.push(single),
+        for attribute in &function.attributes {
+            match attributes::kind(attribute, gmp) {
+                Kind::Doc => sorted.wrapper.push(attribute.clone()),
                 Kind::Lint | Kind::ExpectLint => {
-                    sorted.wrapper.push(single.allowing_expected(gmp));
-                    sorted.body.push(single);
+                    sorted.wrapper.push(without_expectation(attribute));
+                    sorted.body.push(attribute);
                 }
-                Kind::Ignore => sorted.ignores.push(single),
-                Kind::ShouldPanic => {
-                    let text = errors.keep(expected_panic(&single.meta)).flatten();
-                    sorted.panics.push((single, text));
+                Kind::Ignore => {
+                    sorted.ignore.get_or_insert(attribute);
+                    sorted.wrapper.push(attribute.clone());
                 }
+                Kind::ShouldPanic => sorted.should_panic(attribute, errors),
                 Kind::PlainTest => {}
                 Kind::Ours => errors.at(
-                    single.meta.path(),
+                    attribute.path(),
                     "this function has two test attributes of gmp; remove this one and write all \
                      options in the first",
                 ),
-                Kind::OwnsRuntime => errors.at(single.meta.path(), foreign(&single.meta)),
-                Kind::Composes | Kind::Other => sorted.body.push(single),
+                Kind::OwnsRuntime => {
+                    errors.at(attribute.path(), foreign(attribute, "test", "#[gmp::test]"));
+                }
+                Kind::Composes | Kind::Other => sorted.body.push(attribute),
             }
         }
         sorted
     }
 
+    fn should_panic(&mut self, attribute: &Attribute, errors: &mut Errors) {
+        if self.should_panic.is_some() {
+            return errors.at(attribute, "`#[should_panic]` is given twice; keep one");
+        }
+        self.should_panic = errors.keep(expected_panic(&attribute.meta));
+    }
+
     /// `#[ignore]` as a value: the reason, empty when none is given.
     fn ignored(&self) -> TokenStream {
-        self.ignores.iter().rev().fold(optional(None::<TokenStream>), |otherwise, single| {
-            let reason = match &single.meta {
-                Meta::NameValue(MetaNameValue { value, .. }) => value.to_token_stream(),
-                _ => quote!(""),
-            };
-            single.choose(optional(Some(reason)), otherwise)
-        })
+        optional(self.ignore.map(|attribute| match &attribute.meta {
+            Meta::NameValue(MetaNameValue { value, .. }) => value.to_token_stream(),
+            _ => quote!(""),
+        }))
     }
 
     /// `#[should_panic]` as a value.
-    fn should_panic(&self, gmp: &Path) -> TokenStream {
-        let kind = quote!(#gmp::__private::ShouldPanic);
-        self.panics.iter().rev().fold(quote!(#kind::No), |otherwise, (single, text)| {
-            let value = match text {
-                Some(text) => quote!(#kind::Expected(#text)),
-                None => quote!(#kind::Yes),
-            };
-            single.choose(value, otherwise)
-        })
+    fn panics(&self, gmp: &Path) -> TokenStream {
+        match &self.should_panic {
+            None => quote!(#gmp::__private::ShouldPanic::No),
+            Some(None) => quote!(#gmp::__private::ShouldPanic::Yes),
+            Some(Some(text)) => quote!(#gmp::__private::ShouldPanic::Expected(#text)),
+        }
     }
 
     /// The user's function alone, after an error, so that its own errors still show.
     fn fallback(&self, function: &Function) -> TokenStream {
-        let Self { presence, body, .. } = self;
+        let body = &self.body;
         let visibility = &function.visibility;
         let bare = function.bare();
         quote! {
             #[cfg(test)]
-            #(#presence)*
             #[allow(unused, clippy::unused_async)]
             #(#body)*
             #visibility #bare
         }
     }
-}
-
-impl Single {
-    /// The attribute as a second item carries it: nothing need fire there.
-    fn allowing_expected(&self, gmp: &Path) -> Self {
-        if self.kind(gmp) == Kind::ExpectLint { self.allowing() } else { self.clone() }
-    }
-}
-
-/// The message for an attribute that would run the test on another runtime.
-fn foreign(meta: &Meta) -> String {
-    let path = meta.path().to_token_stream().to_string().replace(' ', "");
-    format!(
-        "`#[{path}]` would run this test on another runtime; remove it, `#[gmp::test]` brings its \
-         own"
-    )
 }
 
 /// The text in `#[should_panic = ".."]` or `#[should_panic(expected = "..")]`.
@@ -261,51 +240,47 @@ fn wrong_should_panic(place: impl ToTokens, meta: &Meta) -> syn::Error {
 }
 
 /// The expansion of a test without errors.
-fn emit(settings: &Settings, attributes: &Sorted, function: &Function) -> TokenStream {
+fn emit(settings: &Settings, attributes: &Sorted<'_>, function: &Function) -> TokenStream {
     let gmp = &settings.gmp;
     let name = &function.signature.ident;
     let descriptor = format_ident!("__gmp_test_{}", name.unraw(), span = Span::call_site());
     let initializer = initializer(settings, attributes, function);
-    let Sorted { presence, wrapper, ignores, .. } = attributes;
+    let wrapper = &attributes.wrapper;
     let visibility = &function.visibility;
     let fn_token = &function.signature.fn_token;
     quote! {
         #[cfg(test)]
-        #(#presence)*
         #[allow(non_upper_case_globals)]
         static #descriptor: #gmp::__private::Descriptor = { #initializer };
 
         #[::core::prelude::v1::test]
-        #(#presence)*
-        #(#ignores)*
         #(#wrapper)*
         #visibility #fn_token #name() {
             #gmp::__private::run(&#descriptor);
         }
 
         #[cfg(test)]
-        #(#presence)*
         #gmp::__private::inventory::submit! { #gmp::__private::Submission(&#descriptor) }
     }
 }
 
 /// The descriptor's value, after the user's function.
-fn initializer(settings: &Settings, attributes: &Sorted, function: &Function) -> TokenStream {
+fn initializer(settings: &Settings, attributes: &Sorted<'_>, function: &Function) -> TokenStream {
     let Settings { gmp, timeout, linger, ignore, expect_leak } = settings;
     let name = &function.signature.ident;
-    let text = name.unraw().to_string();
+    // As the built-in harness prints it: `r#match` keeps its `r#`.
+    let text = name.to_string();
     // The span decides what `line!()` says: the user's function, not the attribute.
     let file = quote_spanned!(name.span()=> ::core::file!());
     let line = quote_spanned!(name.span()=> ::core::line!());
-    let body = Ident::new("body", Span::mixed_site());
-    let call = call(gmp, function);
+    let body = body(gmp, function);
     let timeout = optional(timeout.map(duration));
     let linger = optional(linger.map(duration));
     let expect_leak = optional(expect_leak.as_ref().map(|leaks| {
         let leaks = leaks.iter().map(|leak| leak.to_tokens(gmp));
         quote!(&[#(#leaks),*])
     }));
-    let should_panic = attributes.should_panic(gmp);
+    let should_panic = attributes.panics(gmp);
     let ignored = attributes.ignored();
     let own = &attributes.body;
     let unused_async = function.is_async().then(|| quote!(#[allow(clippy::unused_async)]));
@@ -315,9 +290,6 @@ fn initializer(settings: &Settings, attributes: &Sorted, function: &Function) ->
         #(#own)*
         #bare
 
-        // A body that returns `!` leaves nothing to do after it, and a large one is boxed as it is.
-        #[allow(unreachable_code, clippy::diverging_sub_expression, clippy::large_futures)]
-        let #body = #call;
         #gmp::__private::Descriptor::new(#gmp::__private::Spec {
             module_path: ::core::module_path!(),
             name: #text,
@@ -334,26 +306,115 @@ fn initializer(settings: &Settings, attributes: &Sorted, function: &Function) ->
     }
 }
 
-/// How the harness calls the user's function. A return type that is no outcome is reported there.
-fn call(gmp: &Path, function: &Function) -> TokenStream {
+/// How the harness calls the user's function: through a function, which compiles faster than a
+/// closure. A return type that is no outcome is reported at that type.
+fn body(gmp: &Path, function: &Function) -> TokenStream {
     let output = function.output();
     let span = if output.is_empty() { function.signature.ident.span() } else { output.span() };
     let span = span.resolved_at(Span::call_site());
     let mut name = function.signature.ident.clone();
     name.set_span(span);
-    if function.is_async() {
+    let (variant, returns, call) = if function.is_async() {
         let outcome = quote_spanned!(span=> #gmp::__private::outcome(#name().await));
-        quote! {
-            #gmp::__private::Body::Async(|| #gmp::__private::box_body(async { #outcome }))
-        }
+        (
+            quote!(Async),
+            quote! {
+                ::core::pin::Pin<::std::boxed::Box<
+                    dyn ::core::future::Future<Output = #gmp::__private::Outcome>
+                >>
+            },
+            quote!(#gmp::__private::box_body(async { #outcome })),
+        )
     } else {
         let outcome = quote_spanned!(span=> #gmp::__private::outcome(#name()));
-        quote!(#gmp::__private::Body::Sync(|| #outcome))
-    }
+        (quote!(Sync), quote!(#gmp::__private::Outcome), outcome)
+    };
+    quote! {{
+        // A body that returns `!` leaves nothing to do after it, and a large one is boxed as it is.
+        #[allow(unreachable_code, clippy::diverging_sub_expression, clippy::large_futures)]
+        fn __gmp_body() -> #returns { #call }
+        #gmp::__private::Body::#variant(__gmp_body)
+    }}
 }
 
 /// A duration as an expression for a constant.
 fn duration(duration: Duration) -> TokenStream {
     let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
     quote!(::core::time::Duration::new(#seconds, #nanos))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn expands_to(options: TokenStream, item: TokenStream, expected: &TokenStream) {
+        assert_eq!(expand(options, item).to_string(), expected.to_string());
+    }
+
+    #[test]
+    fn a_macro_that_composes_runs_first_and_finds_ours_last() {
+        expands_to(
+            quote!(timeout = "5s"),
+            quote! {
+                #[ignore]
+                #[rstest]
+                #[case(1)]
+                #[test]
+                #[case(2)]
+                pub async fn cases(#[case] number: u8) {}
+            },
+            &quote! {
+                #[rstest]
+                #[ignore]
+                #[case(1)]
+                #[case(2)]
+                #[::gmp::test(timeout = "5s")]
+                pub async fn cases(#[case] number: u8) {}
+            },
+        );
+        expands_to(
+            quote!(),
+            quote!(
+                #[test_log::test]
+                fn logs() {}
+            ),
+            &quote!(
+                #[test_log::test]
+                #[::gmp::test]
+                fn logs() {}
+            ),
+        );
+    }
+
+    #[test]
+    fn an_item_that_is_no_function_survives_its_error() {
+        let item = quote!(
+            struct Case;
+        );
+        let expansion = expand(quote!(), item.clone()).to_string();
+        assert!(expansion.contains("expected a function below"), "{expansion}");
+        assert!(expansion.ends_with(&item.to_string()), "{expansion}");
+    }
+
+    #[test]
+    fn a_wrong_option_leaves_the_function() {
+        let expansion = expand(
+            quote!(speed = 3),
+            quote!(
+                fn case() {
+                    work();
+                }
+            ),
+        )
+        .to_string();
+        assert!(expansion.contains("unknown option"), "{expansion}");
+        let function = quote!(
+            fn case() {
+                work();
+            }
+        )
+        .to_string();
+        assert!(expansion.ends_with(&function), "{expansion}");
+    }
 }

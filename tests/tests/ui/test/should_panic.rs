@@ -14,4 +14,9 @@ fn not_a_string() {}
 #[should_panic()]
 fn empty() {}
 
+#[gmp::test]
+#[should_panic]
+#[should_panic(expected = "boom")]
+fn twice() {}
+
 fn main() {}
