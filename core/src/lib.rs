@@ -1,2 +1,20 @@
-//! The runtime of gmp.
+//! Go's goroutine runtime as Rust futures: goroutines (G), OS threads (M) and the right to run (P).
+//!
+//! Most users depend on the `gmp` crate, which re-exports this one and adds the leak-detecting test
+//! harness. Production code that wants the runtime alone may take this crate directly.
+
+pub mod chan;
+mod choose;
+mod g;
 pub mod inspect;
+mod list;
+mod macros;
+pub mod runtime;
+mod sched;
+mod sys;
+mod time;
+
+pub use chan::{Chan, Receiver, Sender, chan, channel};
+pub use choose::choose;
+pub use g::{AbortHandle, JoinError, JoinHandle};
+pub use runtime::{block_on, go, yield_now};

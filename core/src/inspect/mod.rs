@@ -1,10 +1,18 @@
-//! Plain data that everything may fill in and the leak detector reads: ids, reasons, records, scopes.
+//! Plain data that everything may fill in and the leak detector reads: ids, reasons, records.
 
+mod anchor;
 mod ids;
 mod reason;
+mod record;
+mod watch;
 
+pub(crate) use anchor::Anchor;
+pub use anchor::{Capability, Figure, Site, WaitInfo};
 pub use ids::{GoroutineId, PrimitiveId};
 pub use reason::{PrimitiveKind, WaitReason};
+pub use record::Record;
+pub(crate) use record::death;
+pub use watch::{PanicNote, Reaping, Tick, Watch};
 
 /// A source position, as `#[track_caller]` delivers it.
 pub type Location = &'static core::panic::Location<'static>;

@@ -62,6 +62,32 @@ impl WaitReason {
     }
 }
 
+impl WaitReason {
+    /// All reasons, in the order of their numbers.
+    const ALL: [Self; 15] = [
+        Self::ChanReceive,
+        Self::ChanSend,
+        Self::ChanReceiveNil,
+        Self::ChanSendNil,
+        Self::Select,
+        Self::SelectNoCases,
+        Self::MutexLock,
+        Self::WaitGroupWait,
+        Self::Sleep,
+        Self::ContextDone,
+        Self::Join,
+        Self::External,
+        Self::NoWaker,
+        Self::Runnable,
+        Self::Running,
+    ];
+
+    /// The reason with this number. Numbers come from `as u8` only.
+    pub(crate) fn from_u8(number: u8) -> Self {
+        Self::ALL[usize::from(number)]
+    }
+}
+
 impl fmt::Display for WaitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

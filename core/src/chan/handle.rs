@@ -1,0 +1,269 @@
+//! `Chan<T>`: a channel with Go's semantics.
+
+use core::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::queue::{Core, Ends, Offered, Taken};
+use super::{
+    CloseError, Range, Recv, RecvArm, Send, SendArm, SendChecked, SendError, TryRecvError,
+    TrySendError,
+};
+use crate::g::block_on;
+
+/// A channel with Go's semantics, as a handle that may be cloned.
+///
+/// Any handle sends, receives and closes. Dropping handles never closes the channel: only
+/// [`close`](Self::close) does. A receive from a closed channel drains it and then gives `None`; a
+/// send on a closed channel panics. For a pair that closes by drop see [`channel`](crate::channel).
+///
+/// ```
+/// gmp_core::block_on(async {
+///     let ch = gmp_core::chan(0);
+///     let tx = ch.clone();
+///     let _ = gmp_core::go(async move {
+///         tx.send("hello").await;
+///         tx.close();
+///     });
+///     assert_eq!(ch.recv().await, Some("hello"));
+///     assert_eq!(ch.recv().await, None);
+/// });
+/// ```
+pub struct Chan<T> {
+    core: Option<Arc<Core<T>>>,
+}
+
+/// Makes a channel with room for `cap` values; zero is a rendezvous: a send completes when a receiver
+/// takes the value. Memory is taken as values arrive, so a huge `cap` costs nothing by itself.
+#[doc(alias = "make")]
+#[track_caller]
+pub fn chan<T>(cap: usize) -> Chan<T> {
+    Chan { core: Some(Arc::new(Core::new(cap, Ends::Any, Location::caller()))) }
+}
+
+impl<T> Chan<T> {
+    /// The nil channel: sending and receiving block for ever, closing panics, and an arm of a
+    /// `select!` is never ready.
+    pub const fn nil() -> Self {
+        Self { core: None }
+    }
+
+    /// Whether this is the nil channel.
+    pub fn is_nil(&self) -> bool {
+        self.core.is_none()
+    }
+
+    /// Sends `value`. The future waits until a receiver takes it or the buffer has room.
+    ///
+    /// # Panics
+    /// When polled, if the channel is closed: "send on closed channel".
+    ///
+    /// # Cancel safety
+    /// See [`SendChecked`].
+    #[track_caller]
+    pub fn send(&self, value: T) -> Send<'_, T> {
+        Send::new(self.send_checked(value))
+    }
+
+    /// As [`send`](Self::send), with an error instead of a panic if the channel is closed.
+    ///
+    /// # Errors
+    /// [`SendError`] with the value, if the channel is closed.
+    #[track_caller]
+    pub fn send_checked(&self, value: T) -> SendChecked<'_, T> {
+        SendChecked::new(self.core.as_deref(), value, Location::caller())
+    }
+
+    /// Receives a value: `None` once the channel is closed and drained.
+    ///
+    /// # Cancel safety
+    /// See [`Recv`].
+    #[track_caller]
+    pub fn recv(&self) -> Recv<'_, T> {
+        Recv::new(self.core.as_deref(), Location::caller())
+    }
+
+    /// The values until the channel is closed and drained, as a stream: Go's `for range`.
+    #[track_caller]
+    pub fn range(&self) -> Range<'_, T> {
+        Range::new(self.recv())
+    }
+
+    /// Sends without waiting.
+    ///
+    /// # Errors
+    /// [`TrySendError`] with the value, if it cannot be sent at once or the channel is closed.
+    pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
+        match &self.core {
+            Some(core) => core.try_send(value),
+            None => Err(TrySendError::Full(value)),
+        }
+    }
+
+    /// Receives without waiting.
+    ///
+    /// # Errors
+    /// [`TryRecvError`], if nothing can be received at once or the channel is closed and drained.
+    pub fn try_recv(&self) -> Result<T, TryRecvError> {
+        self.core.as_ref().map_or(Err(TryRecvError::Empty), |core| core.try_recv())
+    }
+
+    /// Sends from a plain thread, which waits.
+    ///
+    /// # Panics
+    /// If the channel is closed, or inside a goroutine.
+    #[track_caller]
+    pub fn blocking_send(&self, value: T) {
+        block_on(self.send(value));
+    }
+
+    /// Receives on a plain thread, which waits.
+    ///
+    /// # Panics
+    /// Inside a goroutine.
+    #[track_caller]
+    pub fn blocking_recv(&self) -> Option<T> {
+        block_on(self.recv())
+    }
+
+    /// Closes the channel: parked receivers get `None`, parked senders panic.
+    ///
+    /// # Panics
+    /// If it is closed or nil, as Go does; see [`try_close`](Self::try_close).
+    pub fn close(&self) {
+        if let Err(error) = self.try_close() {
+            panic!("{error}");
+        }
+    }
+
+    /// Closes the channel.
+    ///
+    /// # Errors
+    /// If it is closed already, or nil.
+    pub fn try_close(&self) -> Result<(), CloseError> {
+        let core = self.core.as_ref().ok_or(CloseError::Nil)?;
+        if core.close() { Ok(()) } else { Err(CloseError::Closed) }
+    }
+
+    /// Whether the channel was closed; it may still hold values.
+    pub fn is_closed(&self) -> bool {
+        self.core.as_ref().is_some_and(|core| core.lock().is_closed())
+    }
+
+    /// Values in the buffer. A value that a dropped receiver gave back counts, so that this may
+    /// exceed [`cap`](Self::cap) for a moment.
+    pub fn len(&self) -> usize {
+        self.core.as_ref().map_or(0, |core| core.lock().len())
+    }
+
+    /// Whether the buffer is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Room for values; zero for a rendezvous and for nil.
+    pub fn cap(&self) -> usize {
+        self.core.as_ref().map_or(0, |core| core.lock().cap())
+    }
+
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn recv_arm(&self) -> RecvArm<'_, T> {
+        RecvArm::new(self.core.as_deref(), Location::caller())
+    }
+
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn send_arm(&self, value: T) -> SendArm<'_, T> {
+        SendArm::new(self.core.as_deref(), value, Location::caller())
+    }
+
+    #[doc(hidden)]
+    pub fn sent(&self, result: Result<(), SendError<T>>) {
+        assert!(result.is_ok(), "send on closed channel");
+    }
+}
+
+impl<T> Core<T> {
+    pub(super) fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
+        let offered = self.lock().offer(value);
+        match offered {
+            Offered::Sent(wake) => {
+                if let Some(wake) = wake {
+                    wake.wake();
+                }
+                Ok(())
+            }
+            Offered::Full(value) => Err(TrySendError::Full(value)),
+            Offered::Closed(value) => Err(TrySendError::Closed(value)),
+        }
+    }
+
+    pub(super) fn try_recv(&self) -> Result<T, TryRecvError> {
+        let taken = self.lock().take();
+        match taken {
+            Taken::Value(value, wake) => {
+                if let Some(wake) = wake {
+                    wake.wake();
+                }
+                Ok(value)
+            }
+            Taken::Empty => Err(TryRecvError::Empty),
+            Taken::Closed => Err(TryRecvError::Closed),
+        }
+    }
+}
+
+impl<T> Clone for Chan<T> {
+    fn clone(&self) -> Self {
+        if let Some(core) = &self.core {
+            // Relaxed: a figure of the report.
+            core.handles.fetch_add(1, Ordering::Relaxed);
+            core.anchor().touch();
+        }
+        Self { core: self.core.clone() }
+    }
+}
+
+impl<T> Drop for Chan<T> {
+    fn drop(&mut self) {
+        if let Some(core) = &self.core {
+            core.handles.fetch_sub(1, Ordering::Relaxed);
+            core.anchor().touch();
+        }
+    }
+}
+
+impl<T> Default for Chan<T> {
+    /// The nil channel, Go's zero value.
+    fn default() -> Self {
+        Self::nil()
+    }
+}
+
+/// Two handles are equal if they are of the same channel, as in Go.
+impl<T> PartialEq for Chan<T> {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.core, &other.core) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (a, b) => a.is_none() && b.is_none(),
+        }
+    }
+}
+
+impl<T> Eq for Chan<T> {}
+
+impl<T> fmt::Debug for Chan<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_nil() {
+            return f.write_str("Chan(nil)");
+        }
+        let (len, cap, closed) = (self.len(), self.cap(), self.is_closed());
+        f.debug_struct("Chan")
+            .field("len", &len)
+            .field("cap", &cap)
+            .field("closed", &closed)
+            .finish()
+    }
+}

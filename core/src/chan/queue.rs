@@ -1,0 +1,321 @@
+//! The heart of a channel: its buffer, its two wait queues, and the operations under its lock.
+
+use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+use std::collections::VecDeque;
+use std::sync::MutexGuard;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::g::current;
+use crate::g::leaf::{CLOSED, Claimed, FIRED, Leaf, WaitQueue, Wake};
+use crate::inspect::{Anchor, Capability, Figure, Location, PrimitiveKind, WaitInfo, WaitReason};
+use crate::sys::Lock;
+
+/// Where a value lies while it changes hands: in the parked peer's leaf.
+pub(super) type Slot<T> = UnsafeCell<MaybeUninit<T>>;
+/// A leaf that waits on a channel of `T`.
+pub(super) type ChanLeaf<T> = Leaf<Slot<T>>;
+
+/// The anchor of nil channels and of selects without arms: nothing ever releases a leaf on it.
+pub(crate) static NIL: Anchor = Anchor { describe: describe_nil, record: None };
+
+/// Who may hold a channel open.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// `Chan`: any handle sends and receives, and none closes by drop.
+    Any,
+    /// `Sender` and `Receiver`: each side closes by its last drop.
+    Pair,
+}
+
+/// The shared part of a channel. The anchor comes first: leaves point to it.
+#[repr(C)]
+pub(super) struct Core<T> {
+    anchor: Anchor,
+    ends: Ends,
+    /// Live handles of a pair.
+    pub(super) senders: AtomicUsize,
+    pub(super) receivers: AtomicUsize,
+    /// Live handles of a `Chan`.
+    pub(super) handles: AtomicUsize,
+    inner: Lock<Inner<T>>,
+}
+
+/// What the lock guards.
+pub(super) struct Inner<T> {
+    buffer: VecDeque<T>,
+    cap: usize,
+    closed: bool,
+    receivers: WaitQueue,
+    senders: WaitQueue,
+}
+
+/// How an attempt to receive ended.
+pub(super) enum Taken<T> {
+    /// A value, and the wake owed to the sender that moved up.
+    Value(T, Option<Wake>),
+    /// Closed and drained.
+    Closed,
+    /// Nothing there.
+    Empty,
+}
+
+/// How an attempt to send ended.
+pub(super) enum Offered<T> {
+    /// Handed over or buffered, and the wake owed to the receiver.
+    Sent(Option<Wake>),
+    /// Closed; the value comes back.
+    Closed(T),
+    /// No room; the value comes back.
+    Full(T),
+}
+
+impl<T> Core<T> {
+    pub(super) fn new(cap: usize, ends: Ends, at: Location) -> Self {
+        let one = || AtomicUsize::new(1);
+        Self {
+            anchor: Anchor {
+                describe: describe::<T>,
+                record: current::record(PrimitiveKind::Chan, at),
+            },
+            ends,
+            senders: one(),
+            receivers: one(),
+            handles: one(),
+            inner: Lock::new(Inner {
+                buffer: VecDeque::new(),
+                cap,
+                closed: false,
+                receivers: WaitQueue::new(),
+                senders: WaitQueue::new(),
+            }),
+        }
+    }
+
+    pub(super) fn anchor(&self) -> &Anchor {
+        &self.anchor
+    }
+
+    /// The anchor as leaves keep it: it leads back to the whole core.
+    pub(super) fn anchor_ptr(&self) -> NonNull<Anchor> {
+        NonNull::from(self).cast()
+    }
+
+    /// The core behind a leaf's anchor.
+    ///
+    /// # Safety
+    /// The anchor came from [`anchor_ptr`](Self::anchor_ptr) of a `Core<T>` that is alive for `'a`.
+    pub(super) unsafe fn of<'a>(anchor: NonNull<Anchor>) -> &'a Self {
+        // SAFETY: as the caller says.
+        unsafe { anchor.cast::<Self>().as_ref() }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner<T>> {
+        self.inner.lock()
+    }
+
+    /// Closes the channel: everybody parked on it is released. False if it was closed already.
+    pub(super) fn close(&self) -> bool {
+        let mut inner = self.lock();
+        if inner.closed {
+            return false;
+        }
+        let wakes = inner.close();
+        drop(inner);
+        wakes.into_iter().for_each(Wake::wake);
+        true
+    }
+
+    /// Puts a value that a dropped receiver had been given back to the front, or hands it to the
+    /// next receiver. Given back to the caller if no receiver can come any more.
+    pub(super) fn give_back(&self, value: T) -> Option<T> {
+        let mut inner = self.lock();
+        if self.ends == Ends::Pair && self.receivers.load(Ordering::Acquire) == 0 {
+            return Some(value);
+        }
+        let wake = match inner.next_receiver() {
+            Some((leaf, claimed)) => Some(Inner::deliver(leaf, claimed, value)),
+            None => {
+                inner.buffer.push_front(value);
+                None
+            }
+        };
+        drop(inner);
+        if let Some(wake) = wake {
+            wake.wake();
+        }
+        None
+    }
+
+    /// Takes everything out of the buffer, to be dropped outside the lock.
+    pub(super) fn drain(&self) -> VecDeque<T> {
+        core::mem::take(&mut self.lock().buffer)
+    }
+
+    fn figure(&self) -> Figure {
+        let inner = self.lock();
+        let (senders, receivers) = match self.ends {
+            Ends::Any => {
+                let handles = self.handles.load(Ordering::Relaxed);
+                (handles, handles)
+            }
+            Ends::Pair => {
+                (self.senders.load(Ordering::Relaxed), self.receivers.load(Ordering::Relaxed))
+            }
+        };
+        Figure::Chan { len: inner.buffer.len(), cap: inner.cap, senders, receivers }
+    }
+}
+
+impl<T> Drop for Core<T> {
+    fn drop(&mut self) {
+        self.anchor.died(Capability::Release);
+        self.anchor.died(Capability::Receive);
+    }
+}
+
+impl<T> Inner<T> {
+    pub(super) fn len(&self) -> usize {
+        self.buffer.len()
+    }
+    pub(super) fn cap(&self) -> usize {
+        self.cap
+    }
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+    pub(super) fn receivers(&mut self) -> &mut WaitQueue {
+        &mut self.receivers
+    }
+    pub(super) fn senders(&mut self) -> &mut WaitQueue {
+        &mut self.senders
+    }
+
+    /// Takes the oldest value, and lets the first parked sender move up.
+    pub(super) fn take(&mut self) -> Taken<T> {
+        if let Some(value) = self.buffer.pop_front() {
+            let mut wake = None;
+            if self.buffer.len() < self.cap
+                && let Some((leaf, claimed)) = self.next_sender()
+            {
+                let (moved, owed) = Self::collect(leaf, claimed);
+                self.buffer.push_back(moved);
+                wake = Some(owed);
+            }
+            return Taken::Value(value, wake);
+        }
+        if let Some((leaf, claimed)) = self.next_sender() {
+            let (value, wake) = Self::collect(leaf, claimed);
+            return Taken::Value(value, Some(wake));
+        }
+        if self.closed { Taken::Closed } else { Taken::Empty }
+    }
+
+    /// Hands `value` to the first parked receiver, or buffers it.
+    pub(super) fn offer(&mut self, value: T) -> Offered<T> {
+        if self.closed {
+            return Offered::Closed(value);
+        }
+        if let Some((leaf, claimed)) = self.next_receiver() {
+            return Offered::Sent(Some(Self::deliver(leaf, claimed, value)));
+        }
+        if self.buffer.len() < self.cap {
+            self.buffer.push_back(value);
+            return Offered::Sent(None);
+        }
+        Offered::Full(value)
+    }
+
+    /// Whether `offer` would do something.
+    pub(super) fn can_offer(&self) -> bool {
+        self.closed || self.buffer.len() < self.cap || !self.receivers.is_empty()
+    }
+
+    fn close(&mut self) -> Vec<Wake> {
+        self.closed = true;
+        let mut wakes = Vec::new();
+        for queue in [&mut self.receivers, &mut self.senders] {
+            while let Some((leaf, claimed)) = next(queue) {
+                // SAFETY: claimed from a queue of this channel, whose lock is held.
+                wakes.push(unsafe { Leaf::fire_with(leaf, claimed, CLOSED) });
+            }
+        }
+        wakes
+    }
+
+    fn next_sender(&mut self) -> Option<(NonNull<Leaf>, Claimed)> {
+        next(&mut self.senders)
+    }
+
+    fn next_receiver(&mut self) -> Option<(NonNull<Leaf>, Claimed)> {
+        next(&mut self.receivers)
+    }
+
+    /// Moves the value out of a claimed sender.
+    fn collect(leaf: NonNull<Leaf>, claimed: Claimed) -> (T, Wake) {
+        // SAFETY: leaves in this channel's queues are `ChanLeaf<T>`. A waiting sender's slot holds
+        // its value, and the claim makes it ours; it is marked as sent by firing the leaf.
+        unsafe {
+            let value = (*leaf.cast::<ChanLeaf<T>>().as_ref().slot.get()).assume_init_read();
+            (value, Leaf::fire_with(leaf, claimed, FIRED))
+        }
+    }
+
+    /// Moves `value` into a claimed receiver.
+    fn deliver(leaf: NonNull<Leaf>, claimed: Claimed, value: T) -> Wake {
+        // SAFETY: as in `collect`; a waiting receiver's slot is empty and ours to write.
+        unsafe {
+            (*leaf.cast::<ChanLeaf<T>>().as_ref().slot.get()).write(value);
+            Leaf::fire_with(leaf, claimed, FIRED)
+        }
+    }
+}
+
+/// The first leaf of the queue that is not an arm of a select won elsewhere, claimed and unlinked.
+fn next(queue: &mut WaitQueue) -> Option<(NonNull<Leaf>, Claimed)> {
+    while let Some(leaf) = queue.pop_front() {
+        // SAFETY: it was waiting in a queue whose lock the caller holds.
+        if let Some(claimed) = unsafe { Leaf::claim(leaf) } {
+            return Some((leaf, claimed));
+        }
+    }
+    None
+}
+
+/// # Safety
+/// As [`crate::inspect::Describe`] asks; the leaf is a `ChanLeaf<T>` on a `Core<T>`.
+unsafe fn describe<T>(anchor: NonNull<Anchor>, leaf: NonNull<()>, out: &mut dyn FnMut(WaitInfo)) {
+    // SAFETY: as the caller says.
+    let (core, leaf) = unsafe { (Core::<T>::of(anchor), leaf.cast::<ChanLeaf<T>>().as_ref()) };
+    let capability = match (leaf.reason(), core.ends) {
+        (WaitReason::ChanSend, Ends::Pair) => Capability::Receive,
+        _ => Capability::Release,
+    };
+    let capabilities = core.anchor.only(capability);
+    out(WaitInfo {
+        reason: leaf.reason(),
+        in_select: false,
+        at: leaf.at(),
+        figure: core.figure(),
+        record: core.anchor.record.clone(),
+        complete: !capabilities.is_empty(),
+        capabilities,
+    });
+}
+
+/// # Safety
+/// The leaf is alive.
+unsafe fn describe_nil(_: NonNull<Anchor>, leaf: NonNull<()>, out: &mut dyn FnMut(WaitInfo)) {
+    // SAFETY: every leaf starts with the fields of `Leaf<()>`.
+    let leaf = unsafe { leaf.cast::<Leaf>().as_ref() };
+    out(WaitInfo {
+        reason: leaf.reason(),
+        in_select: false,
+        at: leaf.at(),
+        figure: Figure::Nil,
+        record: None,
+        capabilities: Vec::new(),
+        complete: true,
+    });
+}

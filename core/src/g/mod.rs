@@ -1,0 +1,19 @@
+//! The goroutine: its cell, its state word, what it waits for, and where it is registered.
+
+mod cell;
+pub(crate) mod current;
+mod join;
+pub(crate) mod leaf;
+mod scope;
+mod state;
+mod thread;
+pub(crate) mod trace;
+mod waker;
+
+pub(crate) use cell::{GRef, Header, Origin, Polled, forget_payload};
+pub use join::{AbortHandle, JoinError, JoinHandle};
+pub(crate) use leaf::{Leaf, WaitQueue, Wake};
+pub(crate) use scope::Schedule;
+pub use scope::Scope;
+pub(crate) use thread::{ThreadG, block_on};
+pub use trace::Traced;

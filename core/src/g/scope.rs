@@ -1,0 +1,147 @@
+//! A scope: the set of everything that a test, a guard or a runtime started.
+
+use core::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::cell::{GRef, Header};
+use super::current;
+use crate::inspect::{GoroutineId, Location, PrimitiveKind, Record, Watch};
+use crate::list::{Linked, Links, List};
+use crate::sys::Lock;
+use crate::time::heap::Timers;
+
+/// Where goroutines that are ready go: the runtime of their scope.
+pub(crate) trait Schedule: Send + Sync {
+    /// Puts a ready goroutine, with the reference, where an M will find it.
+    fn enqueue(&self, g: GRef);
+    /// The timers of that runtime.
+    fn timers(&self) -> &Arc<Timers>;
+}
+
+/// The list tag of the registry.
+pub(super) struct Registry;
+
+// SAFETY: projects to the one field of the header.
+unsafe impl Linked<Registry> for Header {
+    fn links(node: NonNull<Self>) -> NonNull<Links<Self>> {
+        Header::registry_links(node)
+    }
+}
+
+/// A part of the registry. While it has members it keeps the scope alive.
+struct Shard {
+    members: List<Header, Registry>,
+    scope: Option<Arc<Scope>>,
+}
+
+/// The set of everything that a test, a guard or a runtime started; children inherit it.
+pub struct Scope {
+    shards: Box<[Lock<Shard>]>,
+    live: AtomicUsize,
+    closed: AtomicBool,
+    watch: Option<Arc<Watch>>,
+    schedule: Arc<dyn Schedule>,
+}
+
+impl Scope {
+    /// A scope whose goroutines run on `schedule`. With `watch`, its primitives have records.
+    pub(crate) fn new(schedule: Arc<dyn Schedule>, shards: usize, watch: bool) -> Arc<Self> {
+        debug_assert!(shards.is_power_of_two());
+        let shard = || Lock::new(Shard { members: List::new(), scope: None });
+        Arc::new(Self {
+            shards: (0..shards).map(|_| shard()).collect(),
+            live: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            watch: watch.then(Watch::new),
+            schedule,
+        })
+    }
+
+    /// The watch, if this scope keeps records.
+    pub fn watch(&self) -> Option<&Arc<Watch>> {
+        self.watch.as_ref()
+    }
+
+    pub(crate) fn schedule(&self) -> &Arc<dyn Schedule> {
+        &self.schedule
+    }
+
+    /// Goroutines that are registered: started and not yet finished.
+    pub fn live(&self) -> usize {
+        // Relaxed: a hint; decisions walk the registry.
+        self.live.load(Ordering::Relaxed)
+    }
+
+    /// Whether wakes are recorded instead of run, and `go` is refused.
+    pub fn is_closed(&self) -> bool {
+        // SeqCst: pairs with the transitions of the state word, see `Watch::is_closed`.
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// From now on nothing of this scope runs: wakes are recorded, `go` is refused.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        if let Some(watch) = &self.watch {
+            watch.close();
+        }
+    }
+
+    /// Makes this scope the one of this plain thread while the guard lives.
+    pub fn enter(self: &Arc<Self>) -> impl Drop + use<> {
+        struct Leave(Option<Arc<Scope>>);
+        impl Drop for Leave {
+            fn drop(&mut self) {
+                let ours = current::set_thread_scope(self.0.take());
+                drop(ours);
+            }
+        }
+        Leave(current::set_thread_scope(Some(self.clone())))
+    }
+
+    pub(crate) fn record(&self, kind: PrimitiveKind, at: Location) -> Option<Arc<Record>> {
+        Some(Record::new(self.watch.as_ref()?, kind, at, current::id()))
+    }
+
+    fn shard(&self, id: GoroutineId) -> &Lock<Shard> {
+        &self.shards[id.get() as usize & (self.shards.len() - 1)]
+    }
+
+    /// Registers a goroutine; the registry owns one reference from now on.
+    pub(super) fn register(self: &Arc<Self>, g: &GRef) {
+        self.live.fetch_add(1, Ordering::Relaxed);
+        let mut shard = self.shard(g.id()).lock();
+        if shard.members.is_empty() {
+            shard.scope = Some(self.clone());
+        }
+        // SAFETY: a new cell is in no list; the registry's reference keeps it in place until
+        // `unregister`.
+        unsafe { shard.members.push_back(g.as_ptr()) };
+    }
+
+    /// Takes a finished goroutine out. The registry's reference is the caller's.
+    pub(super) fn unregister(&self, g: NonNull<Header>) {
+        // SAFETY: the registry's reference keeps the cell alive.
+        let mut shard = self.shard(unsafe { g.as_ref() }.id()).lock();
+        // SAFETY: each goroutine is registered once and unregistered once, when it completes.
+        unsafe { shard.members.remove(g) };
+        let keep = if shard.members.is_empty() { shard.scope.take() } else { None };
+        drop(shard);
+        self.live.fetch_sub(1, Ordering::Relaxed);
+        drop(keep);
+    }
+
+    /// References to all registered goroutines, in the order they were started.
+    pub(crate) fn goroutines(&self) -> Vec<GRef> {
+        let mut all = Vec::with_capacity(self.live());
+        for shard in &self.shards {
+            shard.lock().members.walk(|g| {
+                // SAFETY: a registered cell is alive.
+                all.push(unsafe { GRef::clone_from_raw(g) });
+                true
+            });
+        }
+        all.sort_unstable_by_key(|g| g.id());
+        all
+    }
+}

@@ -1,0 +1,169 @@
+//! A goroutine that is a thread's own call, and blocking waits of plain threads.
+
+use core::future::Future;
+use core::mem::ManuallyDrop;
+use core::pin::pin;
+use core::ptr::NonNull;
+use core::task::{Context, Poll, Waker};
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::task::Wake;
+use std::thread::Thread;
+
+use super::cell::{GRef, Header, Origin, Vtable};
+use super::state::{EndPoll, Snapshot, StartPoll, State};
+use super::{current, waker};
+use crate::inspect::Watch;
+use crate::sys::Lock;
+
+/// The cell of a thread-bound goroutine: a header, and the thread it runs on.
+#[repr(C)]
+struct ThreadCell {
+    header: Header,
+    thread: Thread,
+    /// Runs on the thread before a reaped call unwinds: the inspector looks at the stack.
+    on_reap: Lock<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+/// A plain thread's call as a goroutine of a scope: the body of a synchronous test.
+pub(crate) struct ThreadG(GRef);
+
+/// The payload of the unwinding that takes a reaped thread-bound goroutine out of its call.
+pub struct Reaped;
+
+static VTABLE: Vtable = Vtable::thread(unpark, dealloc);
+
+/// # Safety
+/// `g` is a live `ThreadCell` whose queue reference is the caller's.
+unsafe fn unpark(g: NonNull<Header>) {
+    // SAFETY: as the caller says; the reference is dropped at the end.
+    unsafe {
+        g.cast::<ThreadCell>().as_ref().thread.unpark();
+        drop(GRef::from_raw(g));
+    }
+}
+
+/// # Safety
+/// Neither a reference nor a waker of the `ThreadCell` is left.
+unsafe fn dealloc(g: NonNull<Header>) {
+    // SAFETY: made by `Box` in `ThreadG::run`.
+    drop(unsafe { Box::from_raw(g.cast::<ThreadCell>().as_ptr()) });
+}
+
+impl ThreadG {
+    /// Runs `body` on this thread as a goroutine: what it starts has it as parent, what blocks it is
+    /// seen, and reaping it unwinds out of the blocking call with a [`Reaped`] payload. The second
+    /// argument of `body` is for the inspector.
+    pub(crate) fn run<R>(origin: &Origin, body: impl FnOnce(&ThreadG) -> R) -> R {
+        struct Finish<'a>(&'a ThreadG);
+        impl Drop for Finish<'_> {
+            fn drop(&mut self) {
+                self.0.0.finish_thread();
+            }
+        }
+        let cell = Box::new(ThreadCell {
+            header: Header::new(State::new_running(), &VTABLE, origin),
+            thread: std::thread::current(),
+            on_reap: Lock::new(None),
+        });
+        // SAFETY: a box is not null; the state starts with a reference for us and one for the
+        // registry.
+        let g = ThreadG(unsafe { GRef::from_raw(NonNull::from(Box::leak(cell)).cast()) });
+        origin.scope.register(&g.0);
+        let finish = Finish(&g);
+        let result = current::enter(g.0.as_ptr(), || body(&g));
+        drop(finish);
+        result
+    }
+
+    pub(crate) fn as_ref(&self) -> &GRef {
+        &self.0
+    }
+
+    fn cell(g: &GRef) -> &ThreadCell {
+        // SAFETY: only thread-bound goroutines get here, and those have this cell.
+        unsafe { g.as_ptr().cast::<ThreadCell>().as_ref() }
+    }
+
+    /// Unwinds the frozen goroutine `g` out of its blocking call, after `look` ran on its thread.
+    pub(crate) fn reap(g: &GRef, look: Box<dyn FnOnce() + Send>) {
+        let cell = Self::cell(g);
+        *cell.on_reap.lock() = Some(look);
+        g.clone().abort();
+        cell.thread.unpark();
+    }
+
+    /// Drives `future` on this thread, which runs as `g`.
+    fn block_on<F: Future>(g: &GRef, future: F) -> F::Output {
+        let mut future = pin!(future);
+        let waker: ManuallyDrop<Waker> = waker::for_poll(g.as_ptr());
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return output;
+            }
+            g.note_poll();
+            match g.state().end_poll() {
+                EndPoll::Parked | EndPoll::Requeue => Self::park(g),
+                EndPoll::Cancel => Self::unwind(g),
+            }
+        }
+    }
+
+    fn park(g: &GRef) {
+        loop {
+            let now: Snapshot = g.snapshot();
+            if now.abort_requested() {
+                Self::unwind(g);
+            }
+            if now.is_scheduled() && !now.is_frozen() && g.state().start_poll() == StartPoll::Poll {
+                return;
+            }
+            std::thread::park();
+        }
+    }
+
+    fn unwind(g: &GRef) -> ! {
+        g.state().thread_resumes();
+        if let Some(look) = Self::cell(g).on_reap.lock().take() {
+            look();
+        }
+        resume_unwind(Box::new(Reaped));
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Drives a future of ours on this thread until it is done: the blocking form of an operation.
+///
+/// # Panics
+/// Inside a goroutine, which must not block its M, and inside a destructor that runs while its scope
+/// is being reaped.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    if Watch::on_reaper_thread() {
+        let text = "gmp: a destructor blocked while its scope was being reaped";
+        resume_unwind(Box::new(text.to_string()));
+    }
+    if let Some(g) = current::goroutine() {
+        // SAFETY: the current goroutine is alive.
+        let g = unsafe { GRef::clone_from_raw(g) };
+        assert!(
+            g.is_thread_bound(),
+            "gmp: a blocking call inside a goroutine would stop its M; use the `.await` form"
+        );
+        return ThreadG::block_on(&g, future);
+    }
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        std::thread::park();
+    }
+}

@@ -1,0 +1,124 @@
+//! The head of every primitive: from a leaf it leads to the record and to the live figures.
+
+use core::ptr::NonNull;
+use core::time::Duration;
+use std::sync::Arc;
+
+use super::{GoroutineId, Location, Record, WaitReason};
+
+/// What can release a waiting goroutine. Each primitive kind uses one or both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Capability {
+    /// Channel: live `Chan` or `Sender` handles. Lock: its guard. WaitGroup: the core. Context:
+    /// cancel handles.
+    Release = 0,
+    /// Channel: live `Receiver` handles (they release a sender).
+    Receive = 1,
+}
+
+/// What one line did to a primitive, summed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// The line.
+    pub at: Location,
+    /// Sum of `add`s, or minus the number of `done`s.
+    pub amount: i64,
+}
+
+/// The live figures of a primitive, read while a leaf waits on it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Figure {
+    /// A channel.
+    Chan {
+        /// Values in the buffer.
+        len: usize,
+        /// Capacity.
+        cap: usize,
+        /// Handles that can send.
+        senders: usize,
+        /// Handles that can receive.
+        receivers: usize,
+    },
+    /// A mutex; holder and line are in the record.
+    Mutex,
+    /// A WaitGroup; the lines are in the record.
+    WaitGroup {
+        /// The counter.
+        counter: i64,
+    },
+    /// A timer.
+    Timer {
+        /// Time until it fires.
+        due_in: Duration,
+    },
+    /// A context.
+    Context {
+        /// Live cancel handles of it and of its ancestors.
+        cancel_handles: usize,
+        /// Time until the nearest deadline of it or an ancestor.
+        deadline_in: Option<Duration>,
+    },
+    /// A goroutine that is joined.
+    Goroutine {
+        /// Which.
+        target: GoroutineId,
+    },
+    /// A nil channel, or a select without arms: nothing can ever release it.
+    Nil,
+}
+
+/// One thing a parked goroutine waits for.
+#[derive(Clone)]
+pub struct WaitInfo {
+    /// Why.
+    pub reason: WaitReason,
+    /// It is an arm of a `select!`.
+    pub in_select: bool,
+    /// The user's line.
+    pub at: Location,
+    /// The figures of the primitive.
+    pub figure: Figure,
+    /// The record of the primitive; `None` if no scope watched when it was made.
+    pub record: Option<Arc<Record>>,
+    /// Whatever could release this leaf. Empty with `complete`: nothing can.
+    pub capabilities: Vec<(Arc<Record>, Capability)>,
+    /// `capabilities` names them all. Otherwise somebody unseen may hold one.
+    pub complete: bool,
+}
+
+/// Reports what the leaf at the second pointer waits for on the primitive at the first.
+///
+/// # Safety
+/// Both are alive for the call: the leaf is registered on the primitive and its goroutine frozen.
+pub(crate) type Describe = unsafe fn(NonNull<Anchor>, NonNull<()>, &mut dyn FnMut(WaitInfo));
+
+/// The first field of every primitive's heap part.
+pub(crate) struct Anchor {
+    pub(crate) describe: Describe,
+    pub(crate) record: Option<Arc<Record>>,
+}
+
+impl Anchor {
+    /// Notes an operation by a thread that may not be the reaper.
+    #[inline]
+    pub(crate) fn touch(&self) {
+        if let Some(record) = &self.record {
+            record.touch();
+        }
+    }
+
+    /// Logs the death of a capability.
+    #[inline]
+    pub(crate) fn died(&self, capability: Capability) {
+        if let Some(record) = &self.record {
+            record.died(capability);
+        }
+    }
+
+    /// The capability of this one primitive, as a leaf's whole wait set.
+    pub(crate) fn only(&self, capability: Capability) -> Vec<(Arc<Record>, Capability)> {
+        self.record.iter().map(|r| (r.clone(), capability)).collect()
+    }
+}

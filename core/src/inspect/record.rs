@@ -1,0 +1,150 @@
+//! The heap record of a primitive: who made it where, and when its capabilities died.
+
+use core::panic::Location as Panic;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::Arc;
+
+use super::{Capability, GoroutineId, Location, PrimitiveId, PrimitiveKind, Site, Tick, Watch};
+use crate::sys::Lock;
+
+/// Values of a record's death ticks that are no moments of the log.
+pub(crate) mod death {
+    /// The capability is alive.
+    pub(crate) const ALIVE: u64 = 0;
+    /// It died before the scope was closed.
+    pub(crate) const BEFORE: u64 = 1;
+}
+
+/// What the inspection knows of one primitive. It holds no reference to the primitive.
+pub struct Record {
+    /// Identity.
+    pub id: PrimitiveId,
+    /// Kind.
+    pub kind: PrimitiveKind,
+    /// The line that created it.
+    pub created_at: Location,
+    /// The goroutine that created it.
+    pub created_by: Option<GoroutineId>,
+    watch: Arc<Watch>,
+    slot: usize,
+    deaths: [AtomicU64; 2],
+    touched: AtomicBool,
+    holder: AtomicU64,
+    held_at: AtomicPtr<Panic<'static>>,
+    sites: Lock<Vec<Site>>,
+}
+
+impl Record {
+    pub(crate) fn new(
+        watch: &Arc<Watch>,
+        kind: PrimitiveKind,
+        created_at: Location,
+        created_by: Option<GoroutineId>,
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|weak| Self {
+            id: PrimitiveId::next(),
+            kind,
+            created_at,
+            created_by,
+            slot: watch.insert(weak),
+            watch: watch.clone(),
+            deaths: [const { AtomicU64::new(death::ALIVE) }; 2],
+            touched: AtomicBool::new(false),
+            holder: AtomicU64::new(0),
+            held_at: AtomicPtr::new(core::ptr::null_mut()),
+            sites: Lock::new(Vec::new()),
+        })
+    }
+
+    /// The watch of the scope that this primitive was created in.
+    pub fn watch(&self) -> &Arc<Watch> {
+        &self.watch
+    }
+
+    /// Logs that the last holder of `capability` is gone. The first death counts.
+    pub(crate) fn died(&self, capability: Capability) {
+        self.touch();
+        let now = if self.watch.is_closed() { self.watch.tick() } else { death::BEFORE };
+        // SeqCst: see `Watch::tick`.
+        let _ = self.deaths[capability as usize].compare_exchange(
+            death::ALIVE,
+            now,
+            Ordering::SeqCst,
+            Ordering::SeqCst,
+        );
+    }
+
+    /// Logs that the holder of a lock let go. Only the release after the scope was closed counts:
+    /// before that, a lock is taken and released all the time.
+    pub(crate) fn released(&self) {
+        if self.watch.is_closed() {
+            self.died(Capability::Release);
+        }
+    }
+
+    /// Notes an operation on the primitive: if the scope is closed and another thread than the
+    /// reaper did it, somebody outside is alive who can use it.
+    pub(crate) fn touch(&self) {
+        if self.watch.is_closed() && !self.watch.is_reaper() {
+            self.touched.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// When the last holder of `capability` was gone; `None` while one lives, or if another thread
+    /// than the reaper used the primitive after the scope was closed.
+    pub fn death(&self, capability: Capability) -> Option<Tick> {
+        if self.touched.load(Ordering::SeqCst) {
+            return None;
+        }
+        match self.deaths[capability as usize].load(Ordering::SeqCst) {
+            death::ALIVE => None,
+            tick => Some(tick),
+        }
+    }
+
+    /// Sets or clears who holds this lock, and since which line.
+    pub(crate) fn set_holder(&self, holder: Option<(Option<GoroutineId>, Location)>) {
+        let (id, at) = match holder {
+            Some((id, at)) => (id.map_or(0, GoroutineId::get), core::ptr::from_ref(at).cast_mut()),
+            None => (0, core::ptr::null_mut()),
+        };
+        // Relaxed: written under the primitive's lock, read when the scope is quiescent.
+        self.holder.store(id, Ordering::Relaxed);
+        self.held_at.store(at, Ordering::Relaxed);
+    }
+
+    /// The goroutine that holds this lock.
+    pub fn holder(&self) -> Option<GoroutineId> {
+        GoroutineId::from_u64(self.holder.load(Ordering::Relaxed))
+    }
+
+    /// The line where this lock was taken.
+    pub fn held_at(&self) -> Option<Location> {
+        let at = self.held_at.load(Ordering::Relaxed);
+        // SAFETY: only `set_holder` stores here: null, or a pointer made from a `&'static`.
+        unsafe { at.as_ref() }
+    }
+
+    /// Adds `amount` to what the line `at` did to this primitive (`add` is positive, `done`
+    /// negative). At most 64 lines are told apart.
+    pub(crate) fn note_site(&self, at: Location, amount: i64) {
+        let mut sites = self.sites.lock();
+        let same = |s: &Site| s.at == at && (s.amount < 0) == (amount < 0);
+        match sites.iter().position(same) {
+            Some(known) => sites[known].amount += amount,
+            None if sites.len() < 64 => sites.push(Site { at, amount }),
+            None => {}
+        }
+    }
+
+    /// What each line did to this primitive.
+    pub fn sites(&self) -> Vec<Site> {
+        self.sites.lock().clone()
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.watch.remove(self.slot);
+    }
+}

@@ -1,0 +1,182 @@
+//! What a watching scope keeps: the live records of its primitives, and the clock of the reap log.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use super::{GoroutineId, Location, Record};
+use crate::sys::Lock;
+
+/// A moment of the reap log: the number of an event, not a time. Later events have larger ticks.
+pub type Tick = u64;
+
+thread_local! {
+    /// The watch that this thread is reaping for.
+    static REAPING: Cell<*const Watch> = const { Cell::new(core::ptr::null()) };
+}
+
+/// The inspection side of a scope. Records and the scope share it; it knows neither the
+/// goroutines nor the primitives.
+pub struct Watch {
+    closed: AtomicBool,
+    clock: AtomicU64,
+    timers: AtomicUsize,
+    records: Lock<Slots>,
+    panics: Lock<Vec<PanicNote>>,
+    /// When, after the scope was closed, the last join or abort handle of a goroutine was dropped;
+    /// `None` if another thread than the reaper dropped one.
+    handles: Lock<HashMap<GoroutineId, Option<Tick>>>,
+}
+
+/// A panic that ended a goroutine.
+#[derive(Clone, Debug)]
+pub struct PanicNote {
+    /// The goroutine.
+    pub goroutine: GoroutineId,
+    /// Where it was started.
+    pub created_at: Location,
+    /// The message.
+    pub message: String,
+}
+
+/// Live records by slot; a record frees its slot when it is dropped.
+#[derive(Default)]
+struct Slots {
+    entries: Vec<Option<Weak<Record>>>,
+    free: Vec<usize>,
+}
+
+impl Watch {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            closed: AtomicBool::new(false),
+            // 0 stands for "alive" and 1 for "dead before the scope was closed".
+            clock: AtomicU64::new(2),
+            timers: AtomicUsize::new(0),
+            records: Lock::new(Slots::default()),
+            panics: Lock::new(Vec::new()),
+            handles: Lock::new(HashMap::new()),
+        })
+    }
+
+    /// Whether the scope is closed: wakes are recorded instead of run, and `go` is refused.
+    pub fn is_closed(&self) -> bool {
+        // SeqCst: pairs with the state transitions of a poll. Either the M that starts a poll sees
+        // the scope closed, or whoever closed it sees the goroutine running.
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// The next moment of the reap log.
+    pub fn tick(&self) -> Tick {
+        // SeqCst: ticks taken on different threads agree with the order of the drops they log.
+        self.clock.fetch_add(1, Ordering::SeqCst)
+    }
+
+    /// Marks this thread as one that reaps for this scope, until the guard is dropped.
+    pub fn reaping(self: &Arc<Self>) -> Reaping {
+        let before = REAPING.with(|r| r.replace(Arc::as_ptr(self)));
+        Reaping { before, _watch: self.clone() }
+    }
+
+    /// Whether this thread reaps for this scope.
+    pub(crate) fn is_reaper(&self) -> bool {
+        REAPING.with(|r| core::ptr::eq(r.get(), self))
+    }
+
+    /// Whether this thread reaps for any scope: a call that would park unwinds instead.
+    pub(crate) fn on_reaper_thread() -> bool {
+        REAPING.with(|r| !r.get().is_null())
+    }
+
+    pub(crate) fn insert(&self, record: &Weak<Record>) -> usize {
+        let mut slots = self.records.lock();
+        match slots.free.pop() {
+            Some(slot) => {
+                slots.entries[slot] = Some(record.clone());
+                slot
+            }
+            None => {
+                slots.entries.push(Some(record.clone()));
+                slots.entries.len() - 1
+            }
+        }
+    }
+
+    pub(crate) fn remove(&self, slot: usize) {
+        let mut slots = self.records.lock();
+        let gone = slots.entries[slot].take();
+        slots.free.push(slot);
+        drop(slots);
+        drop(gone);
+    }
+
+    /// The records of all live primitives that were created in this scope.
+    pub fn records(&self) -> Vec<Arc<Record>> {
+        let slots = self.records.lock();
+        slots.entries.iter().flatten().filter_map(Weak::upgrade).collect()
+    }
+
+    pub(crate) fn note_panic(&self, note: PanicNote) {
+        self.panics.lock().push(note);
+    }
+
+    /// A join handle received the panic of this goroutine, if it panicked: it is handled.
+    pub(crate) fn handled(&self, id: GoroutineId) {
+        self.panics.lock().retain(|note| note.goroutine != id);
+    }
+
+    /// Panics that ended goroutines and that no join handle received.
+    pub fn panics(&self) -> Vec<PanicNote> {
+        self.panics.lock().clone()
+    }
+
+    /// A join or abort handle of `id` goes.
+    pub(crate) fn handle_dropped(&self, id: GoroutineId) {
+        if !self.is_closed() {
+            return;
+        }
+        let tick = self.is_reaper().then(|| self.tick());
+        let mut handles = self.handles.lock();
+        match handles.get(&id) {
+            Some(None) => {}
+            _ => drop(handles.insert(id, tick)),
+        }
+    }
+
+    /// Handles of `id` that were dropped after the scope was closed: `None` if there were none,
+    /// `Some(None)` if another thread than the reaper had one, else the moment of the last.
+    pub fn handles_died(&self, id: GoroutineId) -> Option<Option<Tick>> {
+        self.handles.lock().get(&id).copied()
+    }
+
+    pub(crate) fn timer_armed(&self) {
+        // Relaxed: a figure of the stock, read when the scope is quiescent.
+        self.timers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn timer_disarmed(&self) {
+        self.timers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Timers of this scope that are armed.
+    pub fn armed_timers(&self) -> usize {
+        self.timers.load(Ordering::Relaxed)
+    }
+}
+
+/// Marks a thread as reaping while it lives.
+pub struct Reaping {
+    before: *const Watch,
+    _watch: Arc<Watch>,
+}
+
+impl Drop for Reaping {
+    fn drop(&mut self) {
+        REAPING.with(|r| r.set(self.before));
+    }
+}

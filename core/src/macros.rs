@@ -1,0 +1,188 @@
+//! `select!` and `go!`: macros by example, so that the runtime alone needs no procedural macro.
+
+/// Starts a goroutine: `go! { body }` is `go(async move { body })`.
+///
+/// ```
+/// gmp_core::block_on(async {
+///     let done = gmp_core::go! { 40 + 2 };
+///     assert_eq!(done.await.unwrap(), 42);
+/// });
+/// ```
+#[macro_export]
+macro_rules! go {
+    ($($body:tt)*) => {
+        $crate::go(async move { $($body)* })
+    };
+}
+
+/// Waits for the first of several arms: receives, sends, futures, or a default.
+///
+/// | arm | ready when |
+/// |---|---|
+/// | `recv(ch) -> value => ..` | a value comes (`Some`), or the channel is closed (`None`) |
+/// | `send(ch, value) => ..` | the value is sent; on a `Sender`, `-> result` gives the `Result` |
+/// | `pattern = future => ..` | the future is done |
+/// | `default => ..` | no other arm is ready: the select does not wait |
+///
+/// `ch` is a `Chan`, a `Sender` or a `Receiver`. If several arms are ready, one is taken at random;
+/// with `biased;` as the first words the first in order. Arms on a nil channel are never ready. A
+/// select without arms waits for ever.
+///
+/// # Panics
+/// A send arm on a closed `Chan`, as in Go.
+///
+/// # Cancel safety
+/// Nothing is lost when the surrounding future is dropped, see [`Select`](crate::chan::Select).
+///
+/// ```
+/// gmp_core::block_on(async {
+///     let (a, b) = (gmp_core::chan::<u32>(1), gmp_core::chan::<u32>(0));
+///     a.send(1).await;
+///     let got = gmp_core::select! {
+///         recv(a) -> value => value,
+///         recv(b) -> value => value,
+///     };
+///     assert_eq!(got, Some(1));
+///     let idle = gmp_core::select! {
+///         send(b, 2) => false,
+///         default => true,
+///     };
+///     assert!(idle);
+/// });
+/// ```
+#[macro_export]
+macro_rules! select {
+    () => {
+        { let _ = $crate::chan::Select::new((), false, false).await; unreachable!() }
+    };
+    (biased; $($arms:tt)*) => { $crate::__select!(@arms true {} {} $($arms)*) };
+    ($($arms:tt)*) => { $crate::__select!(@arms false {} {} $($arms)*) };
+}
+
+/// Sorts the arms of [`select!`] and emits the code. Each arm gets the identifier `arm` of its own
+/// expansion, so that hygiene tells them apart.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __select {
+    // recv
+    (@arms $biased:tt {$($done:tt)*} $default:tt recv($c:expr) -> $p:pat => $b:block , $($rest:tt)*) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src recv ($c) ($p) ($b)}} $default $($rest)*)
+    };
+    (@arms $biased:tt {$($done:tt)*} $default:tt recv($c:expr) -> $p:pat => $b:block $($rest:tt)*) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src recv ($c) ($p) ($b)}} $default $($rest)*)
+    };
+    (@arms $biased:tt {$($done:tt)*} $default:tt recv($c:expr) -> $p:pat => $b:expr, $($rest:tt)*) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src recv ($c) ($p) ($b)}} $default $($rest)*)
+    };
+    (@arms $biased:tt {$($done:tt)*} $default:tt recv($c:expr) -> $p:pat => $b:expr) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src recv ($c) ($p) ($b)}} $default)
+    };
+    // send -> result
+    (@arms $biased:tt {$($done:tt)*} $default:tt send($c:expr, $v:expr) -> $p:pat => $b:block , $($rest:tt)*) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src send ($c, $v) ($p) ($b)}} $default $($rest)*)
+    };
+    (@arms $biased:tt {$($done:tt)*} $default:tt send($c:expr, $v:expr) -> $p:pat => $b:block $($rest:tt)*) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src send ($c, $v) ($p) ($b)}} $default $($rest)*)
+    };
+    (@arms $biased:tt {$($done:tt)*} $default:tt send($c:expr, $v:expr) -> $p:pat => $b:expr, $($rest:tt)*) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src send ($c, $v) ($p) ($b)}} $default $($rest)*)
+    };
+    (@arms $biased:tt {$($done:tt)*} $default:tt send($c:expr, $v:expr) -> $p:pat => $b:expr) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src send ($c, $v) ($p) ($b)}} $default)
+    };
+    // send
+    (@arms $biased:tt {$($done:tt)*} $default:tt send($c:expr, $v:expr) => $b:block , $($rest:tt)*) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src send ($c, $v) (()) ($b)}} $default $($rest)*)
+    };
+    (@arms $biased:tt {$($done:tt)*} $default:tt send($c:expr, $v:expr) => $b:block $($rest:tt)*) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src send ($c, $v) (()) ($b)}} $default $($rest)*)
+    };
+    (@arms $biased:tt {$($done:tt)*} $default:tt send($c:expr, $v:expr) => $b:expr, $($rest:tt)*) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src send ($c, $v) (()) ($b)}} $default $($rest)*)
+    };
+    (@arms $biased:tt {$($done:tt)*} $default:tt send($c:expr, $v:expr) => $b:expr) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src send ($c, $v) (()) ($b)}} $default)
+    };
+    // default
+    (@arms $biased:tt $done:tt {} default => $b:block , $($rest:tt)*) => {
+        $crate::__select!(@arms $biased $done {$b} $($rest)*)
+    };
+    (@arms $biased:tt $done:tt {} default => $b:block $($rest:tt)*) => {
+        $crate::__select!(@arms $biased $done {$b} $($rest)*)
+    };
+    (@arms $biased:tt $done:tt {} default => $b:expr, $($rest:tt)*) => {
+        $crate::__select!(@arms $biased $done {$b} $($rest)*)
+    };
+    (@arms $biased:tt $done:tt {} default => $b:expr) => {
+        $crate::__select!(@arms $biased $done {$b})
+    };
+    (@arms $biased:tt $done:tt {$($once:tt)+} default => $($rest:tt)*) => {
+        compile_error!("a `select!` has at most one `default` arm")
+    };
+    // future
+    (@arms $biased:tt {$($done:tt)*} $default:tt $p:pat = $f:expr => $b:block , $($rest:tt)*) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src future ($f) ($p) ($b)}} $default $($rest)*)
+    };
+    (@arms $biased:tt {$($done:tt)*} $default:tt $p:pat = $f:expr => $b:block $($rest:tt)*) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src future ($f) ($p) ($b)}} $default $($rest)*)
+    };
+    (@arms $biased:tt {$($done:tt)*} $default:tt $p:pat = $f:expr => $b:expr, $($rest:tt)*) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src future ($f) ($p) ($b)}} $default $($rest)*)
+    };
+    (@arms $biased:tt {$($done:tt)*} $default:tt $p:pat = $f:expr => $b:expr) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src future ($f) ($p) ($b)}} $default)
+    };
+    // all sorted
+    (@arms $biased:tt {$({$arm:ident $src:ident $kind:ident $args:tt $p:tt $b:tt})*} {$($default:expr)?}) => {{
+        $($crate::__select!(@bind $arm $src $kind $args);)*
+        let _ = $crate::chan::Select::new(
+            $crate::__select!(@list $($arm)*),
+            $crate::__select!(@has {$($default)?}),
+            $biased,
+        ).await;
+        $crate::__select!(@run {$({$arm $src $kind $p $b})*} {$($default)?})
+    }};
+    (@list) => { () };
+    (@list $arm:ident $($rest:ident)*) => { ($arm.as_mut(), $crate::__select!(@list $($rest)*)) };
+    (@has {}) => { false };
+    (@has {$default:expr}) => { true };
+    (@bind $arm:ident $src:ident recv ($c:expr)) => {
+        let $src = &$c;
+        let mut $arm = ::core::pin::pin!($src.recv_arm());
+    };
+    (@bind $arm:ident $src:ident send ($c:expr, $v:expr)) => {
+        let $src = &$c;
+        let mut $arm = ::core::pin::pin!($src.send_arm($v));
+    };
+    (@bind $arm:ident $src:ident future ($f:expr)) => {
+        let mut $arm = ::core::pin::pin!($crate::chan::FutureArm::new(
+            ::core::future::IntoFuture::into_future($f)
+        ));
+    };
+    (@run {{$arm:ident $src:ident recv ($p:pat) ($b:expr)} $($rest:tt)*} $default:tt) => {
+        if let ::core::option::Option::Some(got) = $arm.as_mut().take() {
+            let $p = got;
+            $b
+        } else {
+            $crate::__select!(@run {$($rest)*} $default)
+        }
+    };
+    (@run {{$arm:ident $src:ident send ($p:pat) ($b:expr)} $($rest:tt)*} $default:tt) => {
+        if let ::core::option::Option::Some(result) = $arm.as_mut().take() {
+            let $p = $src.sent(result);
+            $b
+        } else {
+            $crate::__select!(@run {$($rest)*} $default)
+        }
+    };
+    (@run {{$arm:ident $src:ident future ($p:pat) ($b:expr)} $($rest:tt)*} $default:tt) => {
+        if let ::core::option::Option::Some(got) = $arm.as_mut().take() {
+            let $p = got;
+            $b
+        } else {
+            $crate::__select!(@run {$($rest)*} $default)
+        }
+    };
+    (@run {} {$default:expr}) => { $default };
+    (@run {} {}) => { unreachable!("a select without default ends with an arm") };
+}

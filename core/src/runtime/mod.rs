@@ -1,0 +1,9 @@
+//! The runtime as a value: build one, run goroutines on it, shut it down; and the lazy global one.
+
+mod global;
+mod handle;
+mod shutdown;
+mod spawn;
+
+pub use handle::{Builder, Runtime};
+pub use spawn::{block_on, go, yield_now};

@@ -1,0 +1,160 @@
+//! `go`, `block_on`, `yield_now`: the functions that need no runtime value.
+
+use core::cell::UnsafeCell;
+use core::future::Future;
+use core::panic::AssertUnwindSafe;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
+use std::panic::{Location, catch_unwind, resume_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::Result as Caught;
+
+use super::global;
+use super::handle::Runtime;
+use crate::g::{GRef, JoinHandle, Origin, Scope, current};
+
+/// Starts a goroutine and returns a handle that can join or abort it.
+///
+/// It belongs to the scope of whoever starts it. Outside any goroutine it runs on a global runtime that
+/// is started on first use. In a scope that is closed it is not run: joining it gives an error.
+///
+/// ```
+/// gmp_core::block_on(async {
+///     let sum = gmp_core::go(async { 1 + 2 });
+///     assert_eq!(sum.await.unwrap(), 3);
+/// });
+/// ```
+#[track_caller]
+pub fn go<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let at = Location::caller();
+    let scope = current::scope().unwrap_or_else(|| global::runtime().scope().clone());
+    go_in(scope, future, at)
+}
+
+/// Starts a goroutine in `scope`.
+pub(crate) fn go_in<F>(
+    scope: Arc<Scope>,
+    future: F,
+    at: &'static Location<'static>,
+) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let watch = scope.watch().cloned();
+    let origin = Origin::here(scope, at);
+    let (queued, joined) = GRef::new(future, &origin);
+    if origin.scope.is_closed() {
+        queued.refuse();
+    } else {
+        crate::g::trace::progressed();
+        origin.scope.schedule().enqueue(queued);
+    }
+    JoinHandle::new(joined, watch, at)
+}
+
+/// Runs `main` as the main goroutine of a runtime of its own, on this thread.
+///
+/// # Panics
+/// With the panic of `main`, and inside a goroutine.
+#[track_caller]
+pub fn block_on<F: Future>(main: F) -> F::Output {
+    Runtime::new().block_on(main)
+}
+
+/// Lets other goroutines run first: makes this one ready again, behind all that are ready now.
+#[doc(alias = "Gosched")]
+pub fn yield_now() -> impl Future<Output = ()> + Send + Sync {
+    struct YieldNow(bool);
+    impl Future for YieldNow {
+        type Output = ();
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            if core::mem::replace(&mut self.0, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    }
+    YieldNow(false)
+}
+
+/// A goroutine that is locked to this thread: its future need neither be `Send` nor `'static`, because
+/// whoever starts it keeps this value, which drops the future.
+pub(crate) struct Main<T> {
+    g: GRef,
+    output: Rc<UnsafeCell<Option<Caught<T>>>>,
+}
+
+impl<T> Main<T> {
+    /// Starts `future`, to be polled by the M on this thread only.
+    pub(crate) fn start<F: Future<Output = T>>(origin: &Origin, future: F) -> Main<T> {
+        let output = Rc::new(UnsafeCell::new(None));
+        let slot = output.clone();
+        let future = async move {
+            let mut future = pin!(future);
+            let caught = core::future::poll_fn(|cx| {
+                match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+                    Ok(Poll::Pending) => Poll::Pending,
+                    Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+                    Err(payload) => Poll::Ready(Err(payload)),
+                }
+            })
+            .await;
+            // SAFETY: one thread, and the other end reads only after this goroutine is complete.
+            unsafe { *slot.get() = Some(caught) };
+        };
+        let future: Pin<Box<dyn Future<Output = ()> + '_>> = Box::pin(future);
+        // SAFETY: only the lifetime is erased. `Main` is kept by the function that borrows whatever
+        // the future borrows, and drops the future before it returns, in `drop` at the latest.
+        let future: Pin<Box<dyn Future<Output = ()> + 'static>> =
+            unsafe { core::mem::transmute(future) };
+        // SAFETY: the runtime has one P, which this thread keeps until `Main` is dropped, so nobody
+        // else polls it; reaping happens on this thread too.
+        let (queued, joined) = unsafe { GRef::new_unchecked(future, origin) };
+        origin.scope.schedule().enqueue(queued);
+        Main { g: joined, output }
+    }
+
+    /// Whether the future is done.
+    pub(crate) fn is_done(&self) -> bool {
+        self.g.snapshot().is_complete()
+    }
+
+    /// The output. Resumes the panic of the future.
+    pub(crate) fn finish(self) -> T {
+        match self.take() {
+            Some(Ok(output)) => output,
+            Some(Err(payload)) => resume_unwind(payload),
+            None => panic!("gmp: the runtime ended before its main goroutine"),
+        }
+    }
+
+    /// The output or panic, if the future is done.
+    pub(crate) fn take(&self) -> Option<Caught<T>> {
+        // SAFETY: one thread; the goroutine writes before it is complete.
+        unsafe { (*self.output.get()).take() }
+    }
+
+    pub(crate) fn g(&self) -> &GRef {
+        &self.g
+    }
+}
+
+impl<T> Drop for Main<T> {
+    fn drop(&mut self) {
+        // The future may borrow from our caller: it must be gone when we are.
+        if !self.is_done() && self.g.seize() && self.g.claim_frozen() {
+            if let Err(payload) = self.g.discard() {
+                crate::g::forget_payload(payload);
+            }
+        }
+        // The goroutine's own output is `()`: nothing to drop.
+        let _ = self.g.drop_join();
+    }
+}

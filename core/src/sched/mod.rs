@@ -1,0 +1,13 @@
+//! The scheduler: Ps with run queues, Ms that run goroutines, and who owns which P.
+//!
+//! `README.md` in this folder states the ownership protocol as numbered rules.
+
+mod global;
+pub(crate) mod m;
+mod owner;
+mod p;
+mod runq;
+mod shared;
+
+pub(crate) use m::{Machine, Turn};
+pub(crate) use shared::Shared;

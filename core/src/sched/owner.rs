@@ -1,0 +1,93 @@
+//! The ownership word of a P: idle, owned by an M, or lent to a poll from which it may be taken.
+//!
+//! The rules are in `README.md`.
+
+use crate::sys::atomic::{AtomicU64, Ordering};
+
+/// | bits | meaning |
+/// |---|---|
+/// | 0..2 | status |
+/// | 2..32 | number of the M |
+/// | 32..64 | epoch: grows with every change of owner |
+pub(crate) struct Owner(AtomicU64);
+
+const IDLE: u64 = 0;
+const OWNED: u64 = 1;
+const IN_POLL: u64 = 2;
+const STATUS: u64 = 3;
+const EPOCH_ONE: u64 = 1 << 32;
+
+/// A tenure: which M owns the P in which epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tenure(u64);
+
+impl Owner {
+    pub(crate) fn new() -> Self {
+        Self(AtomicU64::new(IDLE))
+    }
+
+    /// Rule 1: takes an idle P.
+    pub(crate) fn acquire(&self, m: u32) -> Option<Tenure> {
+        self.change(m, IDLE)
+    }
+
+    /// Rule 5: takes a P away from a poll.
+    pub(crate) fn take(&self, m: u32) -> Option<Tenure> {
+        self.change(m, IN_POLL)
+    }
+
+    fn change(&self, m: u32, from: u64) -> Option<Tenure> {
+        let now = self.0.load(Ordering::Relaxed);
+        if now & STATUS != from {
+            return None;
+        }
+        let epoch = (now & !(EPOCH_ONE - 1)).wrapping_add(EPOCH_ONE);
+        let tenure = Tenure(epoch | u64::from(m) << 2);
+        // Acquire: pairs with the release in `lend` and `release`: the queue is as its last user
+        // left it.
+        let (new, ok) = (tenure.0 | OWNED, Ordering::Acquire);
+        self.0.compare_exchange(now, new, ok, Ordering::Relaxed).ok().map(|_| tenure)
+    }
+
+    /// Rule 2: lends the P to a poll.
+    pub(crate) fn lend(&self, tenure: Tenure) {
+        // Release: pairs with `claim` and `change`.
+        self.0.store(tenure.0 | IN_POLL, Ordering::Release);
+    }
+
+    /// Rules 3 and 4: claims a lent P back. False if it is gone.
+    #[must_use]
+    pub(crate) fn claim(&self, tenure: Tenure) -> bool {
+        let (from, to) = (tenure.0 | IN_POLL, tenure.0 | OWNED);
+        // Acquire: pairs with `lend`. A failure needs no order: nothing of the P is used.
+        self.0.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    /// Gives up an owned P.
+    pub(crate) fn release(&self, tenure: Tenure) {
+        // Release: pairs with `change`.
+        self.0.store(tenure.0 | IDLE, Ordering::Release);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_p_cannot_be_claimed_by_its_old_owner() {
+        let owner = Owner::new();
+        let old = owner.acquire(1).expect("idle");
+        assert!(owner.acquire(2).is_none() && owner.take(2).is_none(), "owned");
+        owner.lend(old);
+        assert!(owner.claim(old));
+        owner.lend(old);
+        let new = owner.take(2).expect("lent");
+        assert!(!owner.claim(old));
+        owner.lend(new);
+        assert!(!owner.claim(old) && owner.claim(new));
+        owner.release(new);
+        let again = owner.acquire(1).expect("idle");
+        assert_ne!(again, old, "the same M in another epoch");
+    }
+}

@@ -1,0 +1,137 @@
+//! The run queue of a P: a ring of 256 slots with one producer and any number of takers.
+//!
+//! The algorithm is that of Go's `runqput`, `runqget` and `runqgrab` (`src/runtime/proc.go`): slots are
+//! copied first, then a CAS on `head` decides who got them, so several thieves may race.
+
+use core::ptr::NonNull;
+
+use crate::g::{GRef, Header};
+use crate::sys::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+/// Slots; a model check needs few.
+pub(crate) const SLOTS: usize = if cfg!(loom) { 4 } else { 256 };
+
+/// The ring. `head..tail` holds references; both only grow, wrapping.
+pub(crate) struct RunQueue {
+    head: AtomicU32,
+    tail: AtomicU32,
+    slots: [AtomicPtr<Header>; SLOTS],
+}
+
+/// What does not fit into a full ring: half of it and the new one.
+pub(crate) type Overflow = Vec<GRef>;
+
+impl RunQueue {
+    pub(crate) fn new() -> Self {
+        Self {
+            head: AtomicU32::new(0),
+            tail: AtomicU32::new(0),
+            slots: core::array::from_fn(|_| AtomicPtr::new(core::ptr::null_mut())),
+        }
+    }
+
+    /// References in the ring; a hint for anybody but the producer.
+    pub(crate) fn len(&self) -> usize {
+        let (head, tail) = (self.head.load(Ordering::Acquire), self.tail.load(Ordering::Acquire));
+        tail.wrapping_sub(head) as usize
+    }
+
+    fn slot(&self, at: u32) -> &AtomicPtr<Header> {
+        &self.slots[at as usize % SLOTS]
+    }
+
+    /// Appends `g`. Only the producer calls this. A full ring gives back half of its content and
+    /// `g`, for the global queue.
+    pub(crate) fn put(&self, g: GRef) -> Result<(), Overflow> {
+        let mut g = g;
+        loop {
+            // Acquire: pairs with the CAS in `get` and `grab`: taken slots may be written again.
+            let head = self.head.load(Ordering::Acquire);
+            let tail = self.tail.load(Ordering::Relaxed);
+            if tail.wrapping_sub(head) < SLOTS as u32 {
+                self.slot(tail).store(g.into_raw().as_ptr(), Ordering::Relaxed);
+                // Release: pairs with the load of `tail` by takers: they see the slot.
+                self.tail.store(tail.wrapping_add(1), Ordering::Release);
+                return Ok(());
+            }
+            match self.take_half(head, tail, g) {
+                Ok(overflow) => return Err(overflow),
+                // A thief was faster: there is room now.
+                Err(back) => g = back,
+            }
+        }
+    }
+
+    fn take_half(&self, head: u32, tail: u32, g: GRef) -> Result<Overflow, GRef> {
+        let half = tail.wrapping_sub(head) / 2;
+        let taken = self.copy(head, half);
+        if !self.commit(head, half) {
+            return Err(g);
+        }
+        let mut overflow: Overflow = taken.into_iter().map(Self::own).collect();
+        overflow.push(g);
+        Ok(overflow)
+    }
+
+    /// Takes the oldest. Any thread may call it.
+    pub(crate) fn get(&self) -> Option<GRef> {
+        loop {
+            // Acquire: pairs with the CAS of other takers.
+            let head = self.head.load(Ordering::Acquire);
+            // Acquire: pairs with the release in `put`.
+            let tail = self.tail.load(Ordering::Acquire);
+            if tail == head {
+                return None;
+            }
+            let g = self.slot(head).load(Ordering::Relaxed);
+            if self.commit(head, 1) {
+                return NonNull::new(g).map(Self::own);
+            }
+        }
+    }
+
+    /// Takes the older half, rounded up, for another P. Any thread may call it.
+    pub(crate) fn grab(&self) -> Vec<GRef> {
+        loop {
+            let head = self.head.load(Ordering::Acquire);
+            let tail = self.tail.load(Ordering::Acquire);
+            let n = tail.wrapping_sub(head);
+            let n = n - n / 2;
+            if n == 0 {
+                return Vec::new();
+            }
+            if n > SLOTS as u32 / 2 {
+                // `head` and `tail` were not read at one moment.
+                continue;
+            }
+            let taken = self.copy(head, n);
+            if self.commit(head, n) {
+                return taken.into_iter().map(Self::own).collect();
+            }
+        }
+    }
+
+    fn copy(&self, head: u32, n: u32) -> Vec<NonNull<Header>> {
+        let at = |i| NonNull::new(self.slot(head.wrapping_add(i)).load(Ordering::Relaxed));
+        (0..n).filter_map(at).collect()
+    }
+
+    /// Decides who got `n` slots from `head` on.
+    fn commit(&self, head: u32, n: u32) -> bool {
+        // Release: our reads of the slots come before the producer writes them again. Acquire on
+        // the next load covers a failure.
+        let (to, ok) = (head.wrapping_add(n), Ordering::AcqRel);
+        self.head.compare_exchange(head, to, ok, Ordering::Relaxed).is_ok()
+    }
+
+    fn own(g: NonNull<Header>) -> GRef {
+        // SAFETY: `put` stored an owned reference, and the CAS on `head` gave it to us alone.
+        unsafe { GRef::from_raw(g) }
+    }
+}
+
+impl Drop for RunQueue {
+    fn drop(&mut self) {
+        while self.get().is_some() {}
+    }
+}

@@ -1,0 +1,25 @@
+//! The one door to atomics and locks, so that model checks can swap them for their own.
+
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic;
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic;
+
+use std::sync::{Mutex as StdMutex, MutexGuard, PoisonError};
+
+/// A short lock around plain data. Nothing of the user's runs under it, so poison says nothing.
+pub(crate) struct Lock<T>(StdMutex<T>);
+
+impl<T> Lock<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(StdMutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,4 @@
+//! Time: the clock, the timer heap, and what waits on them.
+
+pub(crate) mod clock;
+pub(crate) mod heap;
