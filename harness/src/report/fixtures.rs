@@ -58,7 +58,7 @@ pub(crate) fn finding(id: u64, reason: WaitReason, waits: Vec<Wait>) -> Finding 
         is_body: false,
         waited: Duration::from_millis(3),
         waits,
-        created_at: at("src/pool.rs", 12, 5),
+        created_at: at("src/pool.rs", 12, 9),
         created_by: Some(g(1)),
         stacks: Vec::new(),
         notes: Vec::new(),

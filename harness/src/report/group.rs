@@ -82,10 +82,10 @@ fn adopt_untraced(groups: &mut Vec<Finding>, all: impl Iterator<Item = Siblings>
     }
     let mut kept: Vec<Option<Finding>> = groups.drain(..).map(Some).collect();
     for (untraced, first) in home {
-        if let Some(from) = kept[untraced].take() {
-            if let Some(into) = &mut kept[first] {
-                merge(into, from);
-            }
+        if let Some(from) = kept[untraced].take()
+            && let Some(into) = &mut kept[first]
+        {
+            merge(into, from);
         }
     }
     groups.extend(kept.into_iter().flatten());

@@ -3,6 +3,8 @@
 use core::fmt::Write as _;
 use core::time::Duration;
 
+use gmp_core::inspect::WaitReason;
+
 /// How many goroutine ids, waits or lines a list shows before it says "and N more".
 pub(crate) const LIST_LIMIT: usize = 6;
 
@@ -85,7 +87,7 @@ pub(crate) fn number(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -96,6 +98,16 @@ pub(crate) fn number(n: usize) -> String {
 /// `1 goroutine`, `2 goroutines`. The plural is made with an `s`.
 pub(crate) fn count(n: usize, what: &str) -> String {
     format!("{} {what}{}", number(n), plural(n))
+}
+
+/// What a goroutine with this wait reason does: `in chan receive`, `still running`.
+pub(crate) fn doing(reason: WaitReason) -> String {
+    match reason {
+        WaitReason::Running | WaitReason::Runnable => format!("still {reason}"),
+        WaitReason::External => "on something external".to_owned(),
+        WaitReason::NoWaker => "with no waker kept".to_owned(),
+        reason => format!("in {reason}"),
+    }
 }
 
 /// The ending of a noun that is counted.

@@ -5,6 +5,9 @@ use gmp_core::inspect::PrimitiveKind;
 use super::Case;
 use crate::report::finding::{Figure, Primitive, Wait};
 
+/// The largest capacity that is proposed by number.
+const ROOM: usize = 64;
+
 /// The figures of a channel.
 struct Chan<'a> {
     wait: &'a Wait,
@@ -61,13 +64,15 @@ impl<'a> Case<'a> {
         if chan.cap > 0 {
             return self.full(&chan, &name, &who);
         }
-        let room = if self.is_shared() { self.finding.count } else { 1 };
-        let (from, to) = match chan.pair {
-            true => ("channel(0)".to_owned(), format!("channel({room})")),
-            false => ("chan(0)".to_owned(), format!("chan({room})")),
-        };
+        let make = if chan.pair { "channel" } else { "chan" };
         let made = self.made_at(chan.primitive);
-        let room = format!("Make it with room, `{to}` instead of `{from}`{made}");
+        let room = match self.finding.count {
+            n if n > ROOM => format!("Make it with room for every sender{made}"),
+            n => {
+                let n = if self.is_shared() { n } else { 1 };
+                format!("Make it with room, `{make}({n})` instead of `{make}(0)`{made}")
+            }
+        };
         if self.is_sleeping_body() {
             return format!(
                 "{who} Start the receiver with `go` before this line. {room}, if the value may wait."

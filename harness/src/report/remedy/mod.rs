@@ -90,6 +90,11 @@ impl<'a> Case<'a> {
         let left = left.map_or("Its timer".to_owned(), |left| {
             format!("Its timer, due in {},", duration(left))
         });
+        if self.finding.is_body {
+            return format!(
+                "{left} is later than the test can wait. Shorten it, or raise `timeout`."
+            );
+        }
         match self.finding.reason {
             WaitReason::Select => format!(
                 "{left} is the only arm that can still end this `select!`. Add an arm for \
@@ -124,9 +129,16 @@ impl<'a> Case<'a> {
     }
 
     fn external(&self) -> String {
+        let who = "Something outside gmp's primitives keeps its waker: I/O, a future of another \
+                   crate, or an OS thread.";
+        if self.finding.is_body {
+            return format!(
+                "{who} Find out why that end never answers; `gmp::time::timeout` around the await \
+                 turns the silence into an error."
+            );
+        }
         format!(
-            "Something outside gmp's primitives keeps its waker: I/O, a future of another crate, or \
-             an OS thread. Close that end before the test returns, or keep the `JoinHandle` from {} \
+            "{who} Close that end before the test returns, or keep the `JoinHandle` from {} \
              and `abort()` it.",
             self.spawn_line()
         )

@@ -52,6 +52,13 @@ impl Case<'_> {
         for _ in 0..CHAIN_LIMIT {
             let next = self.leak_of(holder)?;
             if core::ptr::eq(next, self.finding) {
+                let told = self.report.findings.iter().find(|leak| is_part(&chain, leak));
+                if let Some(told) = told.filter(|told| !core::ptr::eq(*told, self.finding)) {
+                    let who = told.goroutines.first().map_or("another".into(), ToString::to_string);
+                    return Some(format!(
+                        "It is part of the circle of locks that the block of {who} tells."
+                    ));
+                }
                 let steps: Vec<String> = chain.iter().map(|leak| self.lock_step(leak)).collect();
                 return Some(format!(
                     "The locks are taken in different orders: {}. Take them in one order everywhere.",
@@ -86,25 +93,21 @@ impl Case<'_> {
             return "Start the goroutines with `wg.go(..)`, which counts by itself.".to_owned();
         };
         let times = if counter == 1 { "`done` is" } else { "`done`s are" };
-        let sums = match (self.sums("add", adds), self.sums("done", dones)) {
-            (adds, _) if adds.is_empty() => String::new(),
-            (adds, dones) if dones.is_empty() => format!(" ({adds}, and no `done` ran)"),
-            (adds, dones) => format!(" ({adds}; {dones})"),
-        };
-        format!("{counter} {times} missing{sums}. {}", self.who_owes())
+        let none = if dones.is_empty() { "; none has run at all" } else { "" };
+        format!("{counter} {times} missing{}{none}. {}", self.added(adds), self.who_owes())
     }
 
-    /// `add 3 at src/a.rs:5 and 1 at src/a.rs:9`.
-    fn sums(&self, what: &str, lines: &[(SourceLine, i64)]) -> String {
-        if lines.is_empty() {
-            return String::new();
-        }
-        let each: Vec<String> = lines
+    /// ` for the add of 3 at src/a.rs:5 and 1 at src/a.rs:9`.
+    fn added(&self, adds: &[(SourceLine, i64)]) -> String {
+        let each: Vec<String> = adds
             .iter()
             .take(LIST_LIMIT + 1)
-            .map(|(at, n)| format!("{n} at {}", self.sources.show_line(at)))
+            .map(|(at, n)| format!("`add({n})` at {}", self.sources.show_line(at)))
             .collect();
-        format!("{what}: {}", list(&each, lines.len(), LIST_LIMIT))
+        if each.is_empty() {
+            return String::new();
+        }
+        format!(" for the {}", list(&each, adds.len(), LIST_LIMIT))
     }
 
     /// Whose `done` is missing, as far as the other findings tell.
@@ -132,6 +135,11 @@ impl Case<'_> {
                 .to_owned(),
         }
     }
+}
+
+/// Whether `leak` is one of `chain`.
+fn is_part(chain: &[&Finding], leak: &Finding) -> bool {
+    chain.iter().any(|part| core::ptr::eq(*part, leak))
 }
 
 /// The lock that a finding waits for, who holds it and since which line.

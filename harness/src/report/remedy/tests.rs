@@ -158,7 +158,7 @@ fn wait_group() -> Primitive {
 #[test]
 fn a_wait_group_shows_its_sums_and_who_owes() {
     let leak = stuck(1, WaitReason::WaitGroupWait, wait_group());
-    let sums = "2 `done`s are missing (add: 3 at src/pool.rs:9; done: 1 at src/pool.rs:14)";
+    let sums = "2 `done`s are missing for the `add(3)` at src/pool.rs:9.";
     says(&first(vec![leak.clone()]), &[sums, "Move `add` in front", "wg.go(..)"]);
     let debtor = stuck(8, WaitReason::ChanSend, chan(4, (0, 0), (1, 1)));
     says(&first(vec![leak.clone(), debtor]), &["G8, stuck in chan send at src/pool.rs:31"]);

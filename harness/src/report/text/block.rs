@@ -1,0 +1,235 @@
+//! The block of one finding: symptom, figures, source lines, what to change.
+
+use gmp_core::inspect::PrimitiveKind;
+
+use super::page::Page;
+use super::snippet;
+use super::style::Ink;
+use super::trail::{Trail, called};
+use crate::leak::verdict::{Holder, Verdict};
+use crate::report::finding::{
+    Figure, Finding, GoroutinePanic, Primitive, Report, SourceLine, Wait,
+};
+use crate::report::remedy::remedy;
+use crate::report::source::Sources;
+use crate::report::words::{LIST_LIMIT, clean, count, doing, duration, list, number, plural};
+
+/// The longest note or panic message that is printed.
+const TEXT_LIMIT: usize = 600;
+/// How far beyond the gutter the second line of an entry begins: below the text of `= fix: `.
+const HANG: usize = 8;
+
+/// The colour of a verdict: what is certain stands out.
+pub(super) fn ink(verdict: &Verdict) -> Ink {
+    match verdict {
+        Verdict::Proven | Verdict::Running => Ink::Alarm,
+        _ => Ink::Warning,
+    }
+}
+
+/// Writes the block of `finding`.
+pub(super) fn write(page: &mut Page, finding: &Finding, report: &Report, sources: &Sources) {
+    let trail = Trail::of(finding);
+    let gutter = snippet::gutter(trail.steps());
+    page.gap();
+    symptom(page, finding);
+    figures(page, gutter, finding, sources);
+    for text in &finding.notes {
+        entry(page, gutter, "note", Ink::Strong, &clean(text, TEXT_LIMIT));
+    }
+    write_trail(page, gutter, &trail, sources);
+    let advice = clean(&remedy(finding, report, sources), usize::MAX);
+    entry(page, gutter, "fix", Ink::Fix, &advice);
+}
+
+/// The headline: verdict, how many, wait reason, for how long, which.
+fn symptom(page: &mut Page, finding: &Finding) {
+    let what = if finding.is_body { "body" } else { "leak" };
+    let head = format!("{what}[{}]", finding.verdict);
+    page.paint(ink(&finding.verdict), &head).paint(Ink::Strong, ": ");
+    let who = match finding.is_body {
+        true => "the body of the test".to_owned(),
+        false => count(finding.count, "goroutine"),
+    };
+    let is = if finding.count == 1 { "is" } else { "are" };
+    let stuck = match finding.verdict {
+        Verdict::Proven | Verdict::Reachable { .. } | Verdict::External => " stuck",
+        _ => "",
+    };
+    let does = doing(finding.reason);
+    let mut text = format!("{who} {is}{stuck} {does} for {}", duration(finding.waited));
+    if !finding.goroutines.is_empty() {
+        let ids = list(&finding.goroutines, finding.count, LIST_LIMIT);
+        text = format!("{text}: {ids}");
+    }
+    page.wrap(Ink::Strong, head.len() + 2, &text);
+}
+
+/// The figures of what it waits for, each primitive once.
+fn figures(page: &mut Page, gutter: usize, finding: &Finding, sources: &Sources) {
+    match &finding.verdict {
+        Verdict::Timer { due_in } if !has_timer(finding) => {
+            entry(page, gutter, "timer", Ink::Strong, &format!("due in {}", duration(*due_in)));
+        }
+        Verdict::Reachable { by: Holder::Goroutine { id, verdict } } => {
+            let text = format!("{id} ({verdict}) could still release it");
+            entry(page, gutter, "holder", Ink::Strong, &text);
+        }
+        Verdict::Reachable { by: Holder::Outside } => {
+            let text = "outside this test: a static, another test, an OS thread or a leaked `Arc`";
+            entry(page, gutter, "holder", Ink::Strong, text);
+        }
+        _ => {}
+    }
+    let mut shown: Vec<&Primitive> = Vec::new();
+    let mut more = 0;
+    for primitive in finding.waits.iter().filter_map(|wait: &Wait| wait.primitive.as_ref()) {
+        if shown.iter().any(|known| known.id == primitive.id) {
+            continue;
+        }
+        if shown.len() == LIST_LIMIT {
+            more += 1;
+            continue;
+        }
+        shown.push(primitive);
+        entry(page, gutter, &called(primitive), Ink::Strong, &figure(primitive, sources));
+    }
+    if more > 0 {
+        page.paint(Ink::Gutter, &format!("{} = ", " ".repeat(gutter)));
+        page.text(&format!("and {} more", number(more))).end();
+    }
+}
+
+/// Whether the figures show a timer anyway.
+fn has_timer(finding: &Finding) -> bool {
+    let timer = |wait: &Wait| {
+        wait.primitive.as_ref().is_some_and(|found| found.kind == PrimitiveKind::Timer)
+    };
+    finding.waits.iter().any(timer)
+}
+
+/// The figures of one primitive in words.
+fn figure(primitive: &Primitive, sources: &Sources) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    match &primitive.figure {
+        Figure::Chan { len, cap, senders, receivers, pair } => {
+            parts.push(match cap {
+                0 => "unbuffered".to_owned(),
+                _ => format!("{} of {} values in the buffer", number(*len), number(*cap)),
+            });
+            parts.push(match pair {
+                true => format!("{}, {}", count(*senders, "Sender"), count(*receivers, "Receiver")),
+                false => count(*senders.max(receivers), "handle"),
+            });
+        }
+        Figure::Mutex { holder, locked_at } => {
+            let holder =
+                holder.map_or("a holder that is not known".to_owned(), |id| id.to_string());
+            let at =
+                locked_at.as_ref().map_or(String::new(), |at| format!(" at {}", sources.show(at)));
+            parts.push(format!("locked by {holder}{at}"));
+        }
+        Figure::WaitGroup { counter, adds, dones } => {
+            parts.push(format!("counter {counter}"));
+            parts.extend(sums("add", adds, sources));
+            parts.extend(sums("done", dones, sources));
+        }
+        Figure::Timer { due_in } => parts.push(format!("due in {}", duration(*due_in))),
+        Figure::Context { cancel_handles, deadline_in, below_test_context } => {
+            parts.push(count(*cancel_handles, "cancel handle"));
+            parts.push(match deadline_in {
+                Some(left) => format!("deadline in {}", duration(*left)),
+                None => "no deadline".to_owned(),
+            });
+            if !below_test_context {
+                parts.push("not derived from the test's context".to_owned());
+            }
+        }
+        Figure::Goroutine { target } => parts.push(format!("joins {target}")),
+        _ => {}
+    }
+    if let Some(at) = &primitive.created_at {
+        parts.push(format!("made at {}", sources.show(at)));
+    }
+    if parts.is_empty() { "nothing else is known".to_owned() } else { parts.join(", ") }
+}
+
+/// `add 3 at src/a.rs:5:4`.
+fn sums(what: &str, lines: &[(SourceLine, i64)], sources: &Sources) -> Option<String> {
+    let each: Vec<String> = lines
+        .iter()
+        .take(LIST_LIMIT + 1)
+        .map(|(at, n)| format!("{what} {n} at {}", sources.show(at)))
+        .collect();
+    (!each.is_empty()).then(|| list(&each, lines.len(), LIST_LIMIT))
+}
+
+/// Writes the places, innermost first.
+fn write_trail(page: &mut Page, gutter: usize, trail: &Trail, sources: &Sources) {
+    let branches = trail.branches.len() + trail.more;
+    for (n, steps) in trail.branches.iter().enumerate() {
+        if branches > 1 {
+            page.paint(Ink::Gutter, &" ".repeat(gutter + 1));
+            page.paint(Ink::Strong, &format!("branch {} of {branches}", n + 1)).end();
+        }
+        for (n, step) in steps.iter().enumerate() {
+            snippet::write(page, sources, gutter, if n == 0 { "-->" } else { ":::" }, step);
+        }
+    }
+    if branches > 1 {
+        page.paint(Ink::Gutter, &" ".repeat(gutter + 1));
+        let text = match trail.more {
+            0 => format!("all {branches} branches"),
+            more => format!("all branches, {} of them not shown", number(more)),
+        };
+        page.paint(Ink::Strong, &text).end();
+    }
+    for step in trail.shared.iter().chain(&trail.origin) {
+        snippet::write(page, sources, gutter, ":::", step);
+    }
+}
+
+/// Writes `= name: text`, wrapped.
+pub(super) fn entry(page: &mut Page, gutter: usize, name: &str, ink: Ink, text: &str) {
+    page.paint(Ink::Gutter, &format!("{} = ", " ".repeat(gutter)));
+    page.paint(ink, name).text(": ");
+    page.wrap(Ink::Plain, gutter + HANG, text);
+}
+
+/// Writes the block of a goroutine that panicked.
+pub(super) fn write_panic(page: &mut Page, panic: &GoroutinePanic, sources: &Sources) {
+    let head = "panic";
+    page.gap();
+    page.paint(Ink::Alarm, head).paint(Ink::Strong, ": ");
+    let message = clean(&panic.message, TEXT_LIMIT);
+    page.wrap(Ink::Strong, head.len() + 2, &format!("{} panicked: {message}", panic.goroutine));
+    let step = snippet::Step {
+        at: Some(panic.created_at.clone()),
+        function: None,
+        label: format!("{} was started here", panic.goroutine),
+        weight: snippet::Weight::Origin,
+    };
+    snippet::write(page, sources, snippet::gutter([&step]), "-->", &step);
+}
+
+/// Writes how many groups are left out.
+pub(super) fn write_more(page: &mut Page, rest: &[Finding]) {
+    if !rest.is_empty() {
+        let goroutines = rest.iter().map(|finding| finding.count).sum();
+        let text = format!(
+            "and {} more group{} of leaks, {} in all",
+            number(rest.len()),
+            plural(rest.len()),
+            count(goroutines, "goroutine")
+        );
+        page.gap().paint(Ink::Strong, &text).end();
+    }
+}
+
+/// Writes how many panics are left out.
+pub(super) fn write_more_panics(page: &mut Page, more: usize) {
+    if more > 0 {
+        let text = format!("and {} more goroutine{} panicked", number(more), plural(more));
+        page.gap().paint(Ink::Strong, &text).end();
+    }
+}

@@ -1,0 +1,102 @@
+//! The first line: everything that a list of failed tests has room for.
+
+use crate::report::finding::{BodyOutcome, Finding, Report};
+use crate::report::source::Sources;
+use crate::report::words::{clean, count, doing, duration, list, number};
+
+/// The most groups or panics that the line names.
+const NAMED: usize = 3;
+/// The longest name of a test in it.
+const NAME_LIMIT: usize = 160;
+/// The longest panic message in it.
+const MESSAGE_LIMIT: usize = 120;
+
+/// Whether the report says that something is wrong.
+pub(super) fn is_failure(report: &Report) -> bool {
+    let asleep = matches!(report.outcome, BodyOutcome::Asleep | BodyOutcome::TimedOut(_));
+    asleep || !report.findings.is_empty() || !report.panics.is_empty()
+}
+
+/// The line without the `Error: ` in front.
+pub(super) fn summary(report: &Report, sources: &Sources) -> String {
+    let name = clean(&report.name, NAME_LIMIT);
+    let (body, leaks): (Vec<&Finding>, Vec<&Finding>) =
+        report.findings.iter().partition(|finding| finding.is_body);
+    let mut parts: Vec<String> = Vec::new();
+    let head = match &report.outcome {
+        BodyOutcome::Asleep => format!("all goroutines are asleep - deadlock! in {name}"),
+        BodyOutcome::TimedOut(after) => format!("{name} timed out after {}", duration(*after)),
+        _ => String::new(),
+    };
+    if !head.is_empty() {
+        let stuck = body.first().map(|body| format!(": the body {}", does(body, sources)));
+        parts.push(format!("{head}{}", stuck.unwrap_or_default()));
+    }
+    if !leaks.is_empty() {
+        parts.push(leaked(&leaks, report, &name, head.is_empty(), sources));
+    } else if head.is_empty()
+        && let Some(body) = body.first()
+    {
+        parts.push(format!("the body of {name} {}", does(body, sources)));
+    }
+    if !report.panics.is_empty() {
+        let place = if parts.is_empty() { format!(" in {name}") } else { String::new() };
+        parts.push(panicked(report, &place, sources));
+    }
+    if parts.is_empty() { format!("nothing leaked in {name}") } else { parts.join("; ") }
+}
+
+/// `3 goroutines leaked in name: 2 in chan receive at src/a.rs:5 (Proven), ..`.
+fn leaked(
+    leaks: &[&Finding],
+    report: &Report,
+    name: &str,
+    with_name: bool,
+    sources: &Sources,
+) -> String {
+    let total: usize = leaks.iter().map(|finding| finding.count).sum();
+    let place = match (&report.outcome, with_name) {
+        (_, false) => String::new(),
+        (BodyOutcome::Panicked(_), _) => format!(" in {name}, which panicked"),
+        (BodyOutcome::Failed, _) => format!(" in {name}, which failed"),
+        _ => format!(" in {name}"),
+    };
+    let each: Vec<String> = leaks
+        .iter()
+        .take(NAMED + 1)
+        .map(|finding| {
+            let who = match (finding.count, finding.goroutines.first()) {
+                (1, Some(id)) => id.to_string(),
+                (n, _) if n == total => "all".to_owned(),
+                (n, _) => number(n),
+            };
+            format!("{who} {}", does(finding, sources))
+        })
+        .collect();
+    format!("{} leaked{place}: {}", count(total, "goroutine"), list(&each, leaks.len(), NAMED))
+}
+
+/// `in chan receive at src/a.rs:5 (Proven)`.
+fn does(finding: &Finding, sources: &Sources) -> String {
+    let frame = || finding.stacks.first()?.first()?.at.as_ref();
+    let at = match finding.waits.first().map(|wait| &wait.at).or_else(frame) {
+        Some(at) => format!("at {}", sources.show_line(at)),
+        None => format!("started at {}", sources.show_line(&finding.created_at)),
+    };
+    format!("{} {at} ({})", doing(finding.reason), finding.verdict)
+}
+
+/// `G5 panicked: message (started at src/a.rs:5)`.
+fn panicked(report: &Report, place: &str, sources: &Sources) -> String {
+    let each: Vec<String> = report
+        .panics
+        .iter()
+        .take(NAMED + 1)
+        .map(|panic| {
+            let message = clean(&panic.message, MESSAGE_LIMIT);
+            let at = sources.show_line(&panic.created_at);
+            format!("{} panicked{place}: {message} (started at {at})", panic.goroutine)
+        })
+        .collect();
+    list(&each, report.panics.len(), NAMED)
+}

@@ -1,0 +1,329 @@
+//! Whole reports, compared with the files in `golden/`. `UPDATE_GOLDEN=1` writes them anew.
+
+use core::time::Duration;
+use std::path::{Path, PathBuf};
+
+use gmp_core::inspect::{PrimitiveKind, WaitReason};
+
+use super::page::uncoloured;
+use super::*;
+use crate::leak::verdict::{Holder, Verdict};
+use crate::report::finding::*;
+use crate::report::fixtures::*;
+
+const POOL: &str = "src/pool.rs";
+
+/// The folder of the golden files, which is also the workspace of the program that they show.
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/report/text/golden")
+}
+
+fn rendered(report: &Report, style: &Style) -> String {
+    render_with(report, style, &Sources::new(vec![golden()]))
+}
+
+/// Compares the plain text of `report` with a golden file, and looks for what no report may hold.
+#[track_caller]
+fn check(name: &str, report: &Report) {
+    let text = rendered(report, &Style::plain());
+    for line in text.lines() {
+        assert!(!line.chars().any(char::is_control), "control character in {line:?}");
+        assert_eq!(line, line.trim_end(), "trailing space");
+    }
+    let file = golden().join(name).with_extension("txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&file, &text).unwrap();
+    }
+    let expected = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(text == expected.replace("\r\n", "\n"), "{name}: expected\n{expected}\ngot\n{text}");
+    assert_eq!(uncoloured(&rendered(report, &Style::coloured())), text);
+}
+
+/// A wait in the program's source.
+fn waits(reason: WaitReason, line: u32, column: u32, on: Primitive) -> Wait {
+    wait(reason, at(POOL, line, column), Some(on))
+}
+
+/// Three workers that range over a channel nobody closes.
+fn workers() -> Finding {
+    let recv = waits(WaitReason::ChanReceive, 34, 19, chan(4, (0, 8), (5, 5)));
+    let mut leak = finding(7, WaitReason::ChanReceive, vec![recv]);
+    leak.count = 3;
+    leak.goroutines = vec![g(7), g(8), g(9)];
+    leak.waited = Duration::from_millis(1_234);
+    leak.created_at = at(POOL, 12, 9);
+    leak.stacks = vec![vec![
+        frame("pool::Pool::next", POOL, 34, 26),
+        frame("pool::Pool::work", POOL, 26, 43),
+        frame("pool::shuts_down", POOL, 12, 42),
+    ]];
+    leak
+}
+
+/// A sleeper in a line that is too long to show.
+fn sleeper() -> Finding {
+    let due_in = Duration::from_secs(3_599);
+    let timer = primitive(5, PrimitiveKind::Timer, Figure::Timer { due_in });
+    let mut leak = finding(12, WaitReason::Sleep, vec![waits(WaitReason::Sleep, 54, 142, timer)]);
+    leak.verdict = Verdict::Timer { due_in };
+    leak.created_by = None;
+    leak.created_at = at(POOL, 59, 5);
+    leak
+}
+
+/// The body, which waits for two `done`s that never come.
+fn body() -> Finding {
+    let figure = Figure::WaitGroup {
+        counter: 2,
+        adds: vec![(at(POOL, 18, 8), 3)],
+        dones: vec![(at(POOL, 19, 29), 1)],
+    };
+    let wg = primitive(6, PrimitiveKind::WaitGroup, figure);
+    let mut body =
+        finding(1, WaitReason::WaitGroupWait, vec![waits(WaitReason::WaitGroupWait, 20, 8, wg)]);
+    body.is_body = true;
+    body.created_at = at(POOL, 3, 1);
+    body.created_by = None;
+    body
+}
+
+/// A watcher whose context was derived from `background()`.
+fn watcher() -> Finding {
+    let figure =
+        Figure::Context { cancel_handles: 0, deadline_in: None, below_test_context: false };
+    let context = primitive(21, PrimitiveKind::Context, figure);
+    let mut done = chan(22, (0, 0), (2, 2));
+    done.created_at = Some(at(POOL, 5, 16));
+    let mut leak = finding(
+        10,
+        WaitReason::Select,
+        vec![
+            waits(WaitReason::ContextDone, 40, 17, context),
+            waits(WaitReason::ChanReceive, 41, 18, done),
+        ],
+    );
+    leak.created_at = at(POOL, 14, 5);
+    let frames = vec![frame("pool::watch", POOL, 39, 5), frame("pool::shuts_down", POOL, 16, 28)];
+    leak.stacks = vec![frames.clone(), frames];
+    leak
+}
+
+fn context(id: u64, kind: &'static str, line: u32, children: Vec<ContextNode>) -> ContextNode {
+    ContextNode {
+        id: p(id),
+        kind,
+        created_at: at(POOL, line, 27),
+        created_by: Some(g(1)),
+        state: ContextState::Active { cancel_handles: Some(1), deadline_in: None },
+        waiting: Vec::new(),
+        broken_from: None,
+        children,
+    }
+}
+
+/// The tree that belongs to [`watcher`].
+fn contexts() -> Vec<ContextNode> {
+    let mut timed = context(19, "with_timeout", 8, Vec::new());
+    let deadline_in = Some(Duration::from_secs(5));
+    timed.state = ContextState::Active { cancel_handles: Some(1), deadline_in };
+    timed.created_by = None;
+    let mut root = context(17, "test::context", 3, vec![]);
+    root.state = ContextState::Cancelled { at: None };
+    root.created_by = None;
+    root.children =
+        vec![context(18, "with_cancel", 8, vec![timed]), context(23, "with_value", 9, Vec::new())];
+    let mut broken = context(20, "background", 15, Vec::new());
+    broken.state = ContextState::Active { cancel_handles: None, deadline_in: None };
+    broken.created_by = Some(g(10));
+    broken.broken_from = Some(at(POOL, 8, 28));
+    let mut child = context(21, "with_cancel", 15, Vec::new());
+    child.state = ContextState::Active { cancel_handles: Some(0), deadline_in: None };
+    child.created_by = Some(g(10));
+    child.waiting = vec![g(10)];
+    broken.children = vec![child];
+    vec![root, broken]
+}
+
+#[test]
+fn leaks_are_shown_from_symptom_to_remedy() {
+    let mut report = report(vec![workers(), sleeper()]);
+    report.stock.before = Counts { goroutines: 1, contexts: 1, ..Counts::default() };
+    report.stock.after =
+        Counts { goroutines: 5, chans: 1, timers: 1, contexts: 1, ..Counts::default() };
+    report.hidden = vec![Hidden {
+        rule: "created-by:metrics::*".to_owned(),
+        source: "GMP_LEAK_IGNORE".to_owned(),
+        count: 2,
+    }];
+    check("leaks", &report);
+}
+
+#[test]
+fn a_body_that_is_asleep_is_a_deadlock() {
+    let mut report = report(vec![body(), workers()]);
+    report.outcome = BodyOutcome::Asleep;
+    check("asleep", &report);
+}
+
+#[test]
+fn a_body_that_timed_out_says_where_it_is() {
+    let mut body = body();
+    body.verdict = Verdict::External;
+    body.reason = WaitReason::External;
+    body.waits.clear();
+    body.stacks = vec![vec![
+        frame(
+            "tokio::sync::mpsc::bounded::Receiver::recv",
+            "/home/u/.cargo/registry/src/index.crates.io-1f/tokio-1.54.1/src/sync/mpsc/bounded.rs",
+            251,
+            14,
+        ),
+        frame("pool::shuts_down", POOL, 20, 15),
+    ]];
+    let mut report = report(vec![body]);
+    report.outcome = BodyOutcome::TimedOut(Duration::from_secs(60));
+    check("timeout", &report);
+}
+
+#[test]
+fn a_broken_chain_of_contexts_is_marked_in_the_tree() {
+    let mut report = report(vec![watcher()]);
+    report.contexts = contexts();
+    report.outcome = BodyOutcome::Failed;
+    check("contexts", &report);
+}
+
+#[test]
+fn branches_of_a_join_are_shown_one_by_one() {
+    let mut leak = finding(
+        11,
+        WaitReason::Select,
+        vec![
+            waits(WaitReason::ChanReceive, 46, 21, chan(30, (0, 0), (2, 2))),
+            waits(WaitReason::ChanSend, 50, 7, chan(31, (1, 1), (2, 2))),
+        ],
+    );
+    leak.reason = WaitReason::ChanReceive;
+    leak.verdict = Verdict::Reachable { by: Holder::Goroutine { id: g(12), verdict: "Timer" } };
+    leak.created_at = at(POOL, 60, 5);
+    let outer = [frame("pool::both", POOL, 46, 5), frame("pool::starts", POOL, 61, 22)];
+    leak.stacks = vec![
+        [&[frame("pool::both", POOL, 46, 28)], &outer[..]].concat(),
+        [&[frame("pool::send_all", POOL, 50, 15)], &outer[..]].concat(),
+    ];
+    check("join", &report(vec![leak, sleeper()]));
+}
+
+#[test]
+fn locks_in_different_orders_are_told_as_a_circle() {
+    let lock = |id: u64, holder: u64, line| {
+        let figure = Figure::Mutex { holder: Some(g(holder)), locked_at: Some(at(POOL, 27, 36)) };
+        let mutex = primitive(id + 40, PrimitiveKind::Mutex, figure);
+        finding(id, WaitReason::MutexLock, vec![waits(WaitReason::MutexLock, line, 36, mutex)])
+    };
+    check("lock_order", &report(vec![lock(3, 4, 27), lock(4, 3, 27)]));
+}
+
+#[test]
+fn a_panic_alone_is_a_failure_that_names_the_goroutine() {
+    let mut report = report(Vec::new());
+    report.panics.push(GoroutinePanic {
+        goroutine: g(5),
+        created_at: at(POOL, 19, 5),
+        message: "sync: negative WaitGroup counter".to_owned(),
+    });
+    check("panic", &report);
+}
+
+#[test]
+fn a_select_of_64_arms_stays_short() {
+    let arm = |n: u64| waits(WaitReason::ChanReceive, n as u32, 9, chan(100 + n, (0, 0), (1, 1)));
+    let mut leak = finding(7, WaitReason::Select, (1..=64).map(arm).collect());
+    leak.stacks = vec![vec![frame("pool::watch", POOL, 39, 5)]; 64];
+    check("select", &report(vec![leak]));
+}
+
+#[test]
+fn a_hundred_thousand_hostile_leaks_fit_on_a_page() {
+    let evil = "a\x1b[2Jb\r\nError: gmp: nothing\u{202e}";
+    let place = SourceLine { file: format!("{evil}.rs").into(), line: 7, column: 3 };
+    let mut on = chan(9, (0, 0), (1, 1));
+    on.created_at = Some(place.clone());
+    let mut leak =
+        finding(1, WaitReason::ChanSend, vec![wait(WaitReason::ChanSend, place.clone(), Some(on))]);
+    leak.count = 100_000;
+    leak.goroutines = (1..=8).map(g).collect();
+    leak.created_at = place.clone();
+    leak.created_by = None;
+    leak.notes = vec![evil.to_owned()];
+    leak.verdict = Verdict::Reachable { by: Holder::Outside };
+    let deep = (0..500).map(|n| frame(&format!("f{n}::{evil}"), "gone.rs", n + 1, 1));
+    leak.stacks = vec![deep.collect()];
+    leak.waited = Duration::from_secs(4_000);
+    let mut report = report(vec![leak]);
+    report.name = evil.to_owned();
+    report.reap_notes = vec![evil.to_owned()];
+    report.hidden = vec![Hidden { rule: evil.to_owned(), source: evil.to_owned(), count: 1 }];
+    let message = evil.repeat(99);
+    report.panics = vec![GoroutinePanic { goroutine: g(5), created_at: place, message }];
+    check("hostile", &report);
+    // Every list is bounded.
+    report.findings = vec![report.findings[0].clone(); 44];
+    report.panics = vec![report.panics[0].clone(); 25];
+    report.reap_notes = vec![evil.to_owned(); 25];
+    report.hidden = vec![report.hidden[0].clone(); 25];
+    let text = rendered(&report, &Style::plain());
+    for more in [
+        "\nand 24 more groups of leaks, 2,400,000 goroutines in all\n",
+        "\nand 5 more goroutines panicked\n",
+        "\nreap      and 5 more\n",
+        "\nhidden    and by 5 more rules\n",
+    ] {
+        assert!(text.contains(more), "{more:?} is not in {text}");
+    }
+    assert!(text.len() < 128 << 10, "{} bytes", text.len());
+}
+
+#[test]
+fn a_large_tree_of_contexts_shows_what_leads_to_a_goroutine() {
+    let mut roots = contexts();
+    roots[0].children.extend((100..5_000).map(|id| context(id, "with_cancel", 8, Vec::new())));
+    let mut deep = context(99, "with_value", 8, Vec::new());
+    for id in 5_000..9_000 {
+        deep = context(id, "with_value", 8, vec![deep]);
+    }
+    roots.insert(0, deep);
+    let mut report = report(vec![watcher()]);
+    report.contexts = roots;
+    let text = rendered(&report, &Style::plain());
+    assert!(text.contains("chain broken here"), "{text}");
+    assert!(text.contains("<- G10 waits"), "{text}");
+    assert!(text.contains("  and 8,905 more contexts\n"), "{text}");
+}
+
+#[test]
+fn nothing_wrong_is_one_line_that_is_no_error() {
+    assert_eq!(
+        rendered(&report(Vec::new()), &Style::plain()),
+        "gmp: nothing leaked in pool::shuts_down\n"
+    );
+}
+
+#[test]
+fn the_first_line_begins_with_the_words_that_runners_look_for() {
+    for style in [Style::plain(), Style::coloured()] {
+        let text = rendered(&report(vec![workers()]), &style);
+        assert!(text.starts_with("Error: gmp: "), "{text}");
+    }
+}
+
+#[test]
+fn narrow_and_wide_terminals_are_respected() {
+    let report = report(vec![workers(), sleeper()]);
+    for width in [60, 80, 120] {
+        let text = rendered(&report, &Style::plain().with_width(width));
+        let long =
+            text.lines().skip(1).find(|line| crate::report::words::text_columns(line) > width);
+        assert_eq!(long, None);
+    }
+}

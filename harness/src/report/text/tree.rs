@@ -1,0 +1,125 @@
+//! The tree of contexts, with the places where its chain is broken.
+
+use super::page::Page;
+use super::style::Ink;
+use crate::report::finding::{ContextNode, ContextState};
+use crate::report::source::Sources;
+use crate::report::words::{LIST_LIMIT, count, duration, list, number};
+
+/// The most contexts that are drawn.
+const NODES: usize = 40;
+/// The deepest level that is drawn.
+const DEPTH: usize = 12;
+
+/// Draws the trees below these roots.
+pub(super) fn write(page: &mut Page, roots: &[ContextNode], sources: &Sources) {
+    let total = size(roots);
+    if total == 0 {
+        return;
+    }
+    page.gap().paint(Ink::Strong, "contexts").end();
+    // A large tree shows only what leads to a goroutine or to a break.
+    let mut artist = Artist { page, sources, drawn: 0, only_telling: total > NODES };
+    for root in roots {
+        artist.node(root, "  ", "  ", 0);
+    }
+    let left = total - artist.drawn;
+    if left > 0 {
+        let text = format!("  and {}", more_contexts(left));
+        page.paint(Ink::Dim, &text).end();
+    }
+}
+
+fn more_contexts(n: usize) -> String {
+    format!("{} more context{}", number(n), if n == 1 { "" } else { "s" })
+}
+
+/// The number of nodes. Without recursion: a chain of contexts may be very deep.
+fn size(roots: &[ContextNode]) -> usize {
+    any_of(roots, |_| false).1
+}
+
+/// Whether `wanted` holds for a node, and how many nodes were looked at until then.
+fn any_of(roots: &[ContextNode], wanted: impl Fn(&ContextNode) -> bool) -> (bool, usize) {
+    let mut open: Vec<&ContextNode> = roots.iter().collect();
+    let mut seen = 0;
+    while let Some(node) = open.pop() {
+        seen += 1;
+        if wanted(node) {
+            return (true, seen);
+        }
+        open.extend(&node.children);
+    }
+    (false, seen)
+}
+
+/// Whether a node itself has something to say.
+fn tells(node: &ContextNode) -> bool {
+    !node.waiting.is_empty() || node.broken_from.is_some()
+}
+
+struct Artist<'a> {
+    page: &'a mut Page,
+    sources: &'a Sources,
+    drawn: usize,
+    only_telling: bool,
+}
+
+impl Artist<'_> {
+    /// Draws `node` behind `branch`, and its children behind `indent`.
+    fn node(&mut self, node: &ContextNode, branch: &str, indent: &str, depth: usize) {
+        let skipped = self.only_telling && !any_of(core::slice::from_ref(node), tells).0;
+        if self.drawn == NODES || depth == DEPTH || skipped {
+            return;
+        }
+        self.drawn += 1;
+        self.page.paint(Ink::Gutter, branch).paint(Ink::Strong, node.kind);
+        let at = self.sources.show(&node.created_at);
+        self.page.text(&format!(" {} at {at}", node.id));
+        if let Some(by) = node.created_by {
+            self.page.text(&format!(" by {by}"));
+        }
+        self.page.paint(Ink::Dim, &format!(", {}", state(&node.state, self.sources)));
+        if !node.waiting.is_empty() {
+            let text = match node.waiting.as_slice() {
+                [id] => format!(" <- {id} waits"),
+                all => format!(" <- {} wait", list(all, all.len(), LIST_LIMIT)),
+            };
+            self.page.paint(Ink::Alarm, &text);
+        }
+        self.page.end();
+        let bar = if node.children.is_empty() { "   " } else { "│  " };
+        if let Some(parent) = &node.broken_from {
+            self.page.paint(Ink::Gutter, &format!("{indent}{bar}"));
+            let text = format!(
+                "chain broken here: derive it from the context made at {}",
+                self.sources.show(parent)
+            );
+            self.page.paint(Ink::Alarm, &text).end();
+        }
+        for (n, child) in node.children.iter().enumerate() {
+            let last = n + 1 == node.children.len();
+            let (branch, below) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+            self.node(child, &format!("{indent}{branch}"), &format!("{indent}{below}"), depth + 1);
+        }
+    }
+}
+
+/// The state in words.
+fn state(state: &ContextState, sources: &Sources) -> String {
+    match state {
+        ContextState::Active { cancel_handles, deadline_in } => {
+            let mut text = "active".to_owned();
+            if let Some(handles) = cancel_handles {
+                text = format!("{text}, {}", count(*handles, "cancel handle"));
+            }
+            if let Some(left) = deadline_in {
+                text = format!("{text}, deadline in {}", duration(*left));
+            }
+            text
+        }
+        ContextState::Cancelled { at: Some(at) } => format!("cancelled at {}", sources.show(at)),
+        ContextState::Cancelled { at: None } => "cancelled".to_owned(),
+        ContextState::DeadlineExceeded => "deadline exceeded".to_owned(),
+    }
+}
