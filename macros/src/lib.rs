@@ -76,8 +76,10 @@ pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```ignore
 /// #[gmp::main]
 /// async fn main() {
-///     let worker = gmp::go(async { 6 * 7 });
-///     println!("{}", worker.await);
+///     let answers = gmp::chan(0);
+///     let worker = answers.clone();
+///     gmp::go(async move { worker.send(6 * 7).await });
+///     println!("{:?}", answers.recv().await);
 /// }
 /// ```
 #[proc_macro_attribute]
