@@ -11,6 +11,8 @@ mod list;
 mod macros;
 pub mod runtime;
 mod sched;
+#[doc(hidden)]
+pub mod snapshot;
 mod sys;
 mod time;
 

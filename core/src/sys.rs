@@ -8,6 +8,7 @@ pub(crate) use std::sync::atomic;
 use std::sync::{Mutex as StdMutex, MutexGuard, PoisonError};
 
 /// A short lock around plain data. Nothing of the user's runs under it, so poison says nothing.
+#[derive(Default)]
 pub(crate) struct Lock<T>(StdMutex<T>);
 
 impl<T> Lock<T> {

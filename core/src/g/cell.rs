@@ -259,6 +259,12 @@ unsafe impl Send for GRef {}
 // SAFETY: as above.
 unsafe impl Sync for GRef {}
 
+impl core::fmt::Debug for GRef {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Debug::fmt(&self.id, f)
+    }
+}
+
 impl core::ops::Deref for GRef {
     type Target = Header;
     fn deref(&self) -> &Header {

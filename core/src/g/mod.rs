@@ -10,10 +10,10 @@ mod thread;
 pub(crate) mod trace;
 mod waker;
 
-pub(crate) use cell::{GRef, Header, Origin, Polled, forget_payload};
+pub(crate) use cell::{GRef, Header, Origin, Polled, forget_payload, payload_message};
 pub use join::{AbortHandle, JoinError, JoinHandle};
 pub(crate) use leaf::{Leaf, WaitQueue, Wake};
 pub(crate) use scope::Schedule;
 pub use scope::Scope;
+pub use thread::Reaped;
 pub(crate) use thread::{ThreadG, block_on};
-pub use trace::Traced;

@@ -15,6 +15,8 @@ use crate::time::heap::Timers;
 pub(crate) trait Schedule: Send + Sync {
     /// Puts a ready goroutine, with the reference, where an M will find it.
     fn enqueue(&self, g: GRef);
+    /// An M is needed, though nothing was queued: whoever parks wants to be looked after.
+    fn demand(&self);
     /// The timers of that runtime.
     fn timers(&self) -> &Arc<Timers>;
 }

@@ -13,7 +13,7 @@ use std::thread::Thread;
 use super::cell::{GRef, Header, Origin, Vtable};
 use super::state::{EndPoll, Snapshot, StartPoll, State};
 use super::{current, waker};
-use crate::inspect::Watch;
+use crate::inspect::{GoroutineId, Watch};
 use crate::sys::Lock;
 
 /// The cell of a thread-bound goroutine: a header, and the thread it runs on.
@@ -21,9 +21,12 @@ use crate::sys::Lock;
 struct ThreadCell {
     header: Header,
     thread: Thread,
-    /// Runs on the thread before a reaped call unwinds: the inspector looks at the stack.
-    on_reap: Lock<Option<Box<dyn FnOnce() + Send>>>,
+    on_reap: Lock<Option<OnReap>>,
 }
+
+/// What the thread does before a reaped call unwinds: it becomes a reaper for the watch, and the
+/// inspector looks at its stack.
+type OnReap = (Option<Arc<Watch>>, Box<dyn FnOnce() + Send>);
 
 /// A plain thread's call as a goroutine of a scope: the body of a synchronous test.
 pub(crate) struct ThreadG(GRef);
@@ -58,6 +61,7 @@ impl ThreadG {
         struct Finish<'a>(&'a ThreadG);
         impl Drop for Finish<'_> {
             fn drop(&mut self) {
+                Watch::end_reaping();
                 self.0.0.finish_thread();
             }
         }
@@ -76,8 +80,8 @@ impl ThreadG {
         result
     }
 
-    pub(crate) fn as_ref(&self) -> &GRef {
-        &self.0
+    pub(crate) fn id(&self) -> GoroutineId {
+        self.0.id()
     }
 
     fn cell(g: &GRef) -> &ThreadCell {
@@ -86,9 +90,10 @@ impl ThreadG {
     }
 
     /// Unwinds the frozen goroutine `g` out of its blocking call, after `look` ran on its thread.
-    pub(crate) fn reap(g: &GRef, look: Box<dyn FnOnce() + Send>) {
+    /// From then on that thread counts as one that reaps for `watch`.
+    pub(crate) fn reap(g: &GRef, watch: Option<Arc<Watch>>, look: Box<dyn FnOnce() + Send>) {
         let cell = Self::cell(g);
-        *cell.on_reap.lock() = Some(look);
+        *cell.on_reap.lock() = Some((watch, look));
         g.clone().abort();
         cell.thread.unpark();
     }
@@ -110,6 +115,8 @@ impl ThreadG {
     }
 
     fn park(g: &GRef) {
+        // SAFETY: the running goroutine is registered.
+        unsafe { g.scope() }.schedule().demand();
         loop {
             let now: Snapshot = g.snapshot();
             if now.abort_requested() {
@@ -124,8 +131,13 @@ impl ThreadG {
 
     fn unwind(g: &GRef) -> ! {
         g.state().thread_resumes();
-        if let Some(look) = Self::cell(g).on_reap.lock().take() {
+        let on_reap = Self::cell(g).on_reap.lock().take();
+        if let Some((watch, look)) = on_reap {
             look();
+            if let Some(watch) = watch {
+                // Undone when `run` returns.
+                watch.begin_reaping();
+            }
         }
         resume_unwind(Box::new(Reaped));
     }

@@ -83,6 +83,16 @@ impl Watch {
         Reaping { before, _watch: self.clone() }
     }
 
+    /// Marks this thread as one that reaps for this scope, until [`end_reaping`](Self::end_reaping).
+    pub(crate) fn begin_reaping(&self) {
+        REAPING.with(|r| r.set(self));
+    }
+
+    /// This thread reaps no more.
+    pub(crate) fn end_reaping() {
+        REAPING.with(|r| r.set(core::ptr::null()));
+    }
+
     /// Whether this thread reaps for this scope.
     pub(crate) fn is_reaper(&self) -> bool {
         REAPING.with(|r| core::ptr::eq(r.get(), self))

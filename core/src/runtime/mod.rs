@@ -1,9 +1,12 @@
 //! The runtime as a value: build one, run goroutines on it, shut it down; and the lazy global one.
 
+pub mod drive;
 mod global;
 mod handle;
 mod shutdown;
 mod spawn;
 
+pub use crate::g::{Reaped, Scope};
+pub use crate::sched::Turn;
 pub use handle::{Builder, Runtime};
 pub use spawn::{block_on, go, yield_now};

@@ -2,7 +2,7 @@
 
 use core::cell::Cell;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::owner::Tenure;
 use super::shared::Shared;
@@ -167,9 +167,6 @@ impl Machine {
 
     /// Sleeps until a goroutine may be runnable or `until` has come.
     pub(crate) fn sleep(&self, until: Option<Instant>) {
-        let at_most = until.map(|u| u.saturating_duration_since(Instant::now()));
-        if at_most != Some(Duration::ZERO) {
-            self.shared.sleep(at_most);
-        }
+        self.shared.sleep(until);
     }
 }

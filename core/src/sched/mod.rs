@@ -9,5 +9,6 @@ mod p;
 mod runq;
 mod shared;
 
-pub(crate) use m::{Machine, Turn};
+pub(crate) use m::Machine;
+pub use m::Turn;
 pub(crate) use shared::Shared;

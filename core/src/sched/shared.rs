@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::sync::{Condvar, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::Instant;
 
 use super::global::Global;
 use super::m::Machine;
 use super::p::P;
 use crate::g::{GRef, Schedule};
-use crate::time::clock::Clock;
+use crate::sys::Lock;
+use crate::time::clock::{Clock, NEVER};
 use crate::time::heap::Timers;
 
 /// The shared part of a runtime.
@@ -19,6 +20,15 @@ pub(crate) struct Shared {
     timers: Arc<Timers>,
     sleeper: Sleeper,
     machines: AtomicU32,
+    starter: Starter,
+}
+
+/// How an M is had when there is none: whoever owns the runtime says.
+#[derive(Default)]
+struct Starter {
+    waiting: AtomicBool,
+    demanded: AtomicBool,
+    start: Lock<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 /// Where an M without work waits.
@@ -44,6 +54,7 @@ impl Shared {
                 timers: Timers::new(Arc::new(Clock::real()), Box::new(earlier)),
                 sleeper: Sleeper::default(),
                 machines: AtomicU32::new(1),
+                starter: Starter::default(),
             }
         })
     }
@@ -57,23 +68,55 @@ impl Shared {
         self.machines.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Wakes the sleeping M, if one sleeps.
+    /// Sets what is called once when an M is needed and none runs.
+    pub(crate) fn on_demand(&self, start: Box<dyn FnOnce() + Send>) {
+        *self.starter.start.lock() = Some(start);
+        // Release: pairs with the swap in `start_machine`.
+        self.starter.waiting.store(true, Ordering::Release);
+    }
+
+    /// Whether the M that `on_demand` promised was asked for.
+    pub(crate) fn was_demanded(&self) -> bool {
+        self.starter.demanded.load(Ordering::Acquire)
+    }
+
+    fn start_machine(&self) {
+        let starter = &self.starter;
+        if starter.waiting.load(Ordering::Relaxed) && starter.waiting.swap(false, Ordering::Acquire)
+        {
+            starter.demanded.store(true, Ordering::Release);
+            let start = starter.start.lock().take();
+            if let Some(start) = start {
+                start();
+            }
+        }
+    }
+
+    /// Wakes the sleeping M, if one sleeps, or starts one, if there is none.
     pub(crate) fn wake(&self) {
+        self.start_machine();
         // SeqCst: pairs with the fence in `sleep`. What was pushed before this call is seen by an M
         // that is about to sleep, or the M is seen asleep here.
         fence(Ordering::SeqCst);
         if self.sleeper.asleep.load(Ordering::Relaxed) {
-            *self.sleeper.woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
-            self.sleeper.condition.notify_all();
+            self.notify();
         }
     }
 
-    /// Sleeps until there may be work: at most `at_most`, for ever with `None`.
-    pub(super) fn sleep(&self, at_most: Option<Duration>) {
+    /// Ends the sleep of the M, this one or the next, whether or not there is work.
+    pub(crate) fn notify(&self) {
+        *self.sleeper.woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.sleeper.condition.notify_all();
+    }
+
+    /// Sleeps until there may be work or `until` has come. Does not sleep if a timer is due earlier.
+    pub(super) fn sleep(&self, until: Option<Instant>) {
+        let at_most = until.map(|u| u.saturating_duration_since(Instant::now()));
+        let until = until.map_or(NEVER, |until| self.timers.clock().nanos_of(until));
         self.sleeper.asleep.store(true, Ordering::Relaxed);
         // SeqCst: pairs with the fence in `wake`.
         fence(Ordering::SeqCst);
-        if self.global.is_empty() {
+        if self.global.is_empty() && self.timers.next() >= until {
             let mut woken = self.sleeper.woken.lock().unwrap_or_else(PoisonError::into_inner);
             let waits = |woken: &mut bool| !*woken;
             woken = match at_most {
@@ -98,6 +141,10 @@ impl Schedule for Shared {
             self.global.push(g);
             self.wake();
         }
+    }
+
+    fn demand(&self) {
+        self.wake();
     }
 
     fn timers(&self) -> &Arc<Timers> {

@@ -1,0 +1,108 @@
+//! A runtime that its owner drives turn by turn: what a test harness stands on.
+
+use core::future::Future;
+use std::panic::Location;
+use std::sync::Arc;
+use std::thread::Result as Caught;
+use std::time::Instant;
+
+use super::handle::Runtime;
+use super::spawn::Main;
+use crate::g::{Origin, ThreadG};
+use crate::inspect::GoroutineId;
+use crate::sched::{Machine, Turn};
+
+/// This thread as the M of a runtime.
+pub struct Driver<'m> {
+    machine: &'m Machine,
+    runtime: &'m Runtime,
+}
+
+/// A goroutine that is locked to the thread that drives the runtime: its future need not be `Send`.
+/// Dropping it drops the future.
+pub struct Body<T>(Main<T>);
+
+impl Runtime {
+    /// Makes this thread the M of this runtime while `f` runs. `None` if another thread is.
+    pub fn drive<R>(&self, f: impl FnOnce(&Driver<'_>) -> R) -> Option<R> {
+        let driver = |machine: &Machine| f(&Driver { machine, runtime: self });
+        Machine::run(self.shared(), driver)
+    }
+
+    /// As [`drive`](Self::drive), but takes the P away from an M that sits in a poll: that M stops
+    /// running goroutines when the poll ends. `None` if the M is not in a poll.
+    pub fn drive_taken<R>(&self, f: impl FnOnce(&Driver<'_>) -> R) -> Option<R> {
+        let driver = |machine: &Machine| f(&Driver { machine, runtime: self });
+        Machine::run_taken(self.shared(), driver)
+    }
+
+    /// Calls `start` once, on the thread that first needs an M and finds none: it is expected to start
+    /// a thread that drives this runtime.
+    pub fn on_demand(&self, start: impl FnOnce() + Send + 'static) {
+        self.shared().on_demand(Box::new(start));
+    }
+
+    /// Runs `body` on this thread as a goroutine of this runtime: its blocking calls are seen, what it
+    /// starts belongs to it. Another thread drives the runtime. Reaping it unwinds out of `body` with
+    /// a [`Reaped`](super::Reaped) payload. `started` gets the goroutine's id first.
+    pub fn run_thread_bound<R>(
+        &self,
+        at: &'static Location<'static>,
+        started: impl FnOnce(GoroutineId),
+        body: impl FnOnce() -> R,
+    ) -> R {
+        let origin = Origin { scope: self.scope().clone(), parent: None, at };
+        ThreadG::run(&origin, |g| {
+            started(g.id());
+            body()
+        })
+    }
+
+    /// Ends the sleep of whoever drives this runtime: something it looks at has changed.
+    pub fn notify(&self) {
+        self.shared().notify();
+    }
+
+    /// Whether an M of this runtime runs, or was asked for.
+    pub fn is_driven(&self) -> bool {
+        self.shared().was_demanded()
+    }
+}
+
+impl Driver<'_> {
+    /// Starts a goroutine that is locked to this thread.
+    pub fn start<F>(&self, at: &'static Location<'static>, future: F) -> Body<F::Output>
+    where
+        F: Future + 'static,
+    {
+        let scope = Arc::clone(self.runtime.scope());
+        Body(Main::start(&Origin { scope, parent: None, at }, future))
+    }
+
+    /// Runs goroutines until `stop` says so (asked before each), none is runnable, or the P is lost.
+    pub fn turn(&self, stop: &dyn Fn() -> bool) -> Turn {
+        self.machine.turn(stop)
+    }
+
+    /// Sleeps until a goroutine may be runnable or `until` has come.
+    pub fn sleep(&self, until: Option<Instant>) {
+        self.machine.sleep(until);
+    }
+}
+
+impl<T> Body<T> {
+    /// Its id.
+    pub fn id(&self) -> GoroutineId {
+        self.0.g().id()
+    }
+
+    /// Whether the future is done or gone.
+    pub fn is_done(&self) -> bool {
+        self.0.is_done()
+    }
+
+    /// The output or panic, once, if the future was done.
+    pub fn take(&self) -> Option<Caught<T>> {
+        self.0.take()
+    }
+}

@@ -1,0 +1,184 @@
+//! Stock-taking: what an inspector may ask of a scope and of a frozen goroutine.
+//!
+//! An inspector closes the scope, freezes its goroutines, reads what they wait for, traces some of
+//! them, and drops their futures one by one. The verdicts are the inspector's business.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use crate::g::trace::{Sink, Traced};
+use crate::g::{GRef, Scope, ThreadG, payload_message, trace};
+use crate::inspect::{GoroutineId, Location, Tick, WaitInfo};
+
+/// A goroutine at one moment. Two equal readings of all goroutines of a scope, all parked, mean that
+/// none of them ran in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Which.
+    pub id: GoroutineId,
+    /// Neither queued nor inside a poll.
+    pub parked: bool,
+    /// Live waker clones: somebody foreign may make it ready.
+    pub wakers: u32,
+    polls: u32,
+}
+
+/// Reads all goroutines of `scope`, in the order they were started.
+pub fn read(scope: &Scope) -> Vec<Reading> {
+    let read = |g: &GRef| {
+        let state = g.snapshot();
+        let (id, parked, wakers) = (g.id(), state.is_parked(), state.wakers());
+        Reading { id, parked, wakers, polls: g.polls() }
+    };
+    scope.goroutines().iter().map(read).collect()
+}
+
+/// Whether all goroutines are parked in both readings and none ran in between.
+pub fn quiescent(first: &[Reading], second: &[Reading]) -> bool {
+    first == second && first.iter().all(|reading| reading.parked)
+}
+
+/// What a goroutine was doing when its scope was frozen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// Parked.
+    Parked,
+    /// Ready, but never dispatched again: it yields for ever, or was made ready too late.
+    Runnable,
+    /// Inside a poll, or inside its thread's own code.
+    Running,
+}
+
+/// A goroutine of a closed scope. While it is frozen no M polls it.
+#[derive(Debug)]
+pub struct Frozen {
+    g: GRef,
+    doing: Doing,
+}
+
+/// Freezes all goroutines of a closed scope.
+pub fn freeze(scope: &Scope) -> Vec<Frozen> {
+    let freeze = |g: GRef| {
+        let doing = match () {
+            () if g.freeze() => Doing::Parked,
+            () if g.snapshot().is_frozen() || g.seize() => Doing::Runnable,
+            () => Doing::Running,
+        };
+        Frozen { g, doing }
+    };
+    scope.goroutines().into_iter().map(freeze).collect()
+}
+
+/// How dropping a future went.
+#[derive(Debug)]
+pub struct Dropped {
+    /// When the drop began (δ).
+    pub began: Tick,
+    /// The message of the panic that a destructor raised.
+    pub panicked: Option<String>,
+}
+
+impl Frozen {
+    /// Identity.
+    pub fn id(&self) -> GoroutineId {
+        self.g.id()
+    }
+
+    /// Who started it.
+    pub fn parent(&self) -> Option<GoroutineId> {
+        self.g.parent()
+    }
+
+    /// Where it was started.
+    pub fn created_at(&self) -> Location {
+        self.g.created_at()
+    }
+
+    /// What it was doing when it was frozen.
+    pub fn doing(&self) -> Doing {
+        self.doing
+    }
+
+    /// Whether it is a thread's own call.
+    pub fn is_thread_bound(&self) -> bool {
+        self.g.is_thread_bound()
+    }
+
+    /// Live waker clones.
+    pub fn wakers(&self) -> u32 {
+        self.g.snapshot().wakers()
+    }
+
+    /// Whether it was made ready after it was frozen.
+    pub fn was_woken(&self) -> bool {
+        self.g.snapshot().was_woken()
+    }
+
+    /// Whether its future is gone.
+    pub fn is_done(&self) -> bool {
+        self.g.snapshot().is_complete()
+    }
+
+    /// Whether, apart from the registry and this value, somebody refers to it: a join or abort
+    /// handle, or a leaf of it that lives outside its future.
+    pub fn has_other_references(&self) -> bool {
+        let own = if self.is_done() { 1 } else { 2 };
+        self.g.snapshot().refs() > own
+    }
+
+    /// How long it has been parked, on the coarse clock of its runtime. The scope is alive.
+    pub fn parked_for(&self, scope: &Scope) -> Duration {
+        let now = scope.schedule().timers().clock().now() / 1_000_000;
+        Duration::from_millis(u64::from((now as u32).saturating_sub(self.g.parked_at())))
+    }
+
+    /// What it waits for: one entry a leaf.
+    pub fn waits(&self) -> Vec<WaitInfo> {
+        let mut waits = Vec::new();
+        let list = self.g.leaves().lock();
+        // SAFETY: the cell's lock is held, so a leaf that is listed stays; the goroutine is frozen, so
+        // its futures are not polled meanwhile.
+        list.walk(|leaf| unsafe {
+            crate::g::Leaf::describe(leaf, &mut |info| waits.push(info));
+        });
+        waits
+    }
+
+    /// Polls it once to see where it waits. `None` if it is not frozen, or is a thread's own call.
+    pub fn trace(&self, sink: &mut Sink<'_>) -> Option<Traced> {
+        if self.is_thread_bound() || !self.g.claim_frozen() {
+            return None;
+        }
+        let traced = trace::poll(&self.g, sink);
+        if !self.is_done() {
+            self.g.release_frozen();
+        }
+        Some(traced)
+    }
+
+    /// Drops its future on this thread, with panics caught. `None` if that is not possible: it is
+    /// running, done, or a thread's own call.
+    pub fn reap(&self, scope: &Scope) -> Option<Dropped> {
+        if self.is_thread_bound() || !self.g.claim_frozen() {
+            return None;
+        }
+        let began = scope.watch().map_or(0, |watch| watch.tick());
+        let panicked = self.g.discard().err().map(|payload| {
+            let message = payload_message(&*payload);
+            crate::g::forget_payload(payload);
+            message
+        });
+        Some(Dropped { began, panicked })
+    }
+
+    /// Unwinds a parked call of a thread with a [`Reaped`](crate::runtime::Reaped) payload, after
+    /// `look` ran on that thread. Returns when that began; the caller waits for `is_done`.
+    pub fn reap_thread(&self, scope: &Arc<Scope>, look: Box<dyn FnOnce() + Send>) -> Option<Tick> {
+        if !self.is_thread_bound() || self.doing == Doing::Running {
+            return None;
+        }
+        let began = scope.watch().map_or(0, |watch| watch.tick());
+        ThreadG::reap(&self.g, scope.watch().cloned(), look);
+        Some(began)
+    }
+}
