@@ -34,8 +34,8 @@ pub struct Receiver<T> {
 /// });
 /// ```
 #[track_caller]
-pub fn channel<T>(cap: usize) -> (Sender<T>, Receiver<T>) {
-    let core = Arc::new(Core::new(cap, Ends::Pair, Location::caller()));
+pub fn channel<T: Send + 'static>(cap: usize) -> (Sender<T>, Receiver<T>) {
+    let core = Core::shared(cap, Ends::Pair, Location::caller());
     (Sender { core: core.clone() }, Receiver { core })
 }
 

@@ -36,10 +36,13 @@ pub struct Chan<T> {
 
 /// Makes a channel with room for `cap` values; zero is a rendezvous: a send completes when a receiver
 /// takes the value. Memory is taken as values arrive, so a huge `cap` costs nothing by itself.
+///
+/// Values are `Send + 'static` because the leak detector may have to drop what a channel still holds
+/// when its test is over, on another thread.
 #[doc(alias = "make")]
 #[track_caller]
-pub fn chan<T>(cap: usize) -> Chan<T> {
-    Chan { core: Some(Arc::new(Core::new(cap, Ends::Any, Location::caller()))) }
+pub fn chan<T: core::marker::Send + 'static>(cap: usize) -> Chan<T> {
+    Chan { core: Some(Core::shared(cap, Ends::Any, Location::caller())) }
 }
 
 impl<T> Chan<T> {

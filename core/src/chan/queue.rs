@@ -3,13 +3,14 @@
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
+use std::any::Any;
 use std::collections::VecDeque;
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard, Weak};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::g::current;
 use crate::g::leaf::{CLOSED, Claimed, FIRED, Leaf, WaitQueue, Wake};
-use crate::inspect::{Anchor, Capability, Figure, Location, PrimitiveKind, WaitInfo, WaitReason};
+use crate::inspect::{Anchor, Capability, Drain, Figure, Location, PrimitiveKind, WaitInfo, WaitReason};
 use crate::sys::Lock;
 
 /// Where a value lies while it changes hands: in the parked peer's leaf.
@@ -71,8 +72,26 @@ pub(super) enum Offered<T> {
     Full(T),
 }
 
+impl<T: Send + 'static> Drain for Core<T> {
+    fn drain(&self) -> Box<dyn Any + Send> {
+        Box::new(self.drain())
+    }
+}
+
+impl<T: Send + 'static> Core<T> {
+    /// A channel whose buffer the inspection can drain.
+    pub(super) fn shared(cap: usize, ends: Ends, at: Location) -> Arc<Self> {
+        let core = Arc::new(Self::new(cap, ends, at));
+        if let Some(record) = &core.anchor.record {
+            let weak: Weak<Self> = Arc::downgrade(&core);
+            record.set_drain(weak);
+        }
+        core
+    }
+}
+
 impl<T> Core<T> {
-    pub(super) fn new(cap: usize, ends: Ends, at: Location) -> Self {
+    fn new(cap: usize, ends: Ends, at: Location) -> Self {
         let one = || AtomicUsize::new(1);
         Self {
             anchor: Anchor {

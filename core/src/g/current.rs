@@ -39,6 +39,12 @@ pub(crate) fn id() -> Option<GoroutineId> {
     goroutine().map(|g| unsafe { g.as_ref() }.id())
 }
 
+/// The goroutine that this thread runs: its id and the line that started it.
+pub fn who() -> Option<(GoroutineId, Location)> {
+    // SAFETY: as in `id`.
+    goroutine().map(|g| unsafe { (g.as_ref().id(), g.as_ref().created_at()) })
+}
+
 /// Runs `f` as a poll of `g`, with a fresh budget.
 pub(crate) fn enter<R>(g: NonNull<Header>, f: impl FnOnce() -> R) -> R {
     struct Leave(Option<NonNull<Header>>, u32);

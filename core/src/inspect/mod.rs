@@ -10,6 +10,7 @@ pub(crate) use anchor::Anchor;
 pub use anchor::{Capability, Figure, Site, WaitInfo};
 pub use ids::{GoroutineId, PrimitiveId};
 pub use reason::{PrimitiveKind, WaitReason};
+pub(crate) use record::Drain;
 pub use record::Record;
 pub(crate) use record::death;
 pub use watch::{PanicNote, Reaping, Tick, Watch};

@@ -2,7 +2,8 @@
 
 use core::panic::Location as Panic;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
-use std::sync::Arc;
+use std::any::Any;
+use std::sync::{Arc, OnceLock, Weak};
 
 use super::{Capability, GoroutineId, Location, PrimitiveId, PrimitiveKind, Site, Tick, Watch};
 use crate::sys::Lock;
@@ -13,6 +14,12 @@ pub(crate) mod death {
     pub(crate) const ALIVE: u64 = 0;
     /// It died before the scope was closed.
     pub(crate) const BEFORE: u64 = 1;
+}
+
+/// What can be emptied after everything else was dropped: the buffer of a channel.
+pub(crate) trait Drain: Send + Sync {
+    /// Takes the content out, to be dropped by the caller outside all locks.
+    fn drain(&self) -> Box<dyn Any + Send>;
 }
 
 /// What the inspection knows of one primitive. It holds no reference to the primitive.
@@ -32,6 +39,7 @@ pub struct Record {
     holder: AtomicU64,
     held_at: AtomicPtr<Panic<'static>>,
     sites: Lock<Vec<Site>>,
+    drain: OnceLock<Weak<dyn Drain>>,
 }
 
 impl Record {
@@ -53,7 +61,19 @@ impl Record {
             holder: AtomicU64::new(0),
             held_at: AtomicPtr::new(core::ptr::null_mut()),
             sites: Lock::new(Vec::new()),
+            drain: OnceLock::new(),
         })
+    }
+
+    /// Says how the primitive can be emptied.
+    pub(crate) fn set_drain(&self, drain: Weak<dyn Drain>) {
+        let _ = self.drain.set(drain);
+    }
+
+    /// Takes the content of the primitive out, if it lives and has any: what a channel that outlived
+    /// its scope still holds. To be dropped by the caller.
+    pub fn drain(&self) -> Option<Box<dyn Any + Send>> {
+        Some(self.drain.get()?.upgrade()?.drain())
     }
 
     /// The watch of the scope that this primitive was created in.

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::g::current::who;
 pub use crate::g::trace::{Sink, Traced};
 use crate::g::{GRef, Scope, ThreadG, payload_message, trace};
 use crate::inspect::{GoroutineId, Location, Tick, WaitInfo};
