@@ -318,6 +318,7 @@ unsafe fn describe<T>(anchor: NonNull<Anchor>, leaf: NonNull<()>, out: &mut dyn 
         at: leaf.at(),
         figure: core.figure(),
         record: core.anchor.record.clone(),
+        due_in: None,
         complete: !capabilities.is_empty(),
         capabilities,
     });
@@ -334,6 +335,7 @@ unsafe fn describe_nil(_: NonNull<Anchor>, leaf: NonNull<()>, out: &mut dyn FnMu
         at: leaf.at(),
         figure: Figure::Nil,
         record: None,
+        due_in: None,
         capabilities: Vec::new(),
         complete: true,
     });

@@ -58,6 +58,7 @@ unsafe fn describe(_: NonNull<Anchor>, leaf: NonNull<()>, out: &mut dyn FnMut(Wa
         at: leaf.at(),
         figure: Figure::Goroutine { target: leaf.slot.id() },
         record: None,
+        due_in: None,
         capabilities: Vec::new(),
         complete: true,
     });
