@@ -5,12 +5,14 @@ use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use std::any::Any;
 use std::collections::VecDeque;
-use std::sync::{Arc, MutexGuard, Weak};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, MutexGuard, Weak};
 
 use crate::g::current;
 use crate::g::leaf::{CLOSED, Claimed, FIRED, Leaf, WaitQueue, Wake};
-use crate::inspect::{Anchor, Capability, Drain, Figure, Location, PrimitiveKind, WaitInfo, WaitReason};
+use crate::inspect::{
+    Anchor, Capability, Drain, Figure, Location, PrimitiveKind, WaitInfo, WaitReason,
+};
 use crate::sys::Lock;
 
 /// Where a value lies while it changes hands: in the parked peer's leaf.
