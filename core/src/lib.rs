@@ -13,6 +13,7 @@ pub mod runtime;
 mod sched;
 #[doc(hidden)]
 pub mod snapshot;
+pub mod sync;
 mod sys;
 mod time;
 

@@ -193,6 +193,9 @@ impl<T> Drop for Core<T> {
     fn drop(&mut self) {
         self.anchor.died(Capability::Release);
         self.anchor.died(Capability::Receive);
+        let inner = self.inner.get_mut();
+        Leaf::orphan_all(&mut inner.receivers);
+        Leaf::orphan_all(&mut inner.senders);
     }
 }
 

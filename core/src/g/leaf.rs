@@ -49,7 +49,7 @@ const LOST: u32 = 4;
 pub(crate) struct Leaf<S = ()> {
     wait: Links<Leaf>,
     list: Links<Leaf>,
-    anchor: NonNull<Anchor>,
+    anchor: Cell<NonNull<Anchor>>,
     at: Location,
     waiter: Cell<Waiter>,
     /// State and wait reason.
@@ -370,7 +370,7 @@ impl<S> Leaf<S> {
         Self {
             wait: Links::new(),
             list: Links::new(),
-            anchor,
+            anchor: Cell::new(anchor),
             at,
             waiter: Cell::new(Waiter::NONE),
             word: AtomicU32::new(IDLE | (reason as u32) << 8),
@@ -384,7 +384,12 @@ impl<S> Leaf<S> {
     }
 
     pub(crate) fn anchor(&self) -> NonNull<Anchor> {
-        self.anchor
+        self.anchor.get()
+    }
+
+    /// Says which primitive an idle leaf will wait on; by its owner, before it parks.
+    pub(crate) fn set_anchor(&self, anchor: NonNull<Anchor>) {
+        self.anchor.set(anchor);
     }
 
     /// The leaf without the type of its slot.
@@ -476,6 +481,18 @@ impl Leaf {
         leaf.set_state(WAITING, Ordering::Relaxed);
         // SAFETY: an idle leaf is in no queue.
         unsafe { queue.push_back(this) };
+    }
+
+    /// As [`park`](Self::park), at the front of the queue: for a waiter that had its turn and lost it.
+    ///
+    /// # Safety
+    /// As for `park`.
+    pub(crate) unsafe fn park_first(this: NonNull<Self>, waiter: Prepared, queue: &mut WaitQueue) {
+        // SAFETY: as the caller says; an idle leaf is in no queue.
+        unsafe {
+            Self::park_alone(this, waiter);
+            queue.push_front(this);
+        }
     }
 
     /// Marks the leaf as waiting without a queue of the primitive's own (a join slot, a nil
@@ -591,18 +608,47 @@ impl Leaf {
         wake
     }
 
-    /// What this leaf waits for, told to `out`.
+    /// What this leaf waits for, told to `out`; nothing if it was released.
     ///
     /// # Safety
-    /// The leaf is waiting and its goroutine's cell lock is held.
+    /// The leaf is listed, or an arm of a listed select, and its goroutine's cell lock is held.
     pub(crate) unsafe fn describe(
         this: NonNull<Self>,
         out: &mut dyn FnMut(crate::inspect::WaitInfo),
     ) {
-        // SAFETY: a linked leaf is alive, and so is the primitive its future borrows.
+        // SAFETY: a listed leaf is alive. While it waits its primitive is alive too: its future
+        // borrows it, or was leaked, and then `orphan_all` waits for the cell's lock.
         unsafe {
-            let anchor = this.as_ref().anchor;
-            (anchor.as_ref().describe)(anchor, this.cast(), out);
+            if this.as_ref().is_waiting() {
+                let anchor = this.as_ref().anchor();
+                (anchor.as_ref().describe)(anchor, this.cast(), out);
+            }
+        }
+    }
+
+    /// Forgets the leaves in the queue of a primitive that is being dropped. Their futures no longer
+    /// borrow it, so they were leaked: nothing will ever withdraw these leaves, and their memory
+    /// stays. Their goroutines' lists must not lead to the primitive any more.
+    pub(crate) fn orphan_all(queue: &mut WaitQueue) {
+        while let Some(leaf) = queue.pop_front() {
+            // SAFETY: pinned memory of a future that was not dropped is never reused. The waiter of a
+            // waiting leaf refers to a live cell, and that cell's lock guards its list and the arms of
+            // its selects.
+            unsafe {
+                let waiter = leaf.as_ref().waiter.get();
+                let select = waiter.0 & tag::MASK == tag::SELECT;
+                let listed = if select { waiter.control().as_ref().waiter.get() } else { waiter };
+                if let Some(g) = listed.goroutine() {
+                    let mut list = g.as_ref().leaves().lock();
+                    if select {
+                        let arms = &waiter.control().as_ref().slot.leaves;
+                        (*arms.get()).retain(|arm| *arm != leaf);
+                    } else {
+                        List::<Leaf, ListTag>::remove_head(&mut list.head, leaf);
+                    }
+                }
+                leaf.as_ref().set_state(LOST, Ordering::Relaxed);
+            }
         }
     }
 }

@@ -84,7 +84,7 @@ pub struct WaitInfo {
     pub record: Option<Arc<Record>>,
     /// Whatever could release this leaf. Empty with `complete`: nothing can.
     pub capabilities: Vec<(Arc<Record>, Capability)>,
-    /// Time until an armed timer or deadline releases this leaf by itself.
+    /// Time until an armed timer or deadline releases this leaf by itself; `None` if none will.
     pub due_in: Option<Duration>,
     /// `capabilities` names them all. Otherwise somebody unseen may hold one.
     pub complete: bool,

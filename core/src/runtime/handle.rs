@@ -66,7 +66,7 @@ impl Runtime {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        super::spawn::go_in(self.root.clone(), future, Location::caller())
+        crate::g::go_in(self.root.clone(), future, Location::caller())
     }
 
     /// Runs `main` as the main goroutine, with this thread as the M, until it is done. Other

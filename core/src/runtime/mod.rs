@@ -1,7 +1,6 @@
 //! The runtime as a value: build one, run goroutines on it, shut it down; and the lazy global one.
 
 pub mod drive;
-mod global;
 mod handle;
 mod shutdown;
 mod spawn;

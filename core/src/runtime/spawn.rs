@@ -7,12 +7,11 @@ use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use std::panic::{Location, catch_unwind, resume_unwind};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::thread::Result as Caught;
 
-use super::global;
 use super::handle::Runtime;
-use crate::g::{GRef, JoinHandle, Origin, Scope, current};
+use crate::g::{GRef, JoinHandle, Origin, go_in};
+use crate::sched;
 
 /// Starts a goroutine and returns a handle that can join or abort it.
 ///
@@ -32,30 +31,7 @@ where
     F::Output: Send + 'static,
 {
     let at = Location::caller();
-    let scope = current::scope().unwrap_or_else(|| global::runtime().scope().clone());
-    go_in(scope, future, at)
-}
-
-/// Starts a goroutine in `scope`.
-pub(crate) fn go_in<F>(
-    scope: Arc<Scope>,
-    future: F,
-    at: &'static Location<'static>,
-) -> JoinHandle<F::Output>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    let watch = scope.watch().cloned();
-    let origin = Origin::here(scope, at);
-    let (queued, joined) = GRef::new(future, &origin);
-    if origin.scope.is_closed() {
-        queued.refuse();
-    } else {
-        crate::g::trace::progressed();
-        origin.scope.schedule().enqueue(queued);
-    }
-    JoinHandle::new(joined, watch, at)
+    go_in(sched::scope_here(), future, at)
 }
 
 /// Runs `main` as the main goroutine of a runtime of its own, on this thread.

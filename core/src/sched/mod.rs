@@ -3,12 +3,14 @@
 //! `README.md` in this folder states the ownership protocol as numbered rules.
 
 mod global;
+mod lazy;
 pub(crate) mod m;
 mod owner;
 mod p;
 mod runq;
 mod shared;
 
+pub(crate) use lazy::scope_here;
 pub(crate) use m::Machine;
 pub use m::Turn;
 pub(crate) use shared::Shared;

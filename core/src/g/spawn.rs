@@ -1,0 +1,25 @@
+//! Starting a goroutine in a scope.
+
+use core::future::Future;
+use std::sync::Arc;
+
+use super::{GRef, JoinHandle, Origin, Scope};
+use crate::inspect::Location;
+
+/// Starts a goroutine in `scope`.
+pub(crate) fn go_in<F>(scope: Arc<Scope>, future: F, at: Location) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let watch = scope.watch().cloned();
+    let origin = Origin::here(scope, at);
+    let (queued, joined) = GRef::new(future, &origin);
+    if origin.scope.is_closed() {
+        queued.refuse();
+    } else {
+        crate::g::trace::progressed();
+        origin.scope.schedule().enqueue(queued);
+    }
+    JoinHandle::new(joined, watch, at)
+}

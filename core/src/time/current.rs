@@ -1,0 +1,23 @@
+//! The timers and the clock of whoever asks: of the goroutine's runtime, else of the global one.
+
+use std::sync::{Arc, OnceLock};
+
+use super::clock::{Clock, Nanos};
+use super::heap::Timers;
+use crate::g::current;
+use crate::sched::scope_here;
+
+/// The timers that whatever is armed here belongs to.
+pub(crate) fn timers() -> Arc<Timers> {
+    scope_here().schedule().timers().clone()
+}
+
+/// The time here. Readings compare if they were taken on the same runtime. A plain thread does not
+/// start the global runtime to look at the clock.
+pub(crate) fn now_nanos() -> Nanos {
+    static THREADS: OnceLock<Clock> = OnceLock::new();
+    match current::scope() {
+        Some(scope) => scope.schedule().timers().clock().now(),
+        None => THREADS.get_or_init(Clock::real).now(),
+    }
+}
