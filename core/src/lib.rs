@@ -15,7 +15,7 @@ mod sched;
 pub mod snapshot;
 pub mod sync;
 mod sys;
-mod time;
+pub mod time;
 
 pub use chan::{Chan, Receiver, Sender, chan, channel};
 pub use choose::choose;

@@ -35,7 +35,7 @@ pub struct Receiver<T> {
 /// ```
 #[track_caller]
 pub fn channel<T: Send + 'static>(cap: usize) -> (Sender<T>, Receiver<T>) {
-    let core = Core::shared(cap, Ends::Pair, Location::caller());
+    let core = Core::shared(cap, Ends::Pair, Location::caller(), None);
     (Sender { core: core.clone() }, Receiver { core })
 }
 

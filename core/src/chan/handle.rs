@@ -42,10 +42,15 @@ pub struct Chan<T> {
 #[doc(alias = "make")]
 #[track_caller]
 pub fn chan<T: core::marker::Send + 'static>(cap: usize) -> Chan<T> {
-    Chan { core: Some(Core::shared(cap, Ends::Any, Location::caller())) }
+    Chan { core: Some(Core::shared(cap, Ends::Any, Location::caller(), None)) }
 }
 
 impl<T> Chan<T> {
+    /// The first handle of a channel.
+    pub(super) fn of(core: Arc<Core<T>>) -> Self {
+        Self { core: Some(core) }
+    }
+
     /// The nil channel: sending and receiving block for ever, closing panics, and an arm of a
     /// `select!` is never ready.
     pub const fn nil() -> Self {
@@ -232,7 +237,11 @@ impl<T> Clone for Chan<T> {
 impl<T> Drop for Chan<T> {
     fn drop(&mut self) {
         if let Some(core) = &self.core {
-            core.handles.fetch_sub(1, Ordering::Relaxed);
+            if core.handles.fetch_sub(1, Ordering::Relaxed) == 1
+                && let Some(alarm) = core.alarm()
+            {
+                alarm.disarm();
+            }
             core.anchor().touch();
         }
     }

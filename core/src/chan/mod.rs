@@ -1,5 +1,6 @@
 //! Channels: `Chan<T>` with Go's semantics, `Sender`/`Receiver` that close by drop, and `select!`.
 
+mod after;
 mod arms;
 mod ends;
 mod error;
@@ -9,6 +10,7 @@ mod recv;
 mod select;
 mod send;
 
+pub use after::after;
 pub use arms::{Arm, FutureArm, RecvArm, SendArm};
 pub use ends::{Receiver, Sender, channel};
 pub use error::{CloseError, SendError, TryRecvError, TrySendError};

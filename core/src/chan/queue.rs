@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, MutexGuard, Weak};
 
+use super::after::Alarm;
 use crate::g::current;
 use crate::g::leaf::{CLOSED, Claimed, FIRED, Leaf, WaitQueue, Wake};
 use crate::inspect::{
@@ -42,6 +43,8 @@ pub(super) struct Core<T> {
     pub(super) receivers: AtomicUsize,
     /// Live handles of a `Chan`.
     pub(super) handles: AtomicUsize,
+    /// Sends the time when it fires: the channel of `after`.
+    alarm: Option<Box<Alarm>>,
     inner: Lock<Inner<T>>,
 }
 
@@ -82,8 +85,13 @@ impl<T: Send + 'static> Drain for Core<T> {
 
 impl<T: Send + 'static> Core<T> {
     /// A channel whose buffer the inspection can drain.
-    pub(super) fn shared(cap: usize, ends: Ends, at: Location) -> Arc<Self> {
-        let core = Arc::new(Self::new(cap, ends, at));
+    pub(super) fn shared(
+        cap: usize,
+        ends: Ends,
+        at: Location,
+        alarm: Option<Box<Alarm>>,
+    ) -> Arc<Self> {
+        let core = Arc::new(Self::new(cap, ends, at, alarm));
         if let Some(record) = &core.anchor.record {
             let weak: Weak<Self> = Arc::downgrade(&core);
             record.set_drain(weak);
@@ -93,7 +101,7 @@ impl<T: Send + 'static> Core<T> {
 }
 
 impl<T> Core<T> {
-    fn new(cap: usize, ends: Ends, at: Location) -> Self {
+    fn new(cap: usize, ends: Ends, at: Location, alarm: Option<Box<Alarm>>) -> Self {
         let one = || AtomicUsize::new(1);
         Self {
             anchor: Anchor {
@@ -104,6 +112,7 @@ impl<T> Core<T> {
             senders: one(),
             receivers: one(),
             handles: one(),
+            alarm,
             inner: Lock::new(Inner {
                 buffer: VecDeque::new(),
                 cap,
@@ -130,6 +139,10 @@ impl<T> Core<T> {
     pub(super) unsafe fn of<'a>(anchor: NonNull<Anchor>) -> &'a Self {
         // SAFETY: as the caller says.
         unsafe { anchor.cast::<Self>().as_ref() }
+    }
+
+    pub(super) fn alarm(&self) -> Option<&Alarm> {
+        self.alarm.as_deref()
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner<T>> {
@@ -323,7 +336,10 @@ unsafe fn describe<T>(anchor: NonNull<Anchor>, leaf: NonNull<()>, out: &mut dyn 
         at: leaf.at(),
         figure: core.figure(),
         record: core.anchor.record.clone(),
-        due_in: None,
+        due_in: match leaf.reason() {
+            WaitReason::ChanReceive => core.alarm().and_then(Alarm::due_in),
+            _ => None,
+        },
         complete: !capabilities.is_empty(),
         capabilities,
     });

@@ -619,7 +619,8 @@ impl Leaf {
         // SAFETY: a listed leaf is alive. While it waits its primitive is alive too: its future
         // borrows it, or was leaked, and then `orphan_all` waits for the cell's lock.
         unsafe {
-            if this.as_ref().is_waiting() {
+            // An idle leaf that can be reached is the arm of a select on a nil channel.
+            if matches!(this.as_ref().state(), IDLE | WAITING) {
                 let anchor = this.as_ref().anchor();
                 (anchor.as_ref().describe)(anchor, this.cast(), out);
             }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::owner::Tenure;
 use super::shared::Shared;
-use crate::g::{GRef, Polled};
+use crate::g::{GRef, Polled, Wake};
 use crate::time::clock::NEVER;
 
 thread_local! {
@@ -136,9 +136,12 @@ impl Machine {
         }
         let now = timers.clock().now();
         if timers.next() <= now {
-            for wake in timers.fire_due(now) {
-                wake.wake();
+            let mut wakes = timers.fire_due(now);
+            if !wakes.is_empty() {
+                // What is woken last runs next: so they run in the order of their moments.
+                wakes.rotate_left(1);
             }
+            wakes.into_iter().for_each(Wake::wake);
         }
     }
 

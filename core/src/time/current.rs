@@ -1,15 +1,36 @@
 //! The timers and the clock of whoever asks: of the goroutine's runtime, else of the global one.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use super::clock::{Clock, Nanos};
 use super::heap::Timers;
 use crate::g::current;
+use crate::inspect::Watch;
 use crate::sched::scope_here;
 
 /// The timers that whatever is armed here belongs to.
 pub(crate) fn timers() -> Arc<Timers> {
     scope_here().schedule().timers().clone()
+}
+
+/// The time, on the clock of the runtime that this goroutine belongs to.
+///
+/// ```
+/// let before = gmp_core::time::now();
+/// assert!(gmp_core::time::now() >= before);
+/// ```
+pub fn now() -> Instant {
+    let here = current::scope().and_then(|scope| {
+        let clock = scope.schedule().timers().clock().clone();
+        clock.instant(clock.now())
+    });
+    here.unwrap_or_else(Instant::now)
+}
+
+/// The watch of the scope that whatever is armed here belongs to.
+pub(crate) fn watch() -> Option<Arc<Watch>> {
+    current::scope()?.watch().cloned()
 }
 
 /// The time here. Readings compare if they were taken on the same runtime. A plain thread does not

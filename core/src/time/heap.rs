@@ -20,8 +20,7 @@ pub(crate) type Fire = unsafe fn(NonNull<Entry>, &mut Vec<crate::g::Wake>);
 
 /// An armed timer; the first field of whatever waits for it.
 pub(crate) struct Entry {
-    when: Cell<Nanos>,
-    sequence: Cell<u64>,
+    /// Where it is in the heap.
     place: Cell<usize>,
     fire: Fire,
 }
@@ -33,12 +32,7 @@ unsafe impl Sync for Entry {}
 
 impl Entry {
     pub(crate) fn new(fire: Fire) -> Self {
-        Self { when: Cell::new(NEVER), sequence: Cell::new(0), place: Cell::new(OUT), fire }
-    }
-
-    /// When it fires. Read by the owner, or under the heap's lock.
-    pub(crate) fn when(&self) -> Nanos {
-        self.when.get()
+        Self { place: Cell::new(OUT), fire }
     }
 }
 
@@ -79,7 +73,8 @@ impl Timers {
         self.next.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.heap.lock().items.len()
     }
 
@@ -96,9 +91,8 @@ impl Timers {
             heap.remove(fields.place.get());
         }
         heap.sequence += 1;
-        fields.when.set(when);
-        fields.sequence.set(heap.sequence);
-        heap.push((when, fields.sequence.get(), entry));
+        let sequence = heap.sequence;
+        heap.push((when, sequence, entry));
         let earliest = self.refresh(&heap);
         drop(heap);
         if earliest {
@@ -120,12 +114,6 @@ impl Timers {
         heap.remove(place);
         self.refresh(&heap);
         true
-    }
-
-    /// Runs `f` under the lock that guards all entries.
-    pub(crate) fn locked<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _heap = self.heap.lock();
-        f()
     }
 
     /// Fires everything that is due at `now`, in order, and returns the wakes that are owed.

@@ -1,5 +1,16 @@
-//! Time: the clock, the timer heap, and what waits on them.
+//! Time: sleeping, time limits, and channels that get a value when a time has passed.
+//!
+//! Time is that of the runtime that the calling goroutine belongs to; outside of goroutines, that of the
+//! global runtime. A duration that no clock can reach, such as `Duration::MAX`, means never.
 
 pub(crate) mod clock;
 pub(crate) mod current;
 pub(crate) mod heap;
+mod sleep;
+mod timeout;
+
+// A name only: the code needs channels and lives on their floor.
+pub use crate::chan::after;
+pub use current::now;
+pub use sleep::{Sleep, sleep, sleep_until};
+pub use timeout::{Elapsed, Timeout, timeout};
