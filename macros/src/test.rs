@@ -315,7 +315,7 @@ fn body(gmp: &Path, function: &Function) -> TokenStream {
     let mut name = function.signature.ident.clone();
     name.set_span(span);
     let (variant, returns, call) = if function.is_async() {
-        let outcome = quote_spanned!(span=> #gmp::__private::outcome(#name().await));
+        let boxed = quote_spanned!(span=> #gmp::__private::box_body(#name()));
         (
             quote!(Async),
             quote! {
@@ -323,7 +323,7 @@ fn body(gmp: &Path, function: &Function) -> TokenStream {
                     dyn ::core::future::Future<Output = #gmp::__private::Outcome>
                 >>
             },
-            quote!(#gmp::__private::box_body(async { #outcome })),
+            boxed,
         )
     } else {
         let outcome = quote_spanned!(span=> #gmp::__private::outcome(#name()));

@@ -40,8 +40,11 @@ mod stand_in {
 
         type BoxBody = Pin<Box<dyn Future<Output = Outcome>>>;
 
-        pub(crate) fn box_body(body: impl Future<Output = Outcome> + 'static) -> BoxBody {
-            Box::pin(body)
+        pub(crate) fn box_body<F>(body: F) -> BoxBody
+        where
+            F: Future<Output: std::process::Termination> + 'static,
+        {
+            Box::pin(async move { outcome(body.await) })
         }
 
         pub(crate) enum Body {

@@ -198,7 +198,8 @@ impl<T> Core<T> {
                 (self.senders.load(Ordering::Relaxed), self.receivers.load(Ordering::Relaxed))
             }
         };
-        Figure::Chan { len: inner.buffer.len(), cap: inner.cap, senders, receivers }
+        let (len, pair) = (inner.buffer.len(), self.ends == Ends::Pair);
+        Figure::Chan { len, cap: inner.cap, senders, receivers, pair }
     }
 }
 

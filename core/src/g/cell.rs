@@ -338,8 +338,8 @@ impl GRef {
     fn enqueue(self) {
         trace::progressed();
         if let Some(unpark) = self.vtable.unpark {
-            // SAFETY: our reference keeps the cell alive.
-            return unsafe { unpark(self.0) };
+            // SAFETY: the reference goes over to the callee.
+            return unsafe { unpark(self.into_raw()) };
         }
         // SAFETY: it was just marked as scheduled, so it is not complete, hence registered; until
         // somebody polls it, which only the queue's reference allows, it stays so.

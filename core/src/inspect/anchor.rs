@@ -40,6 +40,8 @@ pub enum Figure {
         senders: usize,
         /// Handles that can receive.
         receivers: usize,
+        /// Made by `channel()`: its ends close it by drop.
+        pair: bool,
     },
     /// A mutex; holder and line are in the record.
     Mutex,

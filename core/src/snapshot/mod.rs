@@ -21,6 +21,8 @@ pub struct Reading {
     pub parked: bool,
     /// Live waker clones: somebody foreign may make it ready.
     pub wakers: u32,
+    /// It is a thread's own call: it does not need an M.
+    pub thread_bound: bool,
     polls: u32,
 }
 
@@ -29,7 +31,7 @@ pub fn read(scope: &Scope) -> Vec<Reading> {
     let read = |g: &GRef| {
         let state = g.snapshot();
         let (id, parked, wakers) = (g.id(), state.is_parked(), state.wakers());
-        Reading { id, parked, wakers, polls: g.polls() }
+        Reading { id, parked, wakers, thread_bound: g.is_thread_bound(), polls: g.polls() }
     };
     scope.goroutines().iter().map(read).collect()
 }

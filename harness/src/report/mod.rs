@@ -1,5 +1,6 @@
 //! What a check found: the model, the symbols and source lines behind it, one file an output.
 
+pub(crate) mod build;
 pub mod finding;
 #[cfg(test)]
 mod fixtures;

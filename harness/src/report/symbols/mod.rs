@@ -177,6 +177,7 @@ fn layer(raw: &str, full: Option<&str>, file: Option<&Path>) -> Layer {
     let ours = ["gmp_core", "gmp::__private", "gmp::test", "gmp::leak", "backtrace"];
     if std_name
         || raw.starts_with("__rust_")
+        || raw.contains("__gmp_body")
         || ours.iter().any(|path| of_crate(path))
         || ["gmp-core", "gmp", "backtrace"].iter().any(|name| of_package(name))
         || full.is_empty() && file.is_some_and(in_workspace_of_gmp)

@@ -24,7 +24,11 @@ pub(super) fn bare(raw: &str) -> String {
 
 /// The segments of a path, without those that the compiler made up.
 fn segments(path: &str) -> Vec<&str> {
-    path.split("::").filter(|part| !part.is_empty() && !part.starts_with('{')).collect()
+    // `#[gmp::test]` puts the user's function into a static of that name.
+    let shown = |part: &&str| {
+        !part.is_empty() && !part.starts_with('{') && !part.starts_with("__gmp_test_")
+    };
+    path.split("::").filter(shown).collect()
 }
 
 /// Drops every `<..>`, except that a leading `<T as Trait>` becomes `T`.

@@ -1,0 +1,83 @@
+//! Stacks of frozen goroutines by trace poll: a few of each group, before anything is dropped.
+
+use std::collections::HashMap;
+
+use gmp_core::snapshot::Traced;
+
+use super::progress::Progress;
+use super::suspect::{Class, Stack, Suspect};
+
+/// Goroutines of each (spawn line, leaf lines) group that are traced; the others wait in the same
+/// places.
+const TRACED_PER_GROUP: usize = 4;
+/// Frames kept of one stack, and stacks kept of one goroutine (the arms of a large join).
+const FRAMES: usize = 64;
+const STACKS: usize = 16;
+
+/// Traces representatives. One that makes progress was not stuck: it had only lost a wake-up.
+pub(crate) fn trace(
+    suspects: &mut [Suspect],
+    progress: &Progress,
+    may_trace: impl Fn(&Suspect) -> bool,
+) {
+    let mut groups: HashMap<_, Vec<usize>> = HashMap::new();
+    for (i, suspect) in suspects.iter().enumerate() {
+        if suspect.class != Class::Running && may_trace(suspect) {
+            groups.entry(suspect.key()).or_default().push(i);
+        }
+    }
+    // The oldest goroutine first: the order of a hash map would change from run to run.
+    let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
+    groups.sort_unstable_by_key(|members| members[0]);
+    for members in &groups {
+        for &i in members.iter().take(TRACED_PER_GROUP) {
+            progress.works_on(Some(suspects[i].id()));
+            trace_one(&mut suspects[i]);
+        }
+        let shown = members.iter().find(|&&i| !suspects[i].stacks.is_empty());
+        let Some(stacks) = shown.map(|&i| suspects[i].stacks.clone()) else { continue };
+        for &i in members {
+            if suspects[i].stacks.is_empty() && suspects[i].class != Class::Running {
+                suspects[i].stacks.clone_from(&stacks);
+            }
+        }
+    }
+}
+
+fn trace_one(suspect: &mut Suspect) {
+    let mut stacks: Vec<Stack> = Vec::new();
+    let traced = suspect.frozen.trace(&mut |_, root| {
+        if stacks.len() < STACKS {
+            stacks.push(capture(root));
+        }
+    });
+    suspect.stacks = stacks;
+    match traced {
+        Some(Traced::Progressed) => {
+            suspect.class = Class::External;
+            suspect
+                .notes
+                .push("a look at it made it go on: it was not stuck, it had lost a wake-up".into());
+        }
+        Some(Traced::Panicked) => {
+            suspect.class = Class::External;
+            suspect.notes.push("a look at it made it panic".into());
+        }
+        Some(Traced::Parked) | None => {}
+    }
+}
+
+/// The instruction pointers of this thread's stack below `root`, an address in the frame at which the
+/// poll began. Where stack addresses are not known the whole stack is taken.
+pub(crate) fn capture(root: usize) -> Stack {
+    let mut ips = Vec::with_capacity(FRAMES);
+    backtrace::trace(|frame| {
+        let sp = frame.sp().addr();
+        if sp != 0 && sp > root {
+            return false;
+        }
+        ips.push(frame.ip().addr());
+        ips.len() < FRAMES
+    });
+    ips
+}

@@ -1,0 +1,141 @@
+//! One check of one scope: from the end of the body to the verdicts.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gmp_core::inspect::{GoroutineId, PanicNote};
+use gmp_core::runtime::Scope;
+use gmp_core::snapshot;
+
+use super::capture;
+use super::progress::{Phase, Progress};
+use super::reap::Reaper;
+use super::suspect::{Class, Suspect};
+use super::verdict::{Holder, Verdict};
+use crate::report::finding::{ContextNode, Counts};
+
+/// How a body ended.
+pub(crate) enum BodyEnd {
+    /// It returned: true for a success.
+    Returned(bool),
+    /// It panicked.
+    Panicked(Box<dyn Any + Send>),
+    /// It is blocked for good.
+    Asleep,
+    /// It had not ended in time.
+    TimedOut(Duration),
+}
+
+/// What a check found, without symbols.
+pub(crate) struct Checked {
+    pub(crate) body: BodyEnd,
+    pub(crate) body_id: Option<GoroutineId>,
+    /// Goroutines that outlived the scope, each with its verdict.
+    pub(crate) suspects: Arc<Vec<Suspect>>,
+    pub(crate) verdicts: Vec<Verdict>,
+    pub(crate) panics: Vec<PanicNote>,
+    pub(crate) notes: Vec<String>,
+    /// The contexts of the scope, roots first.
+    pub(crate) contexts: Vec<ContextNode>,
+    pub(crate) after: Counts,
+    /// From the body's end, or the moment it was found blocked, to the last verdict.
+    pub(crate) took: Duration,
+}
+
+impl Checked {
+    /// The result where nothing is left.
+    pub(crate) fn clean(body: BodyEnd, body_id: Option<GoroutineId>, scope: &Scope) -> Self {
+        Self {
+            body,
+            body_id,
+            suspects: Arc::default(),
+            verdicts: Vec::new(),
+            panics: scope.watch().map(|watch| watch.panics()).unwrap_or_default(),
+            notes: Vec::new(),
+            contexts: Vec::new(),
+            after: Counts::default(),
+            took: Duration::ZERO,
+        }
+    }
+}
+
+/// Who checks, and what it must leave alone.
+pub(crate) struct Reach {
+    /// The body, if there is one.
+    pub(crate) body: Option<GoroutineId>,
+    /// Its future belongs to another thread, which is not available.
+    pub(crate) body_is_elsewhere: bool,
+}
+
+/// Closes the scope and finds out about everything that is left in it. `since` is when the body ended.
+pub(crate) fn close_and_judge(
+    scope: &Arc<Scope>,
+    progress: &Progress,
+    reach: &Reach,
+    body: BodyEnd,
+    since: Instant,
+) -> Checked {
+    scope.close();
+    progress.enter(Phase::Reaping);
+    let Some(watch) = scope.watch() else { return Checked::clean(body, reach.body, scope) };
+    let after = counts(scope);
+    let not_ours = reach.body.filter(|_| reach.body_is_elsewhere);
+    let suspect = |frozen: snapshot::Frozen| {
+        let is_body = Some(frozen.id()) == reach.body;
+        Suspect::new(frozen, scope, is_body)
+    };
+    let mut suspects: Vec<Suspect> = snapshot::freeze(scope).into_iter().map(suspect).collect();
+    capture::trace(&mut suspects, progress, |suspect| Some(suspect.id()) != not_ours);
+    let suspects = Arc::new(suspects);
+    progress.publish(&suspects);
+    let mut reaper = Reaper::new(scope, watch, progress, not_ours);
+    let verdicts = reaper.run(&suspects);
+    let notes = reaper.notes;
+    let panics = watch.panics();
+    let took = since.elapsed();
+    let contexts = Vec::new();
+    Checked { body, body_id: reach.body, suspects, verdicts, panics, notes, contexts, after, took }
+}
+
+/// What can be said when the check itself cannot go on: a destructor blocks.
+pub(crate) fn give_up(
+    scope: &Scope,
+    progress: &Progress,
+    body: BodyEnd,
+    body_id: Option<GoroutineId>,
+) -> Checked {
+    let suspects = progress.published();
+    let unproven = |suspect: &Suspect| match suspect.class {
+        Class::Timer(due_in) => Verdict::Timer { due_in },
+        Class::External => Verdict::External,
+        Class::Running => Verdict::Running,
+        Class::Stuck => Verdict::Reachable { by: Holder::Outside },
+    };
+    let verdicts = suspects.iter().map(unproven).collect();
+    let mut checked = Checked::clean(body, body_id, scope);
+    if let Some(id) = progress.at_work_on() {
+        checked.notes.push(format!(
+            "{id}: its destructor (or a poll) blocks; reaping stopped there, so nothing is proven"
+        ));
+    }
+    Checked { suspects, verdicts, ..checked }
+}
+
+/// What is alive in the scope.
+pub(crate) fn counts(scope: &Scope) -> Counts {
+    use gmp_core::inspect::PrimitiveKind as Kind;
+    let mut counts = Counts { goroutines: scope.live(), ..Counts::default() };
+    let Some(watch) = scope.watch() else { return counts };
+    counts.timers = watch.armed_timers();
+    for record in watch.records() {
+        match record.kind {
+            Kind::Chan => counts.chans += 1,
+            Kind::Mutex => counts.mutexes += 1,
+            Kind::WaitGroup => counts.waitgroups += 1,
+            Kind::Context => counts.contexts += 1,
+            _ => {}
+        }
+    }
+    counts
+}

@@ -1,0 +1,90 @@
+//! Drives a scope until its body has ended and nothing moves any more, lingering on evidence only.
+
+use core::cell::Cell;
+use std::time::{Duration, Instant};
+
+use gmp_core::runtime::drive::Driver;
+use gmp_core::runtime::{Scope, Turn};
+use gmp_core::snapshot;
+
+use super::census;
+
+/// How often evidence that sends no wake when it goes (a waker clone, a thread) is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// Polls between two looks at the time while goroutines keep running.
+const POLLS_A_LOOK: u32 = 64;
+
+/// Why the driving ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// What was waited for has come true.
+    Done,
+    /// Nothing moves, and nothing is known that could come.
+    Asleep,
+    /// The time is over.
+    TimedOut,
+    /// Another thread took the P away: it carries on.
+    Lost,
+}
+
+/// Drives the runtime until `done`, until nothing can happen any more, or until `deadline`.
+pub(crate) fn drive(
+    driver: &Driver<'_>,
+    scope: &Scope,
+    deadline: Instant,
+    done: &dyn Fn() -> bool,
+) -> End {
+    let polls = Cell::new(0u32);
+    let late = Cell::new(false);
+    let stop = || {
+        polls.set(polls.get().wrapping_add(1));
+        if polls.get().is_multiple_of(POLLS_A_LOOK) {
+            late.set(Instant::now() >= deadline);
+        }
+        late.get() || done()
+    };
+    loop {
+        match driver.turn(&stop) {
+            Turn::Lost => return End::Lost,
+            Turn::Stopped if done() => return End::Done,
+            Turn::Stopped => return End::TimedOut,
+            Turn::Idle(next_timer) => {
+                if Instant::now() >= deadline {
+                    return End::TimedOut;
+                }
+                match evidence(scope, next_timer, deadline) {
+                    Evidence::Timer(at) => driver.sleep(Some(at.min(deadline))),
+                    Evidence::Outside(timer) => {
+                        let again = Instant::now() + LOOK_AGAIN;
+                        let until = timer.map_or(again, |at| at.min(again));
+                        driver.sleep(Some(until.min(deadline)));
+                    }
+                    Evidence::None => return End::Asleep,
+                }
+            }
+        }
+    }
+}
+
+/// What speaks for something that may still come.
+enum Evidence {
+    /// A timer is due in time.
+    Timer(Instant),
+    /// A poll on another M, a thread's own call, a waker clone or a foreign thread; and a timer
+    /// perhaps.
+    Outside(Option<Instant>),
+    /// Nothing.
+    None,
+}
+
+/// The double collect, and the evidence if nothing moves. Nothing is in a run queue when this is
+/// called: whatever is not parked is being run elsewhere.
+fn evidence(scope: &Scope, next_timer: Option<Instant>, deadline: Instant) -> Evidence {
+    let (first, second) = (snapshot::read(scope), snapshot::read(scope));
+    let in_time = next_timer.filter(|at| *at <= deadline);
+    let moving = !snapshot::quiescent(&first, &second);
+    if moving || second.iter().any(|g| g.wakers > 0) || census::foreign_thread_lives() {
+        return Evidence::Outside(in_time);
+    }
+    in_time.map_or(Evidence::None, Evidence::Timer)
+}

@@ -1,0 +1,272 @@
+//! Staged reaping: the futures of a frozen scope are dropped one by one, and the log of what died when
+//! says who held what.
+
+use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use gmp_core::inspect::{Capability, GoroutineId, PrimitiveKind, Record, Tick, Watch};
+use gmp_core::runtime::Scope;
+use gmp_core::snapshot::{self, Frozen};
+
+use super::capture;
+use super::progress::Progress;
+use super::proof::{Entry, reachable};
+use super::suspect::{Class, Stack, Suspect};
+use super::verdict::{Holder, Verdict};
+
+/// Goroutines started by destructors that are dropped in turn; beyond that they are given up.
+const WORKLIST: usize = 10_000;
+/// How long a reaped thread's own call may take to unwind.
+const UNWIND: Duration = Duration::from_secs(5);
+/// Notes kept.
+const NOTES: usize = 64;
+
+/// Reaps the suspects of one closed scope.
+pub(crate) struct Reaper<'a> {
+    scope: &'a Arc<Scope>,
+    watch: &'a Arc<Watch>,
+    progress: &'a Progress,
+    /// A goroutine whose future belongs to another thread, and stays.
+    not_ours: Option<GoroutineId>,
+    /// When the drop of each suspect began (δ).
+    drops: Vec<Option<Tick>>,
+    pub(crate) notes: Vec<String>,
+}
+
+impl<'a> Reaper<'a> {
+    pub(crate) fn new(
+        scope: &'a Arc<Scope>,
+        watch: &'a Arc<Watch>,
+        progress: &'a Progress,
+        not_ours: Option<GoroutineId>,
+    ) -> Self {
+        Self { scope, watch, progress, not_ours, drops: Vec::new(), notes: Vec::new() }
+    }
+
+    /// Stages 3 to 6: drops everything and gives each suspect its verdict.
+    pub(crate) fn run(&mut self, suspects: &[Suspect]) -> Vec<Verdict> {
+        let _reaping = self.watch.reaping();
+        self.drops = vec![None; suspects.len()];
+        self.drop_stuck(suspects);
+        let roots: HashSet<GoroutineId> =
+            suspects.iter().filter(|s| s.class != Class::Stuck).map(Suspect::id).collect();
+        let mut entries = self.entries(suspects);
+        let found = reachable(&entries, &roots);
+        self.drop_roots(suspects);
+        let cycles = self.drain(&found, suspects);
+        // What only a cycle of channels held was held by nobody.
+        for entry in entries.iter_mut().filter(|entry| cycles.contains(&entry.id)) {
+            entry.released = Some(0);
+        }
+        let found = if cycles.is_empty() { found } else { reachable(&entries, &roots) };
+        self.worklist();
+        self.progress.works_on(None);
+        self.judge(suspects, &found)
+    }
+
+    /// Stage 3: the stuck ones, those that wait on something from outside the scope last.
+    fn drop_stuck(&mut self, suspects: &[Suspect]) {
+        let mut order: Vec<usize> =
+            (0..suspects.len()).filter(|&i| suspects[i].class == Class::Stuck).collect();
+        let scope = self.scope;
+        order.sort_by_cached_key(|&i| suspects[i].waits_outside(scope));
+        for i in order {
+            self.drops[i] = self.drop_one(&suspects[i]);
+        }
+    }
+
+    /// Stage 5: timers, foreign waits, and what only yields.
+    fn drop_roots(&mut self, suspects: &[Suspect]) {
+        for (i, suspect) in suspects.iter().enumerate() {
+            if suspect.class != Class::Stuck {
+                self.drops[i] = self.drop_one(suspect);
+            }
+        }
+    }
+
+    /// Drops one future. Returns when that began.
+    fn drop_one(&mut self, suspect: &Suspect) -> Option<Tick> {
+        if self.not_ours == Some(suspect.id()) {
+            return None;
+        }
+        self.progress.works_on(Some(suspect.id()));
+        if suspect.frozen.is_thread_bound() {
+            return self.unwind_thread(suspect);
+        }
+        let dropped = suspect.frozen.reap(self.scope)?;
+        if let Some(message) = dropped.panicked {
+            self.note(format!("{}: a destructor panicked: {message}", suspect.id()));
+        }
+        Some(dropped.began)
+    }
+
+    /// A thread's own call is unwound on its thread, which looks at its stack first.
+    fn unwind_thread(&mut self, suspect: &Suspect) -> Option<Tick> {
+        let seen: Arc<Mutex<Option<Stack>>> = Arc::default();
+        let (slot, root) = (seen.clone(), self.progress.root());
+        let look = Box::new(move || {
+            let stack = capture::capture(root);
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(stack);
+        });
+        let began = suspect.frozen.reap_thread(self.scope, look)?;
+        let waiting = Instant::now();
+        while !suspect.frozen.is_done() && waiting.elapsed() < UNWIND {
+            // The thread unwinds through the user's frames; it cannot tell us when it is through.
+            std::thread::sleep(Duration::from_micros(20));
+        }
+        if !suspect.frozen.is_done() {
+            self.note(format!("{}: its call did not unwind in time", suspect.id()));
+        }
+        if let Some(stack) = seen.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = suspect.thread_stack.set(stack);
+        }
+        Some(began)
+    }
+
+    /// Stage 6: buffers of channels that survived. Gives the goroutines that waited on a channel which
+    /// died of draining itself: a cycle.
+    fn drain(
+        &mut self,
+        found: &HashSet<GoroutineId>,
+        suspects: &[Suspect],
+    ) -> HashSet<GoroutineId> {
+        let mut died_of_itself: HashSet<*const Record> = HashSet::new();
+        for record in self.watch.records() {
+            if record.kind != PrimitiveKind::Chan {
+                continue;
+            }
+            let Some(content) = record.drain() else { continue };
+            let alive = record.death(Capability::Release).is_none();
+            if catch_unwind(AssertUnwindSafe(|| drop(content))).is_err() {
+                self.note(format!("a value left in chan {} panicked when dropped", record.id));
+            }
+            if alive && record.death(Capability::Release).is_some() {
+                died_of_itself.insert(Arc::as_ptr(&record));
+            }
+        }
+        let in_cycle = |s: &&Suspect| {
+            found.contains(&s.id())
+                && s.class == Class::Stuck
+                && s.released(self.scope).is_some()
+                && s.waits
+                    .iter()
+                    .flat_map(|w| &w.capabilities)
+                    .any(|(record, _)| died_of_itself.contains(&Arc::as_ptr(record)))
+        };
+        if died_of_itself.is_empty() {
+            return HashSet::new();
+        }
+        suspects.iter().filter(in_cycle).map(Suspect::id).collect()
+    }
+
+    /// Futures that destructors handed to `go` meanwhile: dropped in turn, never run.
+    fn worklist(&mut self) {
+        let mut dropped = 0;
+        loop {
+            let late: Vec<Frozen> = snapshot::freeze(self.scope)
+                .into_iter()
+                .filter(|g| Some(g.id()) != self.not_ours && !g.is_thread_bound())
+                .collect();
+            let before = dropped;
+            for g in late {
+                self.progress.works_on(Some(g.id()));
+                let at = g.created_at();
+                let Some(done) = g.reap(self.scope) else { continue };
+                dropped += 1;
+                self.note(format!("{at}: a goroutine started by a destructor was not run"));
+                if let Some(message) = done.panicked {
+                    self.note(format!("{}: a destructor panicked: {message}", g.id()));
+                }
+            }
+            if dropped == before {
+                return;
+            }
+            if dropped >= WORKLIST {
+                return self
+                    .note(format!("destructors keep starting goroutines: gave up at {dropped}"));
+            }
+        }
+    }
+
+    /// The log of the stuck ones.
+    fn entries(&self, suspects: &[Suspect]) -> Vec<Entry> {
+        let entry = |(s, dropped): (&Suspect, &Option<Tick>)| Entry {
+            id: s.id(),
+            dropped: *dropped,
+            released: s.released(self.scope),
+            joins: s.joins(),
+        };
+        let stuck = suspects.iter().zip(&self.drops).filter(|(s, _)| s.class == Class::Stuck);
+        stuck.map(entry).collect()
+    }
+
+    /// Stage 4 and what stage 5 added: who is proven, and who holds the others.
+    fn judge(&self, suspects: &[Suspect], found: &HashSet<GoroutineId>) -> Vec<Verdict> {
+        let holders = Holders::new(suspects, &self.drops, found);
+        suspects
+            .iter()
+            .map(|suspect| match suspect.class {
+                Class::Timer(due_in) => Verdict::Timer { due_in },
+                Class::External => Verdict::External,
+                Class::Running => Verdict::Running,
+                Class::Stuck if !found.contains(&suspect.id()) => Verdict::Proven,
+                Class::Stuck => Verdict::Reachable { by: holders.of(suspect, self.scope) },
+            })
+            .collect()
+    }
+
+    fn note(&mut self, note: String) {
+        if self.notes.len() < NOTES && self.notes.last() != Some(&note) {
+            self.notes.push(note);
+        }
+    }
+}
+
+/// Who was being dropped when: whoever was, when a capability died, held it.
+struct Holders {
+    /// Begin of each drop, in order.
+    drops: Vec<(Tick, GoroutineId)>,
+    /// The verdicts of those that are not proven.
+    names: HashMap<GoroutineId, &'static str>,
+    /// A goroutine that could not be dropped: it still holds what it holds.
+    running: Option<GoroutineId>,
+}
+
+impl Holders {
+    fn new(suspects: &[Suspect], drops: &[Option<Tick>], found: &HashSet<GoroutineId>) -> Self {
+        let both = || suspects.iter().zip(drops);
+        let mut began: Vec<_> =
+            both().filter_map(|(suspect, began)| Some(((*began)?, suspect.id()))).collect();
+        began.sort_unstable();
+        let name = |suspect: &Suspect| match suspect.class {
+            Class::Stuck => found.contains(&suspect.id()).then_some("Reachable"),
+            class => Some(class_name(class)),
+        };
+        let names = suspects.iter().filter_map(|s| Some((s.id(), name(s)?))).collect();
+        let running = both().find(|(s, began)| s.class == Class::Running && began.is_none());
+        Self { drops: began, names, running: running.map(|(s, _)| s.id()) }
+    }
+
+    fn of(&self, suspect: &Suspect, scope: &Scope) -> Holder {
+        let joined = suspect.joins().into_iter().find(|target| self.names.contains_key(target));
+        let held = suspect.released(scope).and_then(|tau| {
+            let next = self.drops.partition_point(|(began, _)| *began < tau);
+            let (_, id) = self.drops.get(next.checked_sub(1)?)?;
+            (*id != suspect.id() && self.names.contains_key(id)).then_some(*id)
+        });
+        match joined.or(held).or(self.running) {
+            Some(id) => Holder::Goroutine { id, verdict: self.names[&id] },
+            None => Holder::Outside,
+        }
+    }
+}
+
+fn class_name(class: Class) -> &'static str {
+    match class {
+        Class::Timer(due_in) => Verdict::Timer { due_in }.name(),
+        Class::External => Verdict::External.name(),
+        Class::Running | Class::Stuck => Verdict::Running.name(),
+    }
+}

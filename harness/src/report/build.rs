@@ -1,0 +1,155 @@
+//! From what a check found to a report: symbols are resolved, leaks grouped, allowed ones counted.
+
+use std::collections::HashMap;
+
+use gmp_core::inspect::{self, Record, WaitInfo};
+
+use super::finding::{
+    BodyOutcome, Figure, Finding, Frame, GoroutinePanic, Hidden, Primitive, Report, SourceLine,
+    Stock, Wait,
+};
+use super::group::group;
+use super::source::Sources;
+use super::symbols::Symbols;
+use crate::leak::check::{BodyEnd, Checked};
+use crate::leak::rules::Rules;
+use crate::leak::suspect::{Stack, Suspect};
+use crate::leak::verdict::Verdict;
+
+/// Builds the report on `checked`. `panic` is the text of the body's panic.
+pub(crate) fn report(
+    name: &str,
+    checked: &Checked,
+    panic: Option<String>,
+    rules: &Rules,
+    sources: &Sources,
+) -> Report {
+    let mut stacks = Stacks { symbols: Symbols::new(sources), known: HashMap::new() };
+    let findings = group(
+        checked
+            .suspects
+            .iter()
+            .zip(&checked.verdicts)
+            .map(|(suspect, verdict)| finding(suspect, verdict.clone(), &mut stacks)),
+    );
+    let outcome = match &checked.body {
+        BodyEnd::Returned(true) => BodyOutcome::Passed,
+        BodyEnd::Returned(false) => BodyOutcome::Failed,
+        BodyEnd::Panicked(_) => BodyOutcome::Panicked(panic.unwrap_or_default()),
+        BodyEnd::Asleep => BodyOutcome::Asleep,
+        BodyEnd::TimedOut(after) => BodyOutcome::TimedOut(*after),
+    };
+    let (findings, hidden) = allow(name, findings, rules);
+    Report {
+        name: name.to_string(),
+        outcome,
+        findings,
+        panics: checked.panics.iter().map(goroutine_panic).collect(),
+        reap_notes: checked.notes.clone(),
+        contexts: checked.contexts.clone(),
+        stock: Stock { after: checked.after, ..Stock::default() },
+        hidden,
+        verdict_after: checked.took,
+    }
+}
+
+/// Takes out what a rule allows, and counts it.
+fn allow(name: &str, findings: Vec<Finding>, rules: &Rules) -> (Vec<Finding>, Vec<Hidden>) {
+    let mut hidden: Vec<Hidden> = Vec::new();
+    let shown = findings.into_iter().filter(|finding| {
+        let Some(rule) = rules.hide(name, finding) else { return true };
+        let mut one = rule.report(finding.count);
+        match hidden.iter_mut().find(|h| h.rule == one.rule && h.source == one.source) {
+            Some(same) => same.count += one.count,
+            None => {
+                one.count = finding.count;
+                hidden.push(one);
+            }
+        }
+        false
+    });
+    (shown.collect(), hidden)
+}
+
+/// Resolves each stack once: equal goroutines share theirs.
+struct Stacks<'a> {
+    symbols: Symbols<'a>,
+    known: HashMap<Stack, Vec<Frame>>,
+}
+
+impl Stacks<'_> {
+    fn resolve(&mut self, stack: &Stack) -> Vec<Frame> {
+        if let Some(frames) = self.known.get(stack) {
+            return frames.clone();
+        }
+        let frames = self.symbols.resolve(stack);
+        self.known.insert(stack.clone(), frames.clone());
+        frames
+    }
+}
+
+fn finding(suspect: &Suspect, verdict: Verdict, stacks: &mut Stacks<'_>) -> Finding {
+    let own = suspect.thread_stack.get();
+    let frames = suspect.stacks.iter().chain(own).map(|stack| stacks.resolve(stack));
+    Finding {
+        verdict,
+        reason: suspect.reason(),
+        count: 1,
+        goroutines: vec![suspect.id()],
+        is_body: suspect.is_body,
+        waited: suspect.waited,
+        waits: suspect.waits.iter().map(wait).collect(),
+        created_at: suspect.frozen.created_at().into(),
+        created_by: suspect.frozen.parent(),
+        stacks: frames.filter(|frames| !frames.is_empty()).collect(),
+        notes: suspect.notes.clone(),
+    }
+}
+
+fn wait(info: &WaitInfo) -> Wait {
+    Wait { reason: info.reason, at: info.at.into(), primitive: primitive(info) }
+}
+
+fn primitive(info: &WaitInfo) -> Option<Primitive> {
+    let record = info.record.as_deref()?;
+    Some(Primitive {
+        id: record.id,
+        kind: record.kind,
+        created_at: Some(record.created_at.into()),
+        figure: figure(&info.figure, record),
+    })
+}
+
+fn figure(figure: &inspect::Figure, record: &Record) -> Figure {
+    match *figure {
+        inspect::Figure::Chan { len, cap, senders, receivers, pair } => {
+            Figure::Chan { len, cap, senders, receivers, pair }
+        }
+        inspect::Figure::Mutex => Figure::Mutex {
+            holder: record.holder(),
+            locked_at: record.held_at().map(SourceLine::from),
+        },
+        inspect::Figure::WaitGroup { counter } => {
+            let (adds, dones): (Vec<_>, Vec<_>) =
+                record.sites().into_iter().partition(|site| site.amount > 0);
+            let lines = |sites: Vec<inspect::Site>| {
+                sites.iter().map(|site| (site.at.into(), site.amount.abs())).collect()
+            };
+            Figure::WaitGroup { counter, adds: lines(adds), dones: lines(dones) }
+        }
+        inspect::Figure::Timer { due_in } => Figure::Timer { due_in },
+        inspect::Figure::Context { cancel_handles, deadline_in } => {
+            Figure::Context { cancel_handles, deadline_in, below_test_context: false }
+        }
+        inspect::Figure::Goroutine { target } => Figure::Goroutine { target },
+        _ => Figure::None,
+    }
+}
+
+fn goroutine_panic(note: &inspect::PanicNote) -> GoroutinePanic {
+    GoroutinePanic {
+        goroutine: note.goroutine,
+        created_at: note.created_at.into(),
+        message: note.message.clone(),
+    }
+}

@@ -1,0 +1,108 @@
+//! The descriptor of a test: what the attribute macro writes down at compile time.
+
+use core::future::Future;
+use core::pin::Pin;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
+use std::process::{ExitCode, Termination};
+
+/// A test, as `#[gmp::test]` describes it. One static for each test.
+#[derive(Debug)]
+pub struct Descriptor {
+    spec: Spec,
+    ran: AtomicBool,
+}
+
+/// The fields of a [`Descriptor`].
+#[derive(Debug)]
+#[allow(missing_docs, reason = "written by the macro only; the names say it")]
+pub struct Spec {
+    pub module_path: &'static str,
+    pub name: &'static str,
+    pub file: &'static str,
+    pub line: u32,
+    pub body: Body,
+    pub timeout: Option<Duration>,
+    pub linger: Option<Duration>,
+    pub ignore_rules: &'static [&'static str],
+    /// `None`: a leak fails the test. `Some` of nothing: any leak is expected.
+    pub expect_leak: Option<&'static [ExpectLeak]>,
+    pub should_panic: ShouldPanic,
+    /// The reason of `#[ignore]`, empty if it has none.
+    pub ignored: Option<&'static str>,
+}
+
+/// How the user's function is called.
+#[derive(Clone, Copy, Debug)]
+pub enum Body {
+    /// An `async fn`; its future is made on the M that runs it, and need not be `Send`.
+    Async(fn() -> Pin<Box<dyn Future<Output = Outcome>>>),
+    /// A plain `fn`, called on the test's thread.
+    Sync(fn() -> Outcome),
+}
+
+/// Whether a body that returned was successful.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome(pub(crate) bool);
+
+/// One leak that a test expects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "written by the macro only; the names say it")]
+pub struct ExpectLeak {
+    pub count: Option<usize>,
+    pub reason: &'static str,
+    pub verdict: Option<&'static str>,
+}
+
+/// What `#[should_panic]` said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum ShouldPanic {
+    No,
+    Yes,
+    Expected(&'static str),
+}
+
+/// A descriptor as `inventory` collects it, for targets with `harness = false`.
+#[derive(Debug)]
+pub struct Submission(pub &'static Descriptor);
+
+inventory::collect!(Submission);
+
+impl Descriptor {
+    /// A descriptor of a test that has not run.
+    pub const fn new(spec: Spec) -> Self {
+        Self { spec, ran: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// The name that the harness lists: the module path without the crate, and the function.
+    pub(crate) fn path(&self) -> String {
+        match self.spec.module_path.split_once("::") {
+            Some((_, modules)) => format!("{modules}::{}", self.spec.name),
+            None => self.spec.name.to_string(),
+        }
+    }
+
+    /// Marks the test as run. False if it was: it is registered twice.
+    pub(crate) fn first_run(&self) -> bool {
+        !self.ran.swap(true, Ordering::Relaxed)
+    }
+}
+
+/// What a body's return value means; an error is printed as a test's `main` would.
+pub fn outcome(value: impl Termination) -> Outcome {
+    Outcome(value.report() == ExitCode::SUCCESS)
+}
+
+/// The future of an `async fn` body. Generic over the future, so that the macro need not expand to an
+/// async block of its own: that halves the compile time of a test.
+pub fn box_body<F>(body: F) -> Pin<Box<dyn Future<Output = Outcome>>>
+where
+    F: Future<Output: Termination> + 'static,
+{
+    Box::pin(async move { outcome(body.await) })
+}

@@ -1,0 +1,180 @@
+//! The run of one test from its descriptor to pass or fail.
+
+use std::any::Any;
+use std::panic::resume_unwind;
+use std::time::Duration;
+
+use super::descriptor::{Descriptor, ShouldPanic};
+use super::expect;
+use super::supervise::{self, Plan};
+use crate::leak::check::{BodyEnd, Checked};
+use crate::leak::rules::{Rules, Source};
+use crate::report::build;
+use crate::report::finding::{BodyOutcome, Report};
+use crate::report::source::Sources;
+use crate::report::text::{self, Style};
+use crate::settings::settings;
+
+/// The time-out of a test that sets none.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// The linger of a test that sets none.
+const LINGER: Duration = Duration::from_millis(100);
+
+/// What is thrown when a test failed and everything was said.
+struct Failed;
+
+/// Runs a test; panics without a message if it failed: the report is on stderr.
+#[track_caller]
+pub fn run(descriptor: &'static Descriptor) {
+    if let Err(failure) = attempt(descriptor) {
+        if let Some(text) = failure.text {
+            eprintln!("{text}");
+        }
+        resume_unwind(failure.payload);
+    }
+}
+
+/// Why a test failed.
+pub(crate) struct Failure {
+    /// What is to be printed.
+    pub(crate) text: Option<String>,
+    /// What is thrown afterwards.
+    pub(crate) payload: Box<dyn Any + Send>,
+}
+
+impl Failure {
+    fn new(text: impl Into<String>) -> Self {
+        Self { text: Some(text.into()), payload: Box::new(Failed) }
+    }
+}
+
+/// Runs a test.
+#[track_caller]
+pub(crate) fn attempt(descriptor: &'static Descriptor) -> Result<(), Failure> {
+    let spec = descriptor.spec();
+    let name = descriptor.path();
+    if !descriptor.first_run() {
+        return Err(Failure::new(format!(
+            "Error: gmp: test {name} runs a second time\n\
+             It is registered twice: remove the other test attribute, `#[gmp::test]` is enough."
+        )));
+    }
+    let rules = rules(spec.ignore_rules)?;
+    let checked = supervise::run(Plan {
+        name: name.clone(),
+        body: spec.body,
+        timeout: spec.timeout.unwrap_or(TIMEOUT),
+        linger: spec.linger.unwrap_or(LINGER),
+        last_resort,
+    });
+    judge(descriptor, &name, checked, &rules)
+}
+
+/// The rules of the environment and of the attribute.
+fn rules(own: &[&str]) -> Result<Rules, Failure> {
+    let settings = settings().map_err(|error| Failure::new(format!("Error: gmp: {error}")))?;
+    let mut rules = settings.leak_ignore.clone();
+    for text in own {
+        let parsed = Rules::parse(Source::ATTRIBUTE, text);
+        rules.extend(parsed.map_err(|error| Failure::new(format!("Error: gmp: {error}")))?);
+    }
+    Ok(rules)
+}
+
+/// Decides whether the test passed.
+fn judge(
+    descriptor: &Descriptor,
+    name: &str,
+    mut checked: Checked,
+    rules: &Rules,
+) -> Result<(), Failure> {
+    let spec = descriptor.spec();
+    let payload = match &mut checked.body {
+        BodyEnd::Panicked(payload) => Some(core::mem::replace(payload, Box::new(()))),
+        _ => None,
+    };
+    let panic_text = payload.as_deref().map(payload_text);
+    let sources = Sources::from_env();
+    let report = build::report(name, &checked, panic_text.clone(), rules, &sources);
+    drop(checked);
+
+    let as_expected = body_as_expected(spec.should_panic, &report.outcome);
+    let leaks = match spec.expect_leak {
+        None if report.findings.is_empty() => Ok(()),
+        None => Err(None),
+        Some(expected) => expect::compare(expected, &report).map_err(Some),
+    };
+    let expected_end = match report.outcome {
+        // A blocked body is one of the findings, and may be an expected one.
+        BodyOutcome::Asleep | BodyOutcome::TimedOut(_) => spec.expect_leak.is_some(),
+        _ => false,
+    };
+    let silent = report.panics.is_empty() && report.reap_notes.is_empty();
+    let failed_end = as_expected.is_err() && !expected_end;
+    if !failed_end && leaks.is_ok() && (silent || spec.expect_leak.is_some()) {
+        return Ok(());
+    }
+    let mut text = String::new();
+    if let Err(Some(difference)) = &leaks {
+        text.push_str(&format!("Error: gmp: {name}: {difference}\n\n"));
+    }
+    let has_report = leaks.is_err()
+        || !silent
+        || !matches!(
+            report.outcome,
+            BodyOutcome::Passed | BodyOutcome::Failed | BodyOutcome::Panicked(_)
+        );
+    if has_report {
+        text.push_str(&text::render_with(&report, &Style::detect(), &sources));
+    }
+    if let Err(why) = as_expected
+        && !why.is_empty()
+        && !expected_end
+    {
+        text.push_str(&format!("Error: gmp: {name}: {why}\n"));
+    }
+    Err(Failure {
+        text: (!text.is_empty()).then_some(text),
+        payload: payload.unwrap_or_else(|| Box::new(Failed)),
+    })
+}
+
+/// Whether the body ended as `#[should_panic]` says. The text of an error may be empty: then all was
+/// said already, by the panic or by the error that the body returned.
+fn body_as_expected(should_panic: ShouldPanic, outcome: &BodyOutcome) -> Result<(), String> {
+    match (should_panic, outcome) {
+        (ShouldPanic::No, BodyOutcome::Passed | BodyOutcome::NoBody)
+        | (ShouldPanic::Yes, BodyOutcome::Panicked(_)) => Ok(()),
+        (ShouldPanic::No, _) => Err(String::new()),
+        (ShouldPanic::Expected(part), BodyOutcome::Panicked(message)) => {
+            if message.contains(part) {
+                return Ok(());
+            }
+            Err(format!("panicked, but not as expected: `{message}` does not contain `{part}`"))
+        }
+        (
+            ShouldPanic::Yes | ShouldPanic::Expected(_),
+            BodyOutcome::Passed | BodyOutcome::Failed,
+        ) => Err("the test did not panic as expected".into()),
+        (ShouldPanic::Yes | ShouldPanic::Expected(_), _) => Err(String::new()),
+    }
+}
+
+/// The text of a panic.
+pub(crate) fn payload_text(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic whose payload is no text".into())
+}
+
+/// A plain body never came back from a call that gmp cannot leave: report, and end the process.
+fn last_resort(name: &str, checked: Checked) -> ! {
+    let sources = Sources::from_env();
+    let report: Report = build::report(name, &checked, None, &Rules::default(), &sources);
+    eprintln!("{}", text::render_with(&report, &Style::detect(), &sources));
+    eprintln!(
+        "gmp: the body of {name} sits in a call that is not gmp's: its thread cannot be taken out of \
+         it, so the whole test process ends here"
+    );
+    std::process::exit(101);
+}

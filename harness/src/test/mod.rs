@@ -1,0 +1,18 @@
+//! What `#[gmp::test]` calls: the descriptor of a test, its run on two threads, and the judgement.
+
+mod baseline;
+pub(crate) mod context;
+mod descriptor;
+mod entry;
+mod expect;
+mod mimic;
+mod supervise;
+
+#[doc(hidden)]
+pub use descriptor::{
+    Body, Descriptor, ExpectLeak, Outcome, ShouldPanic, Spec, Submission, box_body, outcome,
+};
+#[doc(hidden)]
+pub use entry::run;
+#[doc(hidden)]
+pub use mimic::main;

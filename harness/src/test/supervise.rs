@@ -1,0 +1,257 @@
+//! A test on two threads: one runs the goroutines and checks, the test's own watches and reports.
+//!
+//! The standard library's harness captures output by thread and inherits that at `thread::spawn`, and a
+//! goroutine may spin for ever. So an async body runs on an M spawned from the test's thread, which
+//! waits. If the M does not come back from a poll, the test's thread takes the P away and lets a new M
+//! carry on; the old one is abandoned. A plain body stays on the test's thread as a thread-bound
+//! goroutine; an M is spawned when the first goroutine needs one.
+
+use core::panic::Location;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use gmp_core::runtime::drive::Driver;
+use gmp_core::runtime::{Builder, Reaped, Runtime};
+
+use super::descriptor::{Body, Outcome};
+use crate::leak::census::Ours;
+use crate::leak::check::{self, BodyEnd, Checked, Reach};
+use crate::leak::progress::{Phase, Progress};
+use crate::leak::quiesce::{self, End};
+
+/// How much later than it should an M may be before its P is taken away.
+const GRACE: Duration = Duration::from_millis(50);
+/// How often the test's thread looks after the M.
+const LOOK: Duration = Duration::from_millis(10);
+/// How long one destructor, or one look at a goroutine, may take.
+const BLOCKED: Duration = Duration::from_secs(3);
+/// How many Ms in a row may be lost to goroutines that never yield.
+const LOST_MS: usize = 64;
+
+/// What a run needs to know of its test.
+pub(crate) struct Plan {
+    pub(crate) name: String,
+    pub(crate) body: Body,
+    pub(crate) timeout: Duration,
+    pub(crate) linger: Duration,
+    /// Called on the M if the test's thread never comes back from a plain body.
+    pub(crate) last_resort: fn(&str, Checked) -> !,
+}
+
+/// The run of one test.
+struct Run {
+    plan: Plan,
+    runtime: Runtime,
+    progress: Progress,
+}
+
+/// Runs a test and checks its scope.
+#[track_caller]
+pub(crate) fn run(plan: Plan) -> Checked {
+    let at = Location::caller();
+    let _ours = Ours::register();
+    let runtime = Builder::new().watch(true).build();
+    let run = Arc::new(Run { plan, runtime, progress: Progress::new() });
+    match run.plan.body {
+        Body::Async(make) => {
+            let on_m = run.clone();
+            let m = run.spawn(move || on_m.drive_async(make, at));
+            run.watch_over(m)
+        }
+        Body::Sync(body) => run.sync(body, at),
+    }
+}
+
+impl Run {
+    /// A thread of this test: named after it, with its output capture.
+    fn spawn(&self, f: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
+        let f = move || {
+            let _ours = Ours::register();
+            f();
+        };
+        let spawned = thread::Builder::new().name(self.plan.name.clone()).spawn(f);
+        spawned.unwrap_or_else(|e| panic!("gmp: the system refused a thread for the test: {e}"))
+    }
+
+    fn deadline(&self) -> Instant {
+        let began = self.progress.began();
+        // A time-out out of range never comes; a century is as good.
+        let never = Duration::from_secs(100 * 365 * 24 * 3600);
+        began.checked_add(self.plan.timeout).unwrap_or(began + never)
+    }
+
+    /// On the M: runs an async body and checks.
+    fn drive_async(
+        &self,
+        make: fn() -> core::pin::Pin<Box<dyn Future<Output = Outcome>>>,
+        at: &'static Location<'static>,
+    ) {
+        self.runtime.drive(|driver| {
+            let body = driver.start(at, async move { make().await });
+            self.progress.set_body(body.id());
+            let scope = self.runtime.scope();
+            let end = match quiesce::drive(driver, scope, self.deadline(), &|| body.is_done()) {
+                End::Lost => return,
+                End::Asleep => BodyEnd::Asleep,
+                End::TimedOut => BodyEnd::TimedOut(self.plan.timeout),
+                End::Done => match body.take() {
+                    Some(Ok(outcome)) => BodyEnd::Returned(outcome.0),
+                    Some(Err(payload)) => BodyEnd::Panicked(payload),
+                    None => BodyEnd::Returned(false),
+                },
+            };
+            self.progress.set_end(end);
+            self.settle(driver, false);
+        });
+    }
+
+    /// On the test's thread: runs a plain body, with an M on demand.
+    fn sync(self: Arc<Self>, body: fn() -> Outcome, at: &'static Location<'static>) -> Checked {
+        let (started, m) = std::sync::mpsc::channel();
+        let run = self.clone();
+        self.runtime.on_demand(move || {
+            let on_m = run.clone();
+            let _ = started.send(run.spawn(move || on_m.drive_sync()));
+        });
+        let root = 0u8;
+        self.progress.set_root(core::ptr::from_ref(core::hint::black_box(&root)).addr());
+        let bound = AssertUnwindSafe(|| {
+            self.runtime.run_thread_bound(at, |id| self.progress.set_body(id), body)
+        });
+        match catch_unwind(bound) {
+            Ok(outcome) => self.progress.set_end(BodyEnd::Returned(outcome.0)),
+            // The M found it blocked, has set the end, and checks.
+            Err(payload) if payload.is::<Reaped>() => {}
+            Err(payload) => self.progress.set_end(BodyEnd::Panicked(payload)),
+        }
+        self.progress.body_is_done();
+        self.runtime.notify();
+        if !self.runtime.is_driven() {
+            let end = self.progress.take_end().map_or(BodyEnd::Asleep, |(end, _)| end);
+            return Checked::clean(end, self.progress.body(), self.runtime.scope());
+        }
+        match m.recv() {
+            Ok(m) => self.watch_over(m),
+            Err(_) => panic!("gmp: the M of the test did not start"),
+        }
+    }
+
+    /// On the M: runs the goroutines of a plain body and checks.
+    fn drive_sync(&self) {
+        let scope = self.runtime.scope();
+        let done = || self.progress.is_body_done();
+        self.runtime.drive(|driver| {
+            let end = quiesce::drive(driver, scope, self.deadline(), &done);
+            match end {
+                End::Lost => return,
+                End::Done => {}
+                End::Asleep => self.progress.set_end(BodyEnd::Asleep),
+                End::TimedOut => self.progress.set_end(BodyEnd::TimedOut(self.plan.timeout)),
+            }
+            self.settle(driver, false);
+            if end == End::TimedOut {
+                self.leave_without_body();
+            }
+        });
+    }
+
+    /// A plain body sits in a call that gmp cannot leave: the report must not wait for it.
+    fn leave_without_body(&self) {
+        let waiting = Instant::now();
+        while waiting.elapsed() < BLOCKED {
+            if self.progress.is_body_done() {
+                return;
+            }
+            thread::sleep(LOOK);
+        }
+        if let Some(checked) = self.progress.wait(Duration::ZERO) {
+            (self.plan.last_resort)(&self.plan.name, checked);
+        }
+    }
+
+    /// On an M: lets goroutines finish after the body's end, then judges what is left.
+    fn settle(&self, driver: &Driver<'_>, body_is_elsewhere: bool) {
+        let scope = self.runtime.scope();
+        if self.progress.body_finished() {
+            super::context::cancel(scope);
+            let empty = || scope.live() == 0;
+            let deadline = Instant::now() + self.plan.linger;
+            if quiesce::drive(driver, scope, deadline, &empty) == End::Lost {
+                return;
+            }
+        }
+        // Taken by whoever carries on; nobody else then does.
+        let Some((end, since)) = self.progress.take_end() else { return };
+        let body = self.progress.body();
+        let checked = if scope.live() == 0 {
+            scope.close();
+            Checked { took: since.elapsed(), ..Checked::clean(end, body, scope) }
+        } else {
+            let reach = Reach { body, body_is_elsewhere };
+            check::close_and_judge(scope, &self.progress, &reach, end, since)
+        };
+        self.progress.finish(checked);
+    }
+
+    /// On the test's thread: waits for the result, and takes the P away from an M that is lost.
+    fn watch_over(self: Arc<Self>, m: thread::JoinHandle<()>) -> Checked {
+        let mut m = m;
+        for _ in 0..LOST_MS {
+            if let Some(checked) = self.wait(&m) {
+                // An M that finished is gone before the test ends; one that spins is abandoned.
+                let _ = m.join();
+                return checked;
+            }
+            if self.progress.phase().0 == Phase::Reaping {
+                break;
+            }
+            m = self.clone().take_over();
+        }
+        let end = self.progress.take_end().map(|(end, _)| end);
+        let end = end.unwrap_or(BodyEnd::TimedOut(self.plan.timeout));
+        check::give_up(self.runtime.scope(), &self.progress, end, self.progress.body())
+    }
+
+    /// Waits for the result; `None` if the M is lost.
+    fn wait(&self, m: &thread::JoinHandle<()>) -> Option<Checked> {
+        loop {
+            if let Some(checked) = self.progress.wait(LOOK) {
+                return Some(checked);
+            }
+            let (phase, lasted) = self.progress.phase();
+            let late = match phase {
+                Phase::Body => Instant::now() > self.deadline() + GRACE,
+                Phase::Settling => lasted > self.plan.linger + GRACE,
+                Phase::Reaping => lasted > BLOCKED,
+            };
+            if late {
+                return None;
+            }
+            assert!(
+                !m.is_finished() || self.progress.has_result(),
+                "gmp: the M of the test ended without a result; its panic is printed above"
+            );
+        }
+    }
+
+    /// Starts an M that takes the P away from the one that is lost.
+    fn take_over(self: Arc<Self>) -> thread::JoinHandle<()> {
+        if self.progress.phase().0 == Phase::Body {
+            self.progress.set_end(BodyEnd::TimedOut(self.plan.timeout));
+        }
+        self.progress.enter(Phase::Settling);
+        let run = self.clone();
+        self.spawn(move || {
+            // The lost M may be between two polls at this moment; then it is not lost.
+            let taken = run.runtime.drive_taken(|driver| run.settle(driver, true));
+            if taken.is_none() {
+                while !run.progress.has_result() && run.progress.phase().1 < run.plan.linger + GRACE
+                {
+                    thread::sleep(LOOK);
+                }
+            }
+        })
+    }
+}
