@@ -87,7 +87,7 @@ mod tests {
     fn what_died_after_the_first_drop_of_a_survivor_is_lost() {
         // 2 survives and is dropped at 20: it may have held what died at 25, but not what died at 15.
         let entries =
-            [entry(1, 10, Some(25), &[]), entry(2, 20, None, &[]), entry(3, 30, Some(15), &[])];
+            [entry(1, 30, Some(25), &[]), entry(2, 20, None, &[]), entry(3, 10, Some(15), &[])];
         assert_eq!(ids(reachable(&entries, &HashSet::new())), [1, 2]);
     }
 
