@@ -16,7 +16,7 @@ pub(crate) use cell::{GRef, Header, Origin, Polled, forget_payload, payload_mess
 pub use join::{AbortHandle, JoinError, JoinHandle};
 pub(crate) use leaf::{Leaf, WaitQueue, Wake};
 pub(crate) use scope::Schedule;
-pub use scope::Scope;
+pub use scope::{Entered, Scope};
 pub(crate) use spawn::go_in;
 pub use thread::Reaped;
 pub(crate) use thread::{ThreadG, block_on};

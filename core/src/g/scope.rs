@@ -1,5 +1,6 @@
 //! A scope: the set of everything that a test, a guard or a runtime started.
 
+use core::marker::PhantomData;
 use core::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -89,16 +90,9 @@ impl Scope {
         }
     }
 
-    /// Makes this scope the one of this plain thread while the guard lives.
-    pub fn enter(self: &Arc<Self>) -> impl Drop + use<> {
-        struct Leave(Option<Arc<Scope>>);
-        impl Drop for Leave {
-            fn drop(&mut self) {
-                let ours = current::set_thread_scope(self.0.take());
-                drop(ours);
-            }
-        }
-        Leave(current::set_thread_scope(Some(self.clone())))
+    /// Makes this scope the one of this plain thread while the value lives.
+    pub fn enter(self: &Arc<Self>) -> Entered {
+        Entered { before: current::set_thread_scope(Some(self.clone())), _thread: PhantomData }
     }
 
     pub(crate) fn record(&self, kind: PrimitiveKind, at: Location) -> Option<Arc<Record>> {
@@ -145,5 +139,20 @@ impl Scope {
         }
         all.sort_unstable_by_key(|g| g.id());
         all
+    }
+}
+
+/// This thread starts goroutines in a scope while the value lives. Made by [`Scope::enter`].
+#[must_use = "the scope is left when this is dropped"]
+pub struct Entered {
+    before: Option<Arc<Scope>>,
+    /// It belongs to its thread.
+    _thread: PhantomData<*const ()>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let ours = current::set_thread_scope(self.before.take());
+        drop(ours);
     }
 }

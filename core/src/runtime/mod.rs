@@ -2,10 +2,12 @@
 
 pub mod drive;
 mod handle;
+mod scopes;
 mod shutdown;
 mod spawn;
 
-pub use crate::g::{Reaped, Scope};
+pub use crate::g::{Entered, Reaped, Scope};
 pub use crate::sched::Turn;
 pub use handle::{Builder, Runtime};
+pub use scopes::{current_scope, new_scope};
 pub use spawn::{block_on, go, yield_now};

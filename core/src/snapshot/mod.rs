@@ -72,6 +72,16 @@ pub fn freeze(scope: &Scope) -> Vec<Frozen> {
     scope.goroutines().into_iter().map(freeze).collect()
 }
 
+/// Freezes those goroutines of a scope that goes on which are parked at this moment. Each has to be
+/// [thawed](Frozen::thaw).
+pub fn freeze_parked(scope: &Scope) -> Vec<Frozen> {
+    let freeze = |g: GRef| match g.freeze() {
+        true => Frozen { g, doing: Doing::Parked },
+        false => Frozen { g, doing: Doing::Running },
+    };
+    scope.goroutines().into_iter().map(freeze).collect()
+}
+
 /// How dropping a future went.
 #[derive(Debug)]
 pub struct Dropped {
@@ -145,6 +155,11 @@ impl Frozen {
             crate::g::Leaf::describe(leaf, &mut |info| waits.push(info));
         });
         waits
+    }
+
+    /// Gives it back to its scheduler, as if it had never been frozen.
+    pub fn thaw(self) {
+        self.g.thaw();
     }
 
     /// Polls it once to see where it waits. `None` if it is not frozen, or is a thread's own call.

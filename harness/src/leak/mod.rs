@@ -1,5 +1,6 @@
 //! The leak detector: quiescence, freezing, staged reaping, verdicts, and the rules that allow leaks.
 
+mod api;
 pub(crate) mod capture;
 pub(crate) mod census;
 pub(crate) mod check;
@@ -10,3 +11,10 @@ mod reap;
 pub mod rules;
 pub(crate) mod suspect;
 pub mod verdict;
+
+pub use crate::__leak_guard as guard;
+pub use crate::report::finding::Finding;
+pub use api::{
+    CheckError, Guard, Options, Snapshot, find, find_with, verify_none, verify_none_with,
+};
+pub use verdict::{Holder, Verdict};

@@ -1,0 +1,345 @@
+//! Leak checks by hand, for tests without the attribute: `find`, `verify_none`, `guard!`, `Snapshot`.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gmp_core::inspect::GoroutineId;
+use gmp_core::runtime::{self, Entered, Scope};
+use gmp_core::snapshot::{self, Frozen};
+
+use super::capture;
+use super::census::Ours;
+use super::check::{self, BodyEnd, Checked, Reach};
+use super::progress::Progress;
+use super::rules::{RuleError, Rules, Source};
+use super::suspect::{Class, Suspect};
+use super::verdict::{Holder, Verdict};
+use crate::report::build;
+use crate::report::finding::{BodyOutcome, Finding, Report};
+use crate::report::source::Sources;
+use crate::report::text::{self, Style};
+use crate::settings::{SettingsError, settings};
+
+/// How long a check looks again for goroutines that are still moving.
+const LOOK_AGAIN: Duration = Duration::from_micros(200);
+
+/// How a check by hand is done.
+///
+/// ```
+/// use std::time::Duration;
+/// let options = gmp::leak::Options::new().linger(Duration::from_millis(20));
+/// gmp::leak::verify_none_with(&options).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    linger: Duration,
+    rules: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { linger: Duration::from_millis(100), rules: Vec::new() }
+    }
+}
+
+impl Options {
+    /// A linger of 100 ms and the rules of `GMP_LEAK_IGNORE`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How long goroutines may still take to finish, if there is evidence that they will: they run,
+    /// a timer of the scope is armed, or somebody foreign holds a waker.
+    #[must_use]
+    pub fn linger(mut self, linger: Duration) -> Self {
+        self.linger = linger;
+        self
+    }
+
+    /// Allows leaks that `rules` match, in the syntax of `GMP_LEAK_IGNORE`. Rules add up.
+    #[must_use]
+    pub fn ignore(mut self, rules: impl Into<String>) -> Self {
+        self.rules.push(rules.into());
+        self
+    }
+
+    fn rules(&self) -> Result<Rules, CheckError> {
+        let mut rules =
+            settings().map_err(|error| CheckError::from(error.clone()))?.leak_ignore.clone();
+        for text in &self.rules {
+            rules.extend(Rules::parse(Source::named("Options::ignore"), text)?);
+        }
+        Ok(rules)
+    }
+}
+
+/// Why a check by hand failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// Goroutines are left. `Display` is the report, beginning with `gmp: `.
+    #[error("{}", text::render(report, &Style::plain()).trim_start_matches("Error: "))]
+    Leaks {
+        /// What was found.
+        report: Box<Report>,
+    },
+    /// An environment variable could not be read.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A rule given in [`Options::ignore`] is not valid.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+}
+
+/// The goroutines of the current scope that have not finished, after a linger spent on evidence.
+///
+/// The scope is that of the goroutine that calls, of the [`guard!`](crate::leak::guard) on this thread,
+/// or the global runtime's. Nothing is dropped: the goroutines go on. So only those are `Proven` whose
+/// capabilities are all dead already; a [`guard!`](crate::leak::guard) proves more.
+///
+/// # Errors
+/// [`CheckError`], if the settings or a rule cannot be read.
+///
+/// ```
+/// let found = gmp::leak::find().unwrap();
+/// assert!(found.is_empty());
+/// ```
+pub fn find() -> Result<Vec<Finding>, CheckError> {
+    find_with(&Options::new())
+}
+
+/// As [`find`], with options.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_with(options: &Options) -> Result<Vec<Finding>, CheckError> {
+    Ok(look(&runtime::current_scope(), options, &HashSet::new())?.findings)
+}
+
+/// Succeeds if [`find`] finds nothing.
+///
+/// # Errors
+/// [`CheckError::Leaks`] with the report, and what [`find`] fails with.
+pub fn verify_none() -> Result<(), CheckError> {
+    verify_none_with(&Options::new())
+}
+
+/// As [`verify_none`], with options.
+///
+/// # Errors
+/// As [`verify_none`].
+pub fn verify_none_with(options: &Options) -> Result<(), CheckError> {
+    fail_if_any(look(&runtime::current_scope(), options, &HashSet::new())?)
+}
+
+fn fail_if_any(report: Report) -> Result<(), CheckError> {
+    match report.findings.is_empty() && report.panics.is_empty() {
+        true => Ok(()),
+        false => Err(CheckError::Leaks { report: Box::new(report) }),
+    }
+}
+
+/// The goroutines of a scope at one moment, to be compared with a later one.
+///
+/// ```
+/// let before = gmp::leak::Snapshot::take();
+/// gmp::block_on(async { gmp::yield_now().await });
+/// before.diff().unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Snapshot {
+    scope: Arc<Scope>,
+    known: HashSet<GoroutineId>,
+}
+
+impl Snapshot {
+    /// Takes stock of the current scope, see [`find`].
+    pub fn take() -> Self {
+        let scope = runtime::current_scope();
+        let known = snapshot::read(&scope).into_iter().map(|g| g.id).collect();
+        Self { scope, known }
+    }
+
+    /// Goroutines that were alive then.
+    pub fn goroutines(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Succeeds if no goroutine was started since and is still there.
+    ///
+    /// # Errors
+    /// [`CheckError::Leaks`] with a report on the new ones, and what [`find`] fails with.
+    pub fn diff(&self) -> Result<(), CheckError> {
+        self.diff_with(&Options::new())
+    }
+
+    /// As [`diff`](Self::diff), with options.
+    ///
+    /// # Errors
+    /// As [`diff`](Self::diff).
+    pub fn diff_with(&self, options: &Options) -> Result<(), CheckError> {
+        fail_if_any(look(&self.scope, options, &self.known)?)
+    }
+}
+
+impl core::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Snapshot").field("goroutines", &self.known.len()).finish_non_exhaustive()
+    }
+}
+
+/// Looks at a scope that goes on. Goroutines in `known`, and the one that calls, are left out.
+fn look(
+    scope: &Arc<Scope>,
+    options: &Options,
+    known: &HashSet<GoroutineId>,
+) -> Result<Report, CheckError> {
+    let rules = options.rules()?;
+    let began = Instant::now();
+    let caller = snapshot::who().map(|(id, _)| id);
+    let counts = |id: GoroutineId| Some(id) != caller && !known.contains(&id);
+    settle(scope, options.linger, &counts);
+    let (ours, others): (Vec<Frozen>, Vec<Frozen>) =
+        snapshot::freeze_parked(scope).into_iter().partition(|g| counts(g.id()));
+    others.into_iter().for_each(Frozen::thaw);
+    let mut suspects: Vec<Suspect> =
+        ours.into_iter().map(|frozen| Suspect::new(frozen, scope, false)).collect();
+    capture::trace(&mut suspects, &Progress::new(), |_| true);
+    let verdicts = suspects.iter().map(|suspect| unreaped(suspect, scope)).collect();
+    let checked = Checked {
+        suspects: Arc::new(suspects),
+        verdicts,
+        after: check::counts(scope),
+        took: began.elapsed(),
+        ..Checked::clean(BodyEnd::Returned(true), None, scope)
+    };
+    let report = report("the current scope", &checked, &rules);
+    if let Ok(suspects) = Arc::try_unwrap(checked.suspects) {
+        suspects.into_iter().for_each(|suspect| suspect.frozen.thaw());
+    }
+    Ok(report)
+}
+
+/// The verdict on a goroutine that is left alone.
+fn unreaped(suspect: &Suspect, scope: &Scope) -> Verdict {
+    match suspect.class {
+        Class::Timer(due_in) => Verdict::Timer { due_in },
+        Class::External => Verdict::External,
+        Class::Running => Verdict::Running,
+        Class::Stuck if suspect.joins().is_empty() && suspect.released(scope).is_some() => {
+            Verdict::Proven
+        }
+        Class::Stuck => Verdict::Reachable { by: Holder::Outside },
+    }
+}
+
+fn report(name: &str, checked: &Checked, rules: &Rules) -> Report {
+    let mut report = build::report(name, checked, None, rules, &Sources::from_env());
+    report.outcome = BodyOutcome::NoBody;
+    report
+}
+
+/// Waits until nothing that counts moves or is left, at most for `linger`, and only on evidence.
+fn settle(scope: &Scope, linger: Duration, counts: &dyn Fn(GoroutineId) -> bool) {
+    let deadline = Instant::now() + linger;
+    loop {
+        let read = || {
+            let mut all = snapshot::read(scope);
+            all.retain(|reading| counts(reading.id));
+            all
+        };
+        let (first, second) = (read(), read());
+        let timers = scope.watch().is_none_or(|watch| watch.armed_timers() > 0);
+        let evidence = timers || second.iter().any(|g| g.wakers > 0);
+        let done = second.is_empty() || (snapshot::quiescent(&first, &second) && !evidence);
+        if done || Instant::now() >= deadline {
+            return;
+        }
+        // The goroutines run on the Ms of their own runtime, which tells nobody when they finish.
+        std::thread::park_timeout(LOOK_AGAIN);
+    }
+}
+
+/// A scope that is checked when it ends: made by [`guard!`](crate::leak::guard).
+#[must_use = "a guard that is dropped at once checks nothing: `let _guard = gmp::leak::guard!();`"]
+pub struct Guard {
+    scope: Arc<Scope>,
+    options: Options,
+    name: &'static str,
+    entered: Option<Entered>,
+}
+
+impl Guard {
+    #[doc(hidden)]
+    pub fn new(name: &'static str, options: Options) -> Self {
+        let scope = runtime::new_scope();
+        let entered = Some(scope.enter());
+        Self { scope, options, name, entered }
+    }
+
+    /// Ends the scope now: lets goroutines finish, then drops the futures of those that are left and
+    /// gives each its verdict.
+    ///
+    /// # Errors
+    /// [`CheckError::Leaks`] with the report, and what [`find`] fails with.
+    pub fn check(mut self) -> Result<(), CheckError> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), CheckError> {
+        let Some(entered) = self.entered.take() else { return Ok(()) };
+        drop(entered);
+        let rules = self.options.rules()?;
+        let _ours = Ours::register();
+        settle(&self.scope, self.options.linger, &|_| true);
+        let (end, progress) = (BodyEnd::Returned(true), Progress::new());
+        let reach = Reach { body: None, body_is_elsewhere: false };
+        let checked = check::close_and_judge(&self.scope, &progress, &reach, end, Instant::now());
+        fail_if_any(report(self.name, &checked, &rules))
+    }
+}
+
+impl Drop for Guard {
+    /// Ends the scope.
+    ///
+    /// # Panics
+    /// If a goroutine leaked: the report goes to stderr. While the thread panics already, it is only
+    /// printed.
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            eprintln!("Error: {error}");
+            if !std::thread::panicking() {
+                std::panic::resume_unwind(Box::new("gmp: the guarded scope leaked goroutines"));
+            }
+        }
+    }
+}
+
+impl core::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Guard").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Checks everything that this thread starts until the guard is dropped: leaks panic, with a report on
+/// stderr. For tests without `#[gmp::test]`. Takes [`Options`] if given.
+///
+/// ```
+/// let _guard = gmp::leak::guard!();
+/// let done = gmp::go(async { 7 });
+/// # drop(done);
+/// ```
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __leak_guard {
+    () => {
+        $crate::leak::guard!($crate::leak::Options::new())
+    };
+    ($options:expr) => {
+        $crate::leak::Guard::new(
+            ::core::concat!("the guard at ", ::core::file!(), ":", ::core::line!()),
+            $options,
+        )
+    };
+}
