@@ -136,14 +136,24 @@ macro_rules! __select {
     (@arms $biased:tt {$({$arm:ident $src:ident $kind:ident $args:tt $p:tt $b:tt})*} {$($default:expr)?}) => {{
         $($crate::__select!(@bind $arm $src $kind $args);)*
         let _ = $crate::chan::Select::new(
-            $crate::__select!(@list $($arm)*),
+            {
+                #[allow(unused_imports)]
+                use $crate::chan::ArmList as _;
+                ()$(.with($arm.as_mut()))*
+            },
             $crate::__select!(@has {$($default)?}),
             $biased,
         ).await;
-        $crate::__select!(@run {$({$arm $src $kind $p $b})*} {$($default)?})
+        match () {
+            $(
+                () if $arm.is_done() => {
+                    $crate::__select!(@got $arm $src $kind $p);
+                    $crate::__select!(@body $b)
+                }
+            )*
+            () => $crate::__select!(@default $($default)?),
+        }
     }};
-    (@list) => { () };
-    (@list $arm:ident $($rest:ident)*) => { ($arm.as_mut(), $crate::__select!(@list $($rest)*)) };
     (@has {}) => { false };
     (@has {$default:expr}) => { true };
     (@bind $arm:ident $src:ident recv ($c:expr)) => {
@@ -159,30 +169,15 @@ macro_rules! __select {
             ::core::future::IntoFuture::into_future($f)
         ));
     };
-    (@run {{$arm:ident $src:ident recv ($p:pat) ($b:expr)} $($rest:tt)*} $default:tt) => {
-        if let ::core::option::Option::Some(got) = $arm.as_mut().take() {
-            let $p = got;
-            $b
-        } else {
-            $crate::__select!(@run {$($rest)*} $default)
-        }
+    (@got $arm:ident $src:ident send ($p:pat)) => {
+        let Some(result) = $arm.as_mut().take() else { unreachable!() };
+        let $p = $src.sent(result);
     };
-    (@run {{$arm:ident $src:ident send ($p:pat) ($b:expr)} $($rest:tt)*} $default:tt) => {
-        if let ::core::option::Option::Some(result) = $arm.as_mut().take() {
-            let $p = $src.sent(result);
-            $b
-        } else {
-            $crate::__select!(@run {$($rest)*} $default)
-        }
+    (@got $arm:ident $src:ident $kind:ident ($p:pat)) => {
+        let Some(got) = $arm.as_mut().take() else { unreachable!() };
+        let $p = got;
     };
-    (@run {{$arm:ident $src:ident future ($p:pat) ($b:expr)} $($rest:tt)*} $default:tt) => {
-        if let ::core::option::Option::Some(got) = $arm.as_mut().take() {
-            let $p = got;
-            $b
-        } else {
-            $crate::__select!(@run {$($rest)*} $default)
-        }
-    };
-    (@run {} {$default:expr}) => { $default };
-    (@run {} {}) => { unreachable!("a select without default ends with an arm") };
+    (@body ($b:expr)) => { $b };
+    (@default $default:expr) => { $default };
+    (@default) => { unreachable!("a select without default ends with an arm") };
 }

@@ -92,6 +92,23 @@ fn leaf<T>(reason: WaitReason, core: Option<&Core<T>>, at: Location) -> ChanLeaf
     Leaf::new(reason, anchor, at, UnsafeCell::new(MaybeUninit::uninit()))
 }
 
+/// Takes an arm out of its queue, by `remove`, whose select was forgotten while it was parked: a select
+/// that is dropped leaves its arms idle.
+#[cold]
+fn abandon<T>(
+    core: Option<&Core<T>>,
+    leaf: &ChanLeaf<T>,
+    remove: impl FnOnce(&mut MutexGuard<'_, Inner<T>>),
+) {
+    let Some(core) = core else { return };
+    // SAFETY: the select was not dropped and is pinned, so its memory is never used again.
+    unsafe { Leaf::forget_arms(Leaf::erase(NonNull::from(leaf))) };
+    let mut inner = core.lock();
+    if leaf.is_waiting() {
+        remove(&mut inner);
+    }
+}
+
 // SAFETY: the guard, which must stay on its thread, is there only within one poll.
 unsafe impl<T: Send> Send for RecvArm<'_, T> {}
 // SAFETY: as above.
@@ -136,6 +153,11 @@ impl<'a, T> RecvArm<'a, T> {
     pub(super) fn new(core: Option<&'a Core<T>>, at: Location) -> Self {
         let leaf = leaf(WaitReason::ChanReceive, core, at);
         Self { leaf, core, guard: None, result: None }
+    }
+
+    /// Whether this arm won and its result was not taken.
+    pub fn is_done(&self) -> bool {
+        self.result.is_some()
     }
 
     /// The result, if this arm won: `Some(None)` for a closed channel.
@@ -214,6 +236,15 @@ impl<T> Arm for RecvArm<'_, T> {
 
 impl<T> Drop for RecvArm<'_, T> {
     fn drop(&mut self) {
+        if !self.leaf.is_idle() {
+            let node = Leaf::erase(NonNull::from(&self.leaf));
+            abandon(self.core, &self.leaf, |inner| {
+                // SAFETY: the lock is held and the leaf waits in this queue.
+                unsafe { inner.receivers().remove(node) };
+            });
+            // SAFETY: pinned here until the end of this call.
+            unsafe { Pin::new_unchecked(&mut *self) }.collect();
+        }
         // A select that is dropped after an arm won leaves the value here: it goes back.
         if let (Some(core), Some(Some(value))) = (self.core, self.result.take()) {
             drop(core.give_back(value));
@@ -225,6 +256,11 @@ impl<'a, T> SendArm<'a, T> {
     pub(super) fn new(core: Option<&'a Core<T>>, value: T, at: Location) -> Self {
         let leaf = leaf(WaitReason::ChanSend, core, at);
         Self { leaf, core, guard: None, value: Some(value), result: None }
+    }
+
+    /// Whether this arm won and its result was not taken.
+    pub fn is_done(&self) -> bool {
+        self.result.is_some()
     }
 
     /// The result, if this arm won.
@@ -253,7 +289,8 @@ impl<T> Arm for SendArm<'_, T> {
     fn attempt(self: Pin<&mut Self>, inner: NonNull<()>) -> Attempt {
         // SAFETY: nothing that is pinned is moved.
         let this = unsafe { self.get_unchecked_mut() };
-        let (true, Some(value)) = (this.core.is_some(), this.value.take()) else {
+        // An arm on a nil channel keeps its value: nothing of the user's is dropped under the locks.
+        let Some(value) = this.core.and_then(|_| this.value.take()) else {
             return Attempt(Err(()));
         };
         // SAFETY: `inner` is the locked inside of this arm's channel.
@@ -277,7 +314,7 @@ impl<T> Arm for SendArm<'_, T> {
     fn park(self: Pin<&mut Self>, inner: NonNull<()>, control: NonNull<()>) {
         // SAFETY: the leaf is not moved.
         let this = unsafe { self.get_unchecked_mut() };
-        let (true, Some(value)) = (this.core.is_some(), this.value.take()) else { return };
+        let Some(value) = this.core.and_then(|_| this.value.take()) else { return };
         let node = Leaf::erase(NonNull::from(&this.leaf));
         let waiter = Prepared::arm(control.cast::<Control>());
         // SAFETY: `inner` is the locked inside of this arm's channel; the leaf is idle, and pinned
@@ -325,8 +362,16 @@ impl<T> Arm for SendArm<'_, T> {
 
 impl<T> Drop for SendArm<'_, T> {
     fn drop(&mut self) {
-        if self.leaf.state() == CLOSED {
-            // SAFETY: released by close and never collected: the value is still in the slot.
+        if self.leaf.is_idle() {
+            return;
+        }
+        let node = Leaf::erase(NonNull::from(&self.leaf));
+        abandon(self.core, &self.leaf, |inner| {
+            // SAFETY: the lock is held and the leaf waits in this queue.
+            unsafe { inner.senders().remove(node) };
+        });
+        if self.leaf.state() != FIRED {
+            // SAFETY: parked and not fired: the value is still in the slot.
             drop(unsafe { (*self.leaf.slot.get()).assume_init_read() });
         }
     }
@@ -336,6 +381,11 @@ impl<F: Future> FutureArm<F> {
     /// An arm that is ready when `future` is.
     pub fn new(future: F) -> Self {
         Self { future, result: None, pinned: PhantomPinned }
+    }
+
+    /// Whether this arm won and its result was not taken.
+    pub fn is_done(&self) -> bool {
+        self.result.is_some()
     }
 
     /// The output, if this arm won.

@@ -12,7 +12,7 @@ use core::task::{Context, Poll, ready};
 use futures_core::Stream;
 
 use super::queue::{ChanLeaf, Core, NIL, Taken};
-use crate::g::leaf::{CLOSED, FIRED, Leaf, Prepared};
+use crate::g::leaf::{CLOSED, FIRED, Leaf, Prepared, WAITING};
 use crate::inspect::{Location, WaitReason};
 
 /// Receives one value. Made by [`Chan::recv`](crate::Chan::recv) and
@@ -65,12 +65,16 @@ impl<'a, T> Recv<'a, T> {
     }
 
     fn poll_nil(&self, cx: &Context<'_>) -> Poll<Option<T>> {
-        if self.leaf.is_idle() {
+        if !self.leaf.waits_for(cx) {
             let waiter = Prepared::new(self.node(), cx);
-            // SAFETY: idle and pinned; withdrawn on drop.
+            // SAFETY: pinned, idle or moved to another task, withdrawn on drop; no peer uses it.
             unsafe {
-                Leaf::park_alone(self.node(), waiter);
-                Leaf::enlist(self.node());
+                if self.leaf.is_idle() {
+                    Leaf::park_alone(self.node(), waiter);
+                    Leaf::enlist(self.node());
+                } else {
+                    Leaf::relist(self.node(), Leaf::swap_waiter(self.node(), waiter));
+                }
             }
         }
         Poll::Pending
@@ -81,6 +85,7 @@ impl<'a, T> Recv<'a, T> {
             return Poll::Pending;
         }
         let Some(core) = self.core() else { return self.poll_nil(cx) };
+        // Read once: a peer may fire the leaf between two looks.
         match self.leaf.state() {
             FIRED => {
                 // SAFETY: fired; `settle` makes sure that it is taken once.
@@ -92,11 +97,9 @@ impl<'a, T> Recv<'a, T> {
                 self.settle();
                 return Poll::Ready(None);
             }
-            _ if self.leaf.waits_for(cx) => return Poll::Pending,
+            WAITING if self.leaf.is_for(cx) => return Poll::Pending,
+            WAITING => return self.move_to(core, cx),
             _ => {}
-        }
-        if self.leaf.is_waiting() {
-            return self.move_to(core, cx);
         }
         if !Leaf::<()>::proceed(cx) {
             return Poll::Pending;
@@ -157,7 +160,8 @@ impl<T> Drop for Recv<'_, T> {
             return;
         }
         let core = self.core();
-        if let Some(core) = core {
+        // A leaf that was fired is out of the queue, and no peer uses it: no lock is needed.
+        if let Some(core) = core.filter(|_| self.leaf.is_waiting()) {
             let mut inner = core.lock();
             if self.leaf.is_waiting() {
                 // SAFETY: the lock is held and the leaf waits in this queue.

@@ -45,14 +45,18 @@ pub struct Select<L: ArmList> {
     parked: bool,
 }
 
-/// The arms of a select as a list that keeps their types: `(first, (second, ()))`. So a select can move
+/// The arms of a select as a list that keeps their types: `(((), first), second)`. So a select can move
 /// between threads exactly if its arms can.
 #[doc(hidden)]
-pub trait ArmList {
+pub trait ArmList: Sized {
     /// How many arms there are.
     const LEN: usize;
     /// Appends the arms in order.
     fn collect<'l>(&'l mut self, arms: &mut Vec<PinnedArm<'l>>);
+    /// The list with one more arm.
+    fn with<A: Arm>(self, arm: Pin<&mut A>) -> (Self, Pin<&mut A>) {
+        (self, arm)
+    }
 }
 
 /// An arm without its type.
@@ -64,11 +68,11 @@ impl ArmList for () {
     fn collect<'l>(&'l mut self, _: &mut Vec<PinnedArm<'l>>) {}
 }
 
-impl<A: Arm, L: ArmList> ArmList for (Pin<&mut A>, L) {
-    const LEN: usize = 1 + L::LEN;
+impl<L: ArmList, A: Arm> ArmList for (L, Pin<&mut A>) {
+    const LEN: usize = L::LEN + 1;
     fn collect<'l>(&'l mut self, arms: &mut Vec<PinnedArm<'l>>) {
-        arms.push(self.0.as_mut());
-        self.1.collect(arms);
+        self.0.collect(arms);
+        arms.push(self.1.as_mut());
     }
 }
 
@@ -146,9 +150,23 @@ impl Parts<'_> {
         }
     }
 
-    /// Polls the arms that are futures. True if one is ready.
-    fn poll_futures(&mut self, order: &[usize], cx: &mut Context<'_>) -> bool {
-        order.iter().any(|&i| self.arms[i].as_mut().poll_future(cx))
+    /// Tries the arms one by one, each with its own lock: a future must not be polled under a lock.
+    /// True if one is ready.
+    fn try_singly(&mut self, order: &[usize], cx: &mut Context<'_>) -> bool {
+        order.iter().any(|&i| {
+            let mut arm = self.arms[i].as_mut();
+            if arm.is_future() {
+                return arm.poll_future(cx);
+            }
+            let locked = arm.as_mut().lock();
+            let Attempt(attempt) = arm.as_mut().attempt(locked);
+            arm.unlock();
+            if let Ok(Some(wake)) = attempt {
+                wake.wake();
+                return true;
+            }
+            attempt.is_ok()
+        })
     }
 
     /// Takes a parked select out of all queues. True if an arm had won.
@@ -278,7 +296,7 @@ impl<L: ArmList> Future for Select<L> {
             return Poll::Pending;
         }
         let order = parts.order();
-        if parts.poll_futures(&order, cx) {
+        if parts.has_futures() && parts.try_singly(&order, cx) {
             return Poll::Ready(true);
         }
         let waiter = (!with_default).then(|| Prepared::new(parts.node(), cx));

@@ -11,7 +11,7 @@ use core::task::{Context, Poll};
 
 use super::SendError;
 use super::queue::{ChanLeaf, Core, NIL, Offered};
-use crate::g::leaf::{CLOSED, FIRED, Leaf, Prepared};
+use crate::g::leaf::{CLOSED, FIRED, Leaf, Prepared, WAITING};
 use crate::inspect::{Location, WaitReason};
 
 /// Sends one value; an error if the channel is closed. Made by
@@ -58,12 +58,16 @@ impl<'a, T> SendChecked<'a, T> {
     }
 
     fn poll_nil(&self, cx: &Context<'_>) -> Poll<Result<(), SendError<T>>> {
-        if self.leaf.is_idle() {
+        if !self.leaf.waits_for(cx) {
             let waiter = Prepared::new(self.node(), cx);
-            // SAFETY: idle and pinned; withdrawn on drop.
+            // SAFETY: pinned, idle or moved to another task, withdrawn on drop; no peer uses it.
             unsafe {
-                Leaf::park_alone(self.node(), waiter);
-                Leaf::enlist(self.node());
+                if self.leaf.is_idle() {
+                    Leaf::park_alone(self.node(), waiter);
+                    Leaf::enlist(self.node());
+                } else {
+                    Leaf::relist(self.node(), Leaf::swap_waiter(self.node(), waiter));
+                }
             }
         }
         Poll::Pending
@@ -74,6 +78,7 @@ impl<'a, T> SendChecked<'a, T> {
             return Poll::Pending;
         }
         let Some(core) = self.core() else { return self.poll_nil(cx) };
+        // Read once: a peer may fire the leaf between two looks.
         match self.leaf.state() {
             FIRED => {
                 // SAFETY: fired, so out of the queue; enlisted when it parked. Withdrawing twice
@@ -88,11 +93,9 @@ impl<'a, T> SendChecked<'a, T> {
                 // SAFETY: a sender released by close keeps its value; marked as empty above.
                 return Poll::Ready(Err(SendError(unsafe { self.value() })));
             }
-            _ if self.leaf.waits_for(cx) => return Poll::Pending,
+            WAITING if self.leaf.is_for(cx) => return Poll::Pending,
+            WAITING => return self.move_to(core, cx),
             _ => {}
-        }
-        if self.leaf.is_waiting() {
-            return self.move_to(core, cx);
         }
         if !Leaf::<()>::proceed(cx) {
             return Poll::Pending;
@@ -165,7 +168,8 @@ impl<T> Future for SendChecked<'_, T> {
 impl<T> Drop for SendChecked<'_, T> {
     fn drop(&mut self) {
         if !self.leaf.is_idle() {
-            if let Some(core) = self.core() {
+            // A leaf that was fired is out of the queue, and no peer uses it: no lock is needed.
+            if let Some(core) = self.core().filter(|_| self.leaf.is_waiting()) {
                 let mut inner = core.lock();
                 if self.leaf.is_waiting() {
                     // SAFETY: the lock is held and the leaf waits in this queue.
@@ -211,7 +215,11 @@ impl<T> Future for Send<'_, T> {
         match self.as_ref().get_ref().checked.poll_send(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(())) => Poll::Ready(()),
-            Poll::Ready(Err(_)) => panic!("send on closed channel"),
+            Poll::Ready(Err(error)) => {
+                // Before the panic: a value's destructor must not run while unwinding.
+                drop(error);
+                panic!("send on closed channel");
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use super::leaf::{Joiner, Leaf, LeafList, Wake};
-use super::scope::Scope;
+use super::scope::{Schedule, Scope};
 use super::state::{EndPoll, Ready, Snapshot, StartPoll, State};
 use super::{JoinError, current, trace, waker};
 use crate::inspect::{GoroutineId, Location, PanicNote};
@@ -236,8 +236,8 @@ impl Header {
                 joiner.and_then(|j| Leaf::fire(Joiner::leaf(j)))
             }
         };
-        // SAFETY: it is registered until this call.
-        unsafe { header.scope().unregister(g) };
+        // SAFETY: it is registered until this call. The scope is kept until it has returned.
+        drop(unsafe { header.scope().unregister(g) });
         // SAFETY: the registry's reference, given up here.
         drop(unsafe { GRef::from_raw(g) });
         if let Some(wake) = joiner {
@@ -341,20 +341,28 @@ impl GRef {
             // SAFETY: the reference goes over to the callee.
             return unsafe { unpark(self.into_raw()) };
         }
-        // SAFETY: it was just marked as scheduled, so it is not complete, hence registered; until
-        // somebody polls it, which only the queue's reference allows, it stays so.
-        let schedule = unsafe { self.scope() }.schedule().clone();
-        schedule.enqueue(self);
+        if let Some(schedule) = self.schedule() {
+            schedule.enqueue(self);
+        }
+    }
+
+    /// Where it runs; `None` if it is done. Whoever reaps it may end its life, and its scope's, at any
+    /// moment: the cell's lock, which `finish` takes before it unregisters, keeps both until we have
+    /// a reference.
+    fn schedule(&self) -> Option<Arc<dyn Schedule>> {
+        let _lock = self.leaves.lock();
+        if self.snapshot().is_complete() {
+            return None;
+        }
+        // SAFETY: not complete under the lock, so still registered.
+        Some(unsafe { self.scope() }.schedule().clone())
     }
 
     /// Runs a goroutine that was taken from a run queue: one poll.
     pub(crate) fn run(self, now_millis: u32) -> Polled {
         match self.state.start_poll() {
             StartPoll::Skip => return Polled::Gone,
-            StartPoll::Cancel => {
-                let _ = self.discard();
-                return Polled::Gone;
-            }
+            StartPoll::Cancel => return self.cancel(),
             // SAFETY: just claimed, so registered.
             StartPoll::Poll if unsafe { self.scope() }.is_closed() => {
                 self.state.refuse_poll();
@@ -373,11 +381,16 @@ impl GRef {
         match self.state.end_poll() {
             EndPoll::Parked => Polled::Gone,
             EndPoll::Requeue => Polled::Requeue(self),
-            EndPoll::Cancel => {
-                let _ = self.discard();
-                Polled::Gone
-            }
+            EndPoll::Cancel => self.cancel(),
         }
+    }
+
+    /// Ends an aborted goroutine that this M has claimed.
+    fn cancel(&self) -> Polled {
+        if let Err(payload) = self.discard() {
+            forget_payload(payload);
+        }
+        Polled::Gone
     }
 
     /// Drops the future of a goroutine that the caller has claimed, with panics caught, and ends
@@ -496,9 +509,18 @@ impl<F: Future + 'static> Cell<F> {
         };
         // SAFETY: as above; the future is not used again.
         let dropped = unsafe { Self::drop_future(g) };
+        // Whatever is not kept is dropped with its own panics caught.
         let output = match (output, dropped) {
             (Ok(output), Ok(())) => Ok(output),
-            (Err(payload), _) | (Ok(_), Err(payload)) => Err(panicked(g, payload)),
+            (Err(payload), Ok(())) => Err(panicked(g, payload)),
+            (Ok(output), Err(payload)) => {
+                drop_caught(output);
+                Err(panicked(g, payload))
+            }
+            (Err(payload), Err(second)) => {
+                forget_payload(second);
+                Err(panicked(g, payload))
+            }
         };
         // SAFETY: the stage is empty now, and still ours alone.
         unsafe { (*cell.as_ref().stage.get()).output = ManuallyDrop::new(output) };
@@ -556,6 +578,13 @@ impl<F: Future + 'static> Cell<F> {
 pub(crate) fn forget_payload(payload: Box<dyn Any + Send>) {
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         core::mem::forget(second);
+    }
+}
+
+/// Drops a value of the user's; a panic ends here.
+fn drop_caught<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        forget_payload(payload);
     }
 }
 

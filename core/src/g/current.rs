@@ -23,7 +23,8 @@ thread_local! {
     static CURRENT: Current = const {
         Current { g: Cell::new(None), tracing: Cell::new(None), budget: Cell::new(BUDGET) }
     };
-    /// The scope that `go` on this plain thread starts goroutines in.
+    /// The scope that `go` on this plain thread starts goroutines in. Gone while the thread ends:
+    /// destructors that run then belong to no scope.
     static THREAD_SCOPE: RefCell<Option<Arc<Scope>>> = const { RefCell::new(None) };
 }
 
@@ -91,7 +92,7 @@ pub(crate) fn scope() -> Option<Arc<Scope>> {
     match goroutine() {
         // SAFETY: a polled goroutine is registered, so its scope is alive.
         Some(g) => Some(unsafe { g.as_ref().scope_arc() }),
-        None => THREAD_SCOPE.with(|s| s.borrow().clone()),
+        None => THREAD_SCOPE.try_with(|s| s.borrow().clone()).ok()?,
     }
 }
 
@@ -105,6 +106,6 @@ pub(crate) fn record(kind: PrimitiveKind, at: Location) -> Option<Arc<Record>> {
     match goroutine() {
         // SAFETY: a polled goroutine is registered, so its scope is alive.
         Some(g) => unsafe { g.as_ref().scope() }.record(kind, at),
-        None => THREAD_SCOPE.with(|s| s.borrow().as_ref()?.record(kind, at)),
+        None => THREAD_SCOPE.try_with(|s| s.borrow().as_ref()?.record(kind, at)).ok()?,
     }
 }

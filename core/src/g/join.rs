@@ -11,6 +11,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use super::cell::{GRef, payload_message};
+use super::current;
 use super::leaf::{Joiner, Leaf, Prepared};
 use crate::inspect::{Anchor, Figure, GoroutineId, Location, WaitInfo, WaitReason, Watch};
 
@@ -136,30 +137,25 @@ impl<T> Future for JoinHandle<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let at = this.at;
+        if current::tracing().is_none() {
+            if this.g.snapshot().is_complete() {
+                this.unhook();
+                // `is_complete` was seen, so `take` has an answer.
+                return this.take().map_or(Poll::Pending, Poll::Ready);
+            }
+            if this.leaf.as_ref().is_some_and(|leaf| !leaf.waits_for(cx)) {
+                // Another task polls it now.
+                this.unhook();
+            }
+        }
+        let (g, at) = (&this.g, this.at);
         let leaf = this.leaf.get_or_insert_with(|| {
-            let anchor = NonNull::from(&JOIN);
-            Box::pin(Leaf::new(WaitReason::Join, anchor, at, this.g.clone()))
+            Box::pin(Leaf::new(WaitReason::Join, NonNull::from(&JOIN), at, g.clone()))
         });
-        if leaf.traced(cx) {
+        // Not idle: parked for us, or fired since we looked; then a wake is on its way.
+        if leaf.traced(cx) || !leaf.is_idle() {
             return Poll::Pending;
         }
-        if this.g.snapshot().is_complete() {
-            this.unhook();
-            // `is_complete` was seen, so `take` has an answer.
-            return this.take().map_or(Poll::Pending, Poll::Ready);
-        }
-        if leaf.waits_for(cx) {
-            return Poll::Pending;
-        }
-        this.unhook();
-        let at = this.at;
-        let leaf = this.leaf.insert(Box::pin(Leaf::new(
-            WaitReason::Join,
-            NonNull::from(&JOIN),
-            at,
-            this.g.clone(),
-        )));
         let node = Leaf::erase(NonNull::from(&**leaf));
         let waiter = Prepared::new(node, cx);
         {

@@ -35,7 +35,7 @@ const STATE: u32 = 0xff;
 /// Not registered.
 const IDLE: u32 = 0;
 /// In the primitive's wait queue.
-const WAITING: u32 = 1;
+pub(crate) const WAITING: u32 = 1;
 /// Released by a peer: out of the queue. Larger states are the primitive's own results.
 pub(crate) const FIRED: u32 = 2;
 /// Released because the primitive was closed.
@@ -461,9 +461,16 @@ impl<S> Leaf<S> {
         proceed
     }
 
-    /// Whether the leaf waits, and for whoever polls it with `cx`: nothing has to be done.
+    /// Whether the leaf waits, and for whoever polls it with `cx`: nothing has to be done. If not, it
+    /// may have fired since an earlier look at its state.
     pub(crate) fn waits_for(&self, cx: &Context<'_>) -> bool {
-        self.is_waiting() && self.waiter.get().is_for(cx)
+        self.is_waiting() && self.is_for(cx)
+    }
+
+    /// Whether a leaf that was seen waiting is registered for whoever polls it with `cx`. Only the
+    /// owner calls this: a peer never changes the waiter.
+    pub(crate) fn is_for(&self, cx: &Context<'_>) -> bool {
+        self.waiter.get().is_for(cx)
     }
 }
 
@@ -557,6 +564,21 @@ impl Leaf {
                 g.as_ref().leaves().unlink(this);
             }
             waiter.release();
+        }
+    }
+
+    /// Makes the inspection forget all arms of the select that `arm` belongs to.
+    ///
+    /// # Safety
+    /// The arm is parked, and the memory of its select stays valid.
+    pub(crate) unsafe fn forget_arms(arm: NonNull<Self>) {
+        // SAFETY: a parked arm's waiter leads to the control leaf, which is alive as the caller says;
+        // the cell's lock guards the list of arms once the control leaf is listed.
+        unsafe {
+            let control = arm.as_ref().waiter.get().control();
+            let g = control.as_ref().waiter.get().goroutine();
+            let _lock = g.as_ref().map(|g| g.as_ref().leaves().lock());
+            (*control.as_ref().slot.leaves.get()).clear();
         }
     }
 

@@ -115,8 +115,9 @@ impl Scope {
         unsafe { shard.members.push_back(g.as_ptr()) };
     }
 
-    /// Takes a finished goroutine out. The registry's reference is the caller's.
-    pub(super) fn unregister(&self, g: NonNull<Header>) {
+    /// Takes a finished goroutine out. The registry's reference is the caller's, and what the registry
+    /// kept the scope alive with if this was the last member.
+    pub(super) fn unregister(&self, g: NonNull<Header>) -> Option<Arc<Scope>> {
         // SAFETY: the registry's reference keeps the cell alive.
         let mut shard = self.shard(unsafe { g.as_ref() }.id()).lock();
         // SAFETY: each goroutine is registered once and unregistered once, when it completes.
@@ -124,7 +125,7 @@ impl Scope {
         let keep = if shard.members.is_empty() { shard.scope.take() } else { None };
         drop(shard);
         self.live.fetch_sub(1, Ordering::Relaxed);
-        drop(keep);
+        keep
     }
 
     /// References to all registered goroutines, in the order they were started.

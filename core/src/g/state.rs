@@ -139,7 +139,9 @@ impl State {
     /// Makes the goroutine ready.
     pub(crate) fn ready(&self) -> Ready {
         self.update(|now| match now {
-            _ if now & (COMPLETE | SCHEDULED) != 0 => (Ready::Nothing, None),
+            _ if now & COMPLETE != 0 => (Ready::Nothing, None),
+            // Written again as it is: the poll to come has to see what the caller did before.
+            _ if now & SCHEDULED != 0 => (Ready::Nothing, Some(now)),
             _ if now & FROZEN != 0 => (Ready::Nothing, Some(now | WOKEN)),
             _ if now & RUNNING != 0 => (Ready::Nothing, Some(now | SCHEDULED)),
             _ => (Ready::Enqueue, Some(now | SCHEDULED)),

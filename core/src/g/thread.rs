@@ -7,6 +7,7 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker};
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
 use std::thread::Thread;
 
@@ -143,11 +144,17 @@ impl ThreadG {
     }
 }
 
-struct Unpark(Thread);
+/// Wakes a plain thread. The flag outlives an unpark token that somebody else's `park` ate.
+struct Unpark {
+    thread: Thread,
+    woken: AtomicBool,
+}
 
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
-        self.0.unpark();
+        // Release: pairs with the swap in `block_on`.
+        self.woken.store(true, Ordering::Release);
+        self.thread.unpark();
     }
 }
 
@@ -171,11 +178,15 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         return ThreadG::block_on(&g, future);
     }
     let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let thread = std::thread::current();
+    let unpark = Arc::new(Unpark { thread, woken: AtomicBool::new(false) });
+    let waker = Waker::from(unpark.clone());
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
             return output;
         }
-        std::thread::park();
+        while !unpark.woken.swap(false, Ordering::Acquire) {
+            std::thread::park();
+        }
     }
 }

@@ -160,7 +160,7 @@ impl Machine {
         if let Polled::Requeue(g) = polled {
             if ours {
                 // SAFETY: claimed just now, rule 4.
-                unsafe { self.shared.p.put(g, &self.shared.global) };
+                unsafe { self.shared.p.put_last(g, &self.shared.global) };
             } else {
                 self.shared.global.push(g);
                 self.shared.wake();

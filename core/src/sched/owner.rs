@@ -42,7 +42,7 @@ impl Owner {
             return None;
         }
         let epoch = (now & !(EPOCH_ONE - 1)).wrapping_add(EPOCH_ONE);
-        let tenure = Tenure(epoch | u64::from(m) << 2);
+        let tenure = Tenure(epoch | (u64::from(m) << 2) & (EPOCH_ONE - 1));
         // Acquire: pairs with the release in `lend` and `release`: the queue is as its last user
         // left it.
         let (new, ok) = (tenure.0 | OWNED, Ordering::Acquire);

@@ -12,15 +12,22 @@ use crate::g::{GRef, Header};
 /// making each other ready cannot starve it. Go's number.
 const GLOBAL_TICK: u32 = 61;
 
+/// Dispatches out of `runnext` in a row, after which the queue has its turn: two goroutines that keep
+/// making each other ready must not starve it. Go caps the time slice that they inherit; counted
+/// dispatches keep one P deterministic.
+const NEXT_IN_A_ROW: u32 = 256;
+
 /// The right to run goroutines. Cells are used by its owner only.
 pub(crate) struct P {
     pub(crate) owner: Owner,
     queue: RunQueue,
     next: Cell<Option<NonNull<Header>>>,
     tick: Cell<u32>,
+    /// Dispatches out of `next` since the queue had its turn.
+    streak: Cell<u32>,
 }
 
-// SAFETY: `next` and `tick` are used by the M that owns the P, as the ownership word decides; the
+// SAFETY: `next`, `tick` and `streak` are used by the M that owns the P, as the ownership word decides; the
 // word's orderings hand them over. `next` owns a reference.
 unsafe impl Sync for P {}
 // SAFETY: as above.
@@ -33,6 +40,7 @@ impl P {
             queue: RunQueue::new(),
             next: Cell::new(None),
             tick: Cell::new(0),
+            streak: Cell::new(0),
         }
     }
 
@@ -57,6 +65,19 @@ impl P {
         }
     }
 
+    /// Queues `g` behind all that are ready now: those in the global queue run after the P's own.
+    ///
+    /// # Safety
+    /// The caller owns the P.
+    pub(crate) unsafe fn put_last(&self, g: GRef, global: &Global) {
+        if global.is_empty() {
+            // SAFETY: as the caller says.
+            unsafe { self.put(g, global) };
+        } else {
+            global.push(g);
+        }
+    }
+
     /// The next goroutine to run, in Go's order.
     ///
     /// # Safety
@@ -69,12 +90,17 @@ impl P {
         {
             return Some(g);
         }
-        self.next
-            .take()
-            // SAFETY: `next` owned this reference.
-            .map(|g| unsafe { GRef::from_raw(g) })
-            .or_else(|| self.queue.get())
-            .or_else(|| global.pop())
+        // SAFETY: `next` owned this reference.
+        if let Some(g) = self.next.take().map(|g| unsafe { GRef::from_raw(g) }) {
+            if self.streak.get() < NEXT_IN_A_ROW {
+                self.streak.set(self.streak.get() + 1);
+                return Some(g);
+            }
+            // SAFETY: the P is the caller's.
+            unsafe { self.put_last(g, global) };
+        }
+        self.streak.set(0);
+        self.queue.get().or_else(|| global.pop())
     }
 }
 

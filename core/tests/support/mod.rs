@@ -1,0 +1,109 @@
+//! What the tests of the runtime share: wakers that count, hand-driven polls, a random generator, and
+//! values whose life is counted.
+#![allow(dead_code)]
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+/// A waker that counts.
+pub(crate) struct Counter(AtomicUsize);
+
+impl Wake for Counter {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Counter {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicUsize::new(0)))
+    }
+    pub(crate) fn wakes(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Polls once with `counter` as the waker.
+pub(crate) fn poll<F: Future + ?Sized>(
+    future: Pin<&mut F>,
+    counter: &Arc<Counter>,
+) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(&Waker::from(counter.clone())))
+}
+
+/// Polls once with a waker that nobody looks at.
+pub(crate) fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Marsaglia's xorshift64*.
+pub(crate) struct Rng(u64);
+
+impl Rng {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        ((u128::from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)) * n as u128) >> 64) as usize
+    }
+    pub(crate) fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// Values made from one `Life` and not yet dropped.
+#[derive(Clone, Default)]
+pub(crate) struct Life(Arc<AtomicUsize>);
+
+/// A value whose life is counted; dropping it twice is noticed.
+#[derive(Debug)]
+pub(crate) struct Living {
+    pub(crate) id: usize,
+    alive: Arc<AtomicUsize>,
+    dropped: bool,
+}
+
+impl Life {
+    pub(crate) fn make(&self, id: usize) -> Living {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Living { id, alive: self.0.clone(), dropped: false }
+    }
+    pub(crate) fn alive(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Living {
+    fn drop(&mut self) {
+        assert!(!self.dropped, "dropped twice");
+        self.dropped = true;
+        self.alive.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// How often to repeat: `n`, or a part of it where `TEST_DIVISOR` says so (under valgrind).
+pub(crate) fn rounds(n: usize) -> usize {
+    let divisor = std::env::var("TEST_DIVISOR").ok().and_then(|d| d.parse().ok());
+    (n / divisor.unwrap_or(1)).max(1)
+}
+
+/// Runs `f`, which is expected to panic, without the panic's message, and returns its text.
+pub(crate) fn panic_text(f: impl FnOnce()) -> String {
+    let payload = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f))
+        .expect_err("it should have panicked");
+    text(&*payload)
+}
+
+/// The text of a panic payload.
+pub(crate) fn text(payload: &(dyn std::any::Any + Send)) -> String {
+    match payload.downcast_ref::<&str>() {
+        Some(text) => text.to_string(),
+        None => payload.downcast_ref::<String>().expect("a text").clone(),
+    }
+}
