@@ -5,6 +5,7 @@
 
 pub mod chan;
 mod choose;
+pub mod context;
 mod g;
 pub mod inspect;
 mod list;

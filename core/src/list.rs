@@ -37,6 +37,12 @@ pub(crate) struct List<T, Tag> {
 // guards it and its nodes, as each unsafe method demands.
 unsafe impl<T, Tag> Send for List<T, Tag> {}
 
+impl<T: Linked<Tag>, Tag> Default for List<T, Tag> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T: Linked<Tag>, Tag> List<T, Tag> {
     pub(crate) const fn new() -> Self {
         Self { head: None, tail: None, tag: PhantomData }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::trace::Tracing;
 use super::{Header, Scope};
-use crate::inspect::{GoroutineId, Location, PrimitiveKind, Record};
+use crate::inspect::{GoroutineId, Location, PrimitiveKind, Record, Watch};
 
 /// Operations that one poll may complete before it yields, so that a loop over ready channels
 /// lets others run. Counted, not timed: the one-P flavour stays deterministic.
@@ -108,4 +108,11 @@ pub(crate) fn record(kind: PrimitiveKind, at: Location) -> Option<Arc<Record>> {
         Some(g) => unsafe { g.as_ref().scope() }.record(kind, at),
         None => THREAD_SCOPE.try_with(|s| s.borrow().as_ref()?.record(kind, at)).ok()?,
     }
+}
+
+/// Runs `f` with the id of the current goroutine and the watch of its scope, if there are both.
+pub(crate) fn watched<R>(f: impl FnOnce(GoroutineId, &Watch) -> R) -> Option<R> {
+    // SAFETY: a polled goroutine is alive and registered, so its scope is alive too.
+    let (g, scope) = goroutine().map(|g| unsafe { (g.as_ref(), g.as_ref().scope()) })?;
+    Some(f(g.id(), scope.watch()?))
 }

@@ -350,6 +350,11 @@ pub(crate) enum Wake {
 }
 
 impl Wake {
+    /// A wake that is a waker's.
+    pub(crate) fn of(waker: Waker) -> Self {
+        Self::Foreign(Arc::new(Foreign { waker, g: None }))
+    }
+
     /// Makes the owner of the leaf go on.
     pub(crate) fn wake(self) {
         match self {

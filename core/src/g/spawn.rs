@@ -15,6 +15,9 @@ where
     let watch = scope.watch().cloned();
     let origin = Origin::here(scope, at);
     let (queued, joined) = GRef::new(future, &origin);
+    if let (Some(watch), Some(parent)) = (&watch, origin.parent) {
+        watch.inherit_context(parent, queued.id());
+    }
     if origin.scope.is_closed() {
         queued.refuse();
     } else {

@@ -1,6 +1,7 @@
 //! Plain data that everything may fill in and the leak detector reads: ids, reasons, records.
 
 mod anchor;
+mod context;
 mod ids;
 mod reason;
 mod record;
@@ -8,6 +9,8 @@ mod watch;
 
 pub(crate) use anchor::Anchor;
 pub use anchor::{Capability, Figure, Site, WaitInfo};
+pub(crate) use context::ContextView;
+pub use context::{ContextInfo, ContextState};
 pub use ids::{GoroutineId, PrimitiveId};
 pub use reason::{PrimitiveKind, WaitReason};
 pub(crate) use record::Drain;

@@ -5,7 +5,10 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::any::Any;
 use std::sync::{Arc, OnceLock, Weak};
 
-use super::{Capability, GoroutineId, Location, PrimitiveId, PrimitiveKind, Site, Tick, Watch};
+use super::{
+    Capability, ContextInfo, ContextView, GoroutineId, Location, PrimitiveId, PrimitiveKind, Site,
+    Tick, Watch,
+};
 use crate::sys::Lock;
 
 /// Values of a record's death ticks that are no moments of the log.
@@ -40,6 +43,7 @@ pub struct Record {
     held_at: AtomicPtr<Panic<'static>>,
     sites: Lock<Vec<Site>>,
     drain: OnceLock<Weak<dyn Drain>>,
+    context: OnceLock<Weak<dyn ContextView>>,
 }
 
 impl Record {
@@ -62,6 +66,7 @@ impl Record {
             held_at: AtomicPtr::new(core::ptr::null_mut()),
             sites: Lock::new(Vec::new()),
             drain: OnceLock::new(),
+            context: OnceLock::new(),
         })
     }
 
@@ -74,6 +79,16 @@ impl Record {
     /// its scope still holds. To be dropped by the caller.
     pub fn drain(&self) -> Option<Box<dyn Any + Send>> {
         Some(self.drain.get()?.upgrade()?.drain())
+    }
+
+    /// Says where the context of this record is.
+    pub(crate) fn set_context(&self, context: Weak<dyn ContextView>) {
+        let _ = self.context.set(context);
+    }
+
+    /// The context of this record as plain data; `None` if it is gone, or of another kind.
+    pub fn context(&self) -> Option<ContextInfo> {
+        Some(self.context.get()?.upgrade()?.info(self))
     }
 
     /// The watch of the scope that this primitive was created in.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
+use super::context::ContextNotes;
 use super::{GoroutineId, Location, Record};
 use crate::sys::Lock;
 
@@ -27,6 +28,7 @@ pub struct Watch {
     /// When, after the scope was closed, the last join or abort handle of a goroutine was dropped;
     /// `None` if another thread than the reaper dropped one.
     handles: Lock<HashMap<GoroutineId, Option<Tick>>>,
+    contexts: ContextNotes,
 }
 
 /// A panic that ended a goroutine.
@@ -57,6 +59,7 @@ impl Watch {
             records: Lock::new(Slots::default()),
             panics: Lock::new(Vec::new()),
             handles: Lock::new(HashMap::new()),
+            contexts: ContextNotes::default(),
         })
     }
 
@@ -162,6 +165,10 @@ impl Watch {
     /// `Some(None)` if another thread than the reaper had one, else the moment of the last.
     pub fn handles_died(&self, id: GoroutineId) -> Option<Option<Tick>> {
         self.handles.lock().get(&id).copied()
+    }
+
+    pub(super) fn context_notes(&self) -> &ContextNotes {
+        &self.contexts
     }
 
     pub(crate) fn timer_armed(&self) {

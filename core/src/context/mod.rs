@@ -1,0 +1,188 @@
+//! Contexts: deadlines, cancellation and values that follow a request through goroutines, as in Go.
+//!
+//! A context is made from a parent. When a context is cancelled or its deadline passes, it and all that
+//! were made from it are done, and whoever waits for that goes on. Dropping a [`Cancel`] handle does not
+//! cancel.
+//!
+//! ```
+//! use gmp_core::context::{background, with_cancel, ContextError};
+//!
+//! gmp_core::block_on(async {
+//!     let (ctx, cancel) = with_cancel(&background());
+//!     let worker = ctx.clone();
+//!     let worker = gmp_core::go(async move { worker.done().await });
+//!     cancel.cancel();
+//!     assert_eq!(worker.await.unwrap(), ContextError::Canceled);
+//!     assert_eq!(ctx.err(), Some(ContextError::Canceled));
+//! });
+//! ```
+
+mod cancel;
+mod done;
+mod expiry;
+mod func;
+mod node;
+mod tree;
+mod value;
+
+use core::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use cancel::{Cancel, Cause, ContextError};
+pub use done::Done;
+pub use func::{Stop, after_func};
+use node::{Kind, Node, Spec};
+pub use value::Key;
+use value::Value;
+
+use crate::g::block_on;
+use crate::time::now;
+
+/// A context, as a handle that may be cloned.
+#[derive(Clone)]
+pub struct Context {
+    node: Arc<Node>,
+}
+
+/// The root of a tree: never done, without deadline and values.
+///
+/// In a goroutine that was given a context this breaks the chain: cancelling that one does not reach
+/// what is made from the new root. The leak report shows where.
+#[track_caller]
+pub fn background() -> Context {
+    Context::make(Spec::root(Kind::Background), Location::caller())
+}
+
+/// As [`background`], where it is not clear yet which context should be used.
+#[track_caller]
+pub fn todo() -> Context {
+    Context::make(Spec::root(Kind::Todo), Location::caller())
+}
+
+/// A child that its handle can cancel.
+#[track_caller]
+pub fn with_cancel(parent: &Context) -> (Context, Cancel) {
+    parent.cancellable(Kind::WithCancel, None, Location::caller())
+}
+
+/// As [`with_cancel`], for a child that is meant to be cancelled with [`Cancel::cancel_with`].
+#[track_caller]
+pub fn with_cancel_cause(parent: &Context) -> (Context, Cancel) {
+    parent.cancellable(Kind::WithCancelCause, None, Location::caller())
+}
+
+/// A child that is done when `limit` has passed, or when its handle cancels it.
+///
+/// ```
+/// use gmp_core::context::{background, with_timeout, ContextError};
+/// use std::time::Duration;
+///
+/// gmp_core::block_on(async {
+///     let (ctx, _cancel) = with_timeout(&background(), Duration::from_millis(1));
+///     assert_eq!(ctx.done().await, ContextError::DeadlineExceeded);
+/// });
+/// ```
+#[track_caller]
+pub fn with_timeout(parent: &Context, limit: Duration) -> (Context, Cancel) {
+    let deadline = now().checked_add(limit);
+    parent.cancellable(Kind::WithTimeout, deadline, Location::caller())
+}
+
+/// A child that is done when `deadline` has come, or when its handle cancels it.
+#[track_caller]
+pub fn with_deadline(parent: &Context, deadline: Instant) -> (Context, Cancel) {
+    parent.cancellable(Kind::WithDeadline, Some(deadline), Location::caller())
+}
+
+/// A child that has the value of `K`, see [`Key`].
+#[track_caller]
+pub fn with_value<K: Key>(parent: &Context, value: K::Value) -> Context {
+    let value = Some(Value::new::<K>(value));
+    let spec = Spec { value, ..parent.child(Kind::WithValue) };
+    Context::make(spec, Location::caller())
+}
+
+/// A child that keeps the values but is not cancelled with its parent, and has no deadline.
+#[track_caller]
+pub fn without_cancel(parent: &Context) -> Context {
+    Context::make(parent.child(Kind::WithoutCancel), Location::caller())
+}
+
+impl Context {
+    fn make(spec: Spec, at: crate::inspect::Location) -> Self {
+        Self { node: Node::make(spec, at) }
+    }
+
+    /// What a child of this context starts from.
+    fn child(&self, kind: Kind) -> Spec {
+        self.node.note_use();
+        Spec { parent: Some(self.node.clone()), ..Spec::root(kind) }
+    }
+
+    fn cancellable(
+        &self,
+        kind: Kind,
+        deadline: Option<Instant>,
+        at: crate::inspect::Location,
+    ) -> (Self, Cancel) {
+        let context = Self::make(Spec { deadline, ..self.child(kind) }, at);
+        let cancel = Cancel::first(context.node.clone());
+        (context, cancel)
+    }
+
+    /// Waits until this context is done, and tells why it is.
+    ///
+    /// # Cancel safety
+    /// The future can be dropped at any time; nothing is lost.
+    #[track_caller]
+    pub fn done(&self) -> Done<'_> {
+        self.node.note_use();
+        Done::new(&self.node, Location::caller())
+    }
+
+    /// Waits on a plain thread until this context is done.
+    ///
+    /// # Panics
+    /// Inside a goroutine.
+    #[track_caller]
+    pub fn blocking_done(&self) -> ContextError {
+        block_on(self.done())
+    }
+
+    /// Why this context is done; `None` while it is not.
+    pub fn err(&self) -> Option<ContextError> {
+        self.node.note_use();
+        self.node.canceller().and_then(Node::error)
+    }
+
+    /// The cause given to [`Cancel::cancel_with`]; without one, the error that [`err`](Self::err)
+    /// gives. `None` while it is not done.
+    pub fn cause(&self) -> Option<Cause> {
+        self.node.note_use();
+        self.node.canceller().and_then(Node::cause)
+    }
+
+    /// When this context will be done at the latest; `None` if there is no deadline.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.node.note_use();
+        self.node.deadline()
+    }
+
+    /// The value of `K` that this context or its nearest ancestor has.
+    pub fn value<K: Key>(&self) -> Option<&K::Value> {
+        self.node.note_use();
+        self.node.lineage().find_map(|node| node.value()?.get::<K>())
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("kind", &self.node.kind().as_str())
+            .field("err", &self.node.canceller().and_then(Node::error))
+            .field("deadline", &self.node.deadline())
+            .finish()
+    }
+}

@@ -1,0 +1,57 @@
+//! Typed values of a context.
+
+use core::any::{Any, TypeId};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::g::forget_payload;
+
+/// A key of a context value: a type of one's own that says which type the value has. So a value of a
+/// wrong type is impossible, and whoever cannot name the key cannot read the value.
+///
+/// ```
+/// use gmp_core::context::{background, with_value, Key};
+///
+/// struct UserId;
+/// impl Key for UserId {
+///     type Value = u64;
+/// }
+///
+/// let ctx = with_value::<UserId>(&background(), 7);
+/// assert_eq!(ctx.value::<UserId>(), Some(&7));
+/// ```
+pub trait Key: 'static {
+    /// The type of the value.
+    type Value: Send + Sync + 'static;
+}
+
+/// The value of one key.
+pub(super) struct Value {
+    key: TypeId,
+    value: Option<Box<dyn Any + Send + Sync>>,
+}
+
+impl Value {
+    pub(super) fn new<K: Key>(value: K::Value) -> Self {
+        Self { key: TypeId::of::<K>(), value: Some(Box::new(value)) }
+    }
+
+    /// The value, if it is that of `K`.
+    pub(super) fn get<K: Key>(&self) -> Option<&K::Value> {
+        let value = self.value.as_deref().filter(|_| self.key == TypeId::of::<K>());
+        value.and_then(<dyn Any + Send + Sync>::downcast_ref)
+    }
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        drop_user(self.value.take());
+    }
+}
+
+/// Drops something of the user's with its panic caught: a context may go anywhere, also inside the
+/// scheduler.
+pub(super) fn drop_user<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        forget_payload(payload);
+    }
+}

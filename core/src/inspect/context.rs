@@ -1,0 +1,101 @@
+//! What the leak detector reads of contexts: the tree as plain data, and which goroutine had one.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::{GoroutineId, Location, PrimitiveId, Record, Watch};
+use crate::sys::Lock;
+
+/// A live context of a watched scope.
+#[derive(Clone, Debug)]
+pub struct ContextInfo {
+    /// Its identity.
+    pub id: PrimitiveId,
+    /// The nearest ancestor that has a record; it may belong to another scope.
+    pub parent: Option<PrimitiveId>,
+    /// The function that made it: `background`, `with_cancel`, `with_timeout`, ..
+    pub kind: &'static str,
+    /// Where it was made.
+    pub created_at: Location,
+    /// The goroutine that made it.
+    pub created_by: Option<GoroutineId>,
+    /// Its state.
+    pub state: ContextState,
+    /// Made from nothing inside a goroutine that already had a context: where that one was made.
+    pub broken_from: Option<Location>,
+}
+
+/// The state of a context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContextState {
+    /// Not done.
+    Active {
+        /// Live cancel handles of this context alone; `None` where its kind has none.
+        cancel_handles: Option<usize>,
+        /// Time until its own deadline.
+        deadline_in: Option<Duration>,
+    },
+    /// It, or an ancestor, was cancelled.
+    Cancelled {
+        /// Where.
+        at: Location,
+    },
+    /// Its deadline, or that of an ancestor, has passed.
+    DeadlineExceeded,
+}
+
+/// A context as its record sees it.
+pub(crate) trait ContextView: Send + Sync {
+    /// Its data now.
+    fn info(&self, record: &Record) -> ContextInfo;
+}
+
+/// Which goroutines had a context. A goroutine that had one and makes another from nothing breaks the
+/// chain.
+#[derive(Default)]
+pub(super) struct ContextNotes(Lock<HashMap<GoroutineId, Note>>);
+
+/// The first contexts that one goroutine had.
+#[derive(Clone, Copy, Default)]
+struct Note {
+    /// Given to it: it used one that it had not made, or whoever started it had one.
+    given: Option<Location>,
+    /// Made by itself.
+    own: Option<Location>,
+}
+
+impl Watch {
+    /// The live contexts that were made in this scope, oldest first.
+    pub fn contexts(&self) -> Vec<ContextInfo> {
+        let mut all: Vec<_> = self.records().iter().filter_map(|r| r.context()).collect();
+        all.sort_unstable_by_key(|context| context.id);
+        all
+    }
+
+    /// The goroutine `id` uses a context made at `made_at` by `made_by`.
+    pub(crate) fn note_context(
+        &self,
+        id: GoroutineId,
+        made_at: Location,
+        made_by: Option<GoroutineId>,
+    ) {
+        let mut notes = self.context_notes().0.lock();
+        let note = notes.entry(id).or_default();
+        let first = if made_by == Some(id) { &mut note.own } else { &mut note.given };
+        first.get_or_insert(made_at);
+    }
+
+    /// `child` is started by `parent`, and could have been given its context.
+    pub(crate) fn inherit_context(&self, parent: GoroutineId, child: GoroutineId) {
+        let mut notes = self.context_notes().0.lock();
+        let had = notes.get(&parent).and_then(|note| note.given.or(note.own));
+        if had.is_some() {
+            notes.entry(child).or_default().given = had;
+        }
+    }
+
+    /// Where the context was made that the goroutine `id` was given.
+    pub(crate) fn given_context(&self, id: GoroutineId) -> Option<Location> {
+        self.context_notes().0.lock().get(&id)?.given
+    }
+}
