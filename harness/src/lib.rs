@@ -18,8 +18,8 @@ pub use gmp_macros::{main, test};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::test::{
-        Body, Descriptor, ExpectLeak, Outcome, ShouldPanic, Spec, Submission, box_body, outcome,
-        run,
+        Body, Descriptor, ExpectLeak, Outcome, ShouldPanic, Spec, Submission, box_body, examine,
+        outcome, run,
     };
     pub use inventory;
 }

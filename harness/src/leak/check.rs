@@ -60,6 +60,16 @@ impl Checked {
     }
 }
 
+impl Checked {
+    /// Whether the body was successful and nothing at all is to be reported.
+    pub(crate) fn is_clean(&self) -> bool {
+        matches!(self.body, BodyEnd::Returned(true))
+            && self.suspects.is_empty()
+            && self.panics.is_empty()
+            && self.notes.is_empty()
+    }
+}
+
 /// Who checks, and what it must leave alone.
 pub(crate) struct Reach {
     /// The body, if there is one.

@@ -34,6 +34,35 @@ pub fn run(descriptor: &'static Descriptor) {
     }
 }
 
+/// Runs a test and returns the whole report, whether or not it would pass: for benchmarks and for tests
+/// of the detector.
+///
+/// # Panics
+/// If the settings or the rules cannot be read.
+#[track_caller]
+pub fn examine(descriptor: &'static Descriptor) -> Report {
+    let name = descriptor.path();
+    let rules = rules(descriptor.spec().ignore_rules)
+        .unwrap_or_else(|failure| panic!("{}", failure.text.unwrap_or_default()));
+    let checked = supervise::run(plan(descriptor, &name));
+    let panic = match &checked.body {
+        BodyEnd::Panicked(payload) => Some(payload_text(&**payload)),
+        _ => None,
+    };
+    build::report(&name, &checked, panic, &rules, &Sources::from_env())
+}
+
+fn plan(descriptor: &Descriptor, name: &str) -> Plan {
+    let spec = descriptor.spec();
+    Plan {
+        name: name.to_string(),
+        body: spec.body,
+        timeout: spec.timeout.unwrap_or(TIMEOUT),
+        linger: spec.linger.unwrap_or(LINGER),
+        last_resort,
+    }
+}
+
 /// Why a test failed.
 pub(crate) struct Failure {
     /// What is to be printed.
@@ -60,13 +89,7 @@ pub(crate) fn attempt(descriptor: &'static Descriptor) -> Result<(), Failure> {
         )));
     }
     let rules = rules(spec.ignore_rules)?;
-    let checked = supervise::run(Plan {
-        name: name.clone(),
-        body: spec.body,
-        timeout: spec.timeout.unwrap_or(TIMEOUT),
-        linger: spec.linger.unwrap_or(LINGER),
-        last_resort,
-    });
+    let checked = supervise::run(plan(descriptor, &name));
     judge(descriptor, &name, checked, &rules)
 }
 
@@ -89,6 +112,10 @@ fn judge(
     rules: &Rules,
 ) -> Result<(), Failure> {
     let spec = descriptor.spec();
+    if checked.is_clean() && spec.expect_leak.is_none() && spec.should_panic == ShouldPanic::No {
+        // Nearly every test: nothing to resolve, nothing to say.
+        return Ok(());
+    }
     let payload = match &mut checked.body {
         BodyEnd::Panicked(payload) => Some(core::mem::replace(payload, Box::new(()))),
         _ => None,

@@ -13,6 +13,6 @@ pub use descriptor::{
     Body, Descriptor, ExpectLeak, Outcome, ShouldPanic, Spec, Submission, box_body, outcome,
 };
 #[doc(hidden)]
-pub use entry::run;
+pub use entry::{examine, run};
 #[doc(hidden)]
 pub use mimic::main;
