@@ -2,8 +2,9 @@
 
 use core::marker::PhantomData;
 use core::ptr::NonNull;
-use std::sync::Arc;
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::cell::{GRef, Header};
 use super::current;
@@ -45,6 +46,7 @@ pub struct Scope {
     closed: AtomicBool,
     watch: Option<Arc<Watch>>,
     schedule: Arc<dyn Schedule>,
+    attached: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl Scope {
@@ -58,12 +60,23 @@ impl Scope {
             closed: AtomicBool::new(false),
             watch: watch.then(Watch::new),
             schedule,
+            attached: OnceLock::new(),
         })
     }
 
     /// The watch, if this scope keeps records.
     pub fn watch(&self) -> Option<&Arc<Watch>> {
         self.watch.as_ref()
+    }
+
+    /// Attaches a value of the scope's owner, once. Later ones are dropped.
+    pub fn attach(&self, value: impl Any + Send + Sync) {
+        let _ = self.attached.set(Box::new(value));
+    }
+
+    /// The value that was attached, if it is a `T`.
+    pub fn attached<T: Any>(&self) -> Option<&T> {
+        self.attached.get()?.downcast_ref()
     }
 
     pub(crate) fn schedule(&self) -> &Arc<dyn Schedule> {

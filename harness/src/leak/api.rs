@@ -212,7 +212,7 @@ fn look(
         verdicts,
         after: check::counts(scope),
         took: began.elapsed(),
-        ..Checked::clean(BodyEnd::Returned(true), None, scope)
+        ..Checked::clean(BodyEnd::Returned(true), scope)
     };
     let report = report("the current scope", &checked, &rules);
     if let Ok(suspects) = Arc::try_unwrap(checked.suspects) {

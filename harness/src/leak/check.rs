@@ -9,6 +9,7 @@ use gmp_core::runtime::Scope;
 use gmp_core::snapshot;
 
 use super::capture;
+use super::contexts;
 use super::progress::{Phase, Progress};
 use super::reap::Reaper;
 use super::suspect::{Class, Suspect};
@@ -30,7 +31,6 @@ pub(crate) enum BodyEnd {
 /// What a check found, without symbols.
 pub(crate) struct Checked {
     pub(crate) body: BodyEnd,
-    pub(crate) body_id: Option<GoroutineId>,
     /// Goroutines that outlived the scope, each with its verdict.
     pub(crate) suspects: Arc<Vec<Suspect>>,
     pub(crate) verdicts: Vec<Verdict>,
@@ -45,10 +45,9 @@ pub(crate) struct Checked {
 
 impl Checked {
     /// The result where nothing is left.
-    pub(crate) fn clean(body: BodyEnd, body_id: Option<GoroutineId>, scope: &Scope) -> Self {
+    pub(crate) fn clean(body: BodyEnd, scope: &Scope) -> Self {
         Self {
             body,
-            body_id,
             suspects: Arc::default(),
             verdicts: Vec::new(),
             panics: scope.watch().map(|watch| watch.panics()).unwrap_or_default(),
@@ -88,7 +87,7 @@ pub(crate) fn close_and_judge(
 ) -> Checked {
     scope.close();
     progress.enter(Phase::Reaping);
-    let Some(watch) = scope.watch() else { return Checked::clean(body, reach.body, scope) };
+    let Some(watch) = scope.watch() else { return Checked::clean(body, scope) };
     let after = counts(scope);
     let not_ours = reach.body.filter(|_| reach.body_is_elsewhere);
     let suspect = |frozen: snapshot::Frozen| {
@@ -97,6 +96,7 @@ pub(crate) fn close_and_judge(
     };
     let mut suspects: Vec<Suspect> = snapshot::freeze(scope).into_iter().map(suspect).collect();
     capture::trace(&mut suspects, progress, |suspect| Some(suspect.id()) != not_ours);
+    let contexts = contexts::tree(scope, &suspects);
     let suspects = Arc::new(suspects);
     progress.publish(&suspects);
     let mut reaper = Reaper::new(scope, watch, progress, not_ours);
@@ -104,17 +104,11 @@ pub(crate) fn close_and_judge(
     let notes = reaper.notes;
     let panics = watch.panics();
     let took = since.elapsed();
-    let contexts = Vec::new();
-    Checked { body, body_id: reach.body, suspects, verdicts, panics, notes, contexts, after, took }
+    Checked { body, suspects, verdicts, panics, notes, contexts, after, took }
 }
 
 /// What can be said when the check itself cannot go on: a destructor blocks.
-pub(crate) fn give_up(
-    scope: &Scope,
-    progress: &Progress,
-    body: BodyEnd,
-    body_id: Option<GoroutineId>,
-) -> Checked {
+pub(crate) fn give_up(scope: &Scope, progress: &Progress, body: BodyEnd) -> Checked {
     let suspects = progress.published();
     let unproven = |suspect: &Suspect| match suspect.class {
         Class::Timer(due_in) => Verdict::Timer { due_in },
@@ -123,7 +117,7 @@ pub(crate) fn give_up(
         Class::Stuck => Verdict::Reachable { by: Holder::Outside },
     };
     let verdicts = suspects.iter().map(unproven).collect();
-    let mut checked = Checked::clean(body, body_id, scope);
+    let mut checked = Checked::clean(body, scope);
     if let Some(id) = progress.at_work_on() {
         checked.notes.push(format!(
             "{id}: its destructor (or a poll) blocks; reaping stopped there, so nothing is proven"
@@ -147,5 +141,6 @@ pub(crate) fn counts(scope: &Scope) -> Counts {
             _ => {}
         }
     }
+    counts.contexts = counts.contexts.saturating_sub(crate::test::context::own(scope));
     counts
 }

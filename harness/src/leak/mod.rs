@@ -4,6 +4,7 @@ mod api;
 pub(crate) mod capture;
 pub(crate) mod census;
 pub(crate) mod check;
+mod contexts;
 pub(crate) mod progress;
 mod proof;
 pub(crate) mod quiesce;

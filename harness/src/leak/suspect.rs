@@ -4,10 +4,13 @@ use core::time::Duration;
 use std::sync::{Arc, OnceLock};
 
 use gmp_core::inspect::{
-    Capability, Figure, GoroutineId, Location, Record, Tick, WaitInfo, WaitReason,
+    Capability, Figure, GoroutineId, Location, PrimitiveId, Record, Tick, WaitInfo, WaitReason,
 };
 use gmp_core::runtime::Scope;
 use gmp_core::snapshot::{Doing, Frozen};
+
+use crate::report::build;
+use crate::report::finding::Primitive;
 
 /// The frames of one place that a goroutine waits at, as instruction pointers, innermost first.
 pub(crate) type Stack = Vec<usize>;
@@ -29,8 +32,14 @@ pub(crate) enum Class {
 pub(crate) struct Suspect {
     pub(crate) frozen: Frozen,
     pub(crate) is_body: bool,
+    /// It would end with the body, which did not.
+    pub(crate) waits_for_body: bool,
+    /// The context of the test.
+    test_context: Option<PrimitiveId>,
     pub(crate) class: Class,
     pub(crate) waits: Vec<WaitInfo>,
+    /// The primitive of each wait as it was then: reaping changes holders and counters.
+    pub(crate) primitives: Vec<Option<Primitive>>,
     pub(crate) waited: Duration,
     pub(crate) stacks: Vec<Stack>,
     /// The stack of a thread's own call, seen when it was unwound.
@@ -50,11 +59,16 @@ impl Suspect {
             _ if frozen.wakers() > 0 || frozen.was_woken() => Class::External,
             _ => Class::Stuck,
         };
+        let test_context = crate::test::context::id(scope);
+        let primitive = |wait| build::primitive(wait, is_below(wait, test_context));
         Self {
             waited: frozen.parked_for(scope),
             frozen,
             is_body,
+            waits_for_body: false,
+            test_context,
             class,
+            primitives: waits.iter().map(primitive).collect(),
             waits,
             stacks: Vec::new(),
             thread_stack: OnceLock::new(),
@@ -91,6 +105,12 @@ impl Suspect {
             _ => None,
         };
         self.waits.iter().filter_map(target).collect()
+    }
+
+    /// Whether it will be released when the context of the test is cancelled, which the harness does
+    /// when the body ends.
+    pub(crate) fn ends_with_the_body(&self) -> bool {
+        self.waits.iter().any(|wait| is_below(wait, self.test_context))
     }
 
     /// Whether it waits on something that the scope did not make, or that somebody unseen can use.
@@ -132,4 +152,10 @@ impl Suspect {
             Some(died) => died,
         }
     }
+}
+
+/// Whether the wait is for the context of the test, or for one below it.
+fn is_below(wait: &WaitInfo, test: Option<PrimitiveId>) -> bool {
+    wait.reason == WaitReason::ContextDone
+        && wait.capabilities.iter().any(|(record, _)| Some(record.id) == test)
 }

@@ -98,7 +98,7 @@ fn finding(suspect: &Suspect, verdict: Verdict, stacks: &mut Stacks<'_>) -> Find
         goroutines: vec![suspect.id()],
         is_body: suspect.is_body,
         waited: suspect.waited,
-        waits: suspect.waits.iter().map(wait).collect(),
+        waits: suspect.waits.iter().zip(&suspect.primitives).map(wait).collect(),
         created_at: suspect.frozen.created_at().into(),
         created_by: suspect.frozen.parent(),
         stacks: frames.filter(|frames| !frames.is_empty()).collect(),
@@ -106,21 +106,22 @@ fn finding(suspect: &Suspect, verdict: Verdict, stacks: &mut Stacks<'_>) -> Find
     }
 }
 
-fn wait(info: &WaitInfo) -> Wait {
-    Wait { reason: info.reason, at: info.at.into(), primitive: primitive(info) }
+fn wait((info, primitive): (&WaitInfo, &Option<Primitive>)) -> Wait {
+    Wait { reason: info.reason, at: info.at.into(), primitive: primitive.clone() }
 }
 
-fn primitive(info: &WaitInfo) -> Option<Primitive> {
+/// The primitive behind a wait, with its figures at this moment.
+pub(crate) fn primitive(info: &WaitInfo, below_test_context: bool) -> Option<Primitive> {
     let record = info.record.as_deref()?;
     Some(Primitive {
         id: record.id,
         kind: record.kind,
         created_at: Some(record.created_at.into()),
-        figure: figure(&info.figure, record),
+        figure: figure(&info.figure, record, below_test_context),
     })
 }
 
-fn figure(figure: &inspect::Figure, record: &Record) -> Figure {
+fn figure(figure: &inspect::Figure, record: &Record, below_test_context: bool) -> Figure {
     match *figure {
         inspect::Figure::Chan { len, cap, senders, receivers, pair } => {
             Figure::Chan { len, cap, senders, receivers, pair }
@@ -139,7 +140,7 @@ fn figure(figure: &inspect::Figure, record: &Record) -> Figure {
         }
         inspect::Figure::Timer { due_in } => Figure::Timer { due_in },
         inspect::Figure::Context { cancel_handles, deadline_in } => {
-            Figure::Context { cancel_handles, deadline_in, below_test_context: false }
+            Figure::Context { cancel_handles, deadline_in, below_test_context }
         }
         inspect::Figure::Goroutine { target } => Figure::Goroutine { target },
         _ => Figure::None,

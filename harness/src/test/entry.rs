@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::descriptor::{Descriptor, ShouldPanic};
 use super::expect;
 use super::supervise::{self, Plan};
+use crate::leak::census::Ours;
 use crate::leak::check::{BodyEnd, Checked};
 use crate::leak::rules::{Rules, Source};
 use crate::report::build;
@@ -26,6 +27,8 @@ struct Failed;
 /// Runs a test; panics without a message if it failed: the report is on stderr.
 #[track_caller]
 pub fn run(descriptor: &'static Descriptor) {
+    // Until the report is written: a thread that resolves symbols releases nobody.
+    let _ours = Ours::register();
     if let Err(failure) = attempt(descriptor) {
         if let Some(text) = failure.text {
             eprintln!("{text}");
@@ -41,6 +44,7 @@ pub fn run(descriptor: &'static Descriptor) {
 /// If the settings or the rules cannot be read.
 #[track_caller]
 pub fn examine(descriptor: &'static Descriptor) -> Report {
+    let _ours = Ours::register();
     let name = descriptor.path();
     let rules = rules(descriptor.spec().ignore_rules)
         .unwrap_or_else(|failure| panic!("{}", failure.text.unwrap_or_default()));

@@ -5,6 +5,8 @@ use std::sync::mpsc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
+use crate::leak::census::Ours;
+
 use super::descriptor::{Descriptor, Submission};
 use super::entry::{attempt, payload_text};
 
@@ -26,6 +28,7 @@ fn trial(descriptor: &'static Descriptor) -> Trial {
 fn on_own_thread(descriptor: &'static Descriptor) -> Result<(), Failed> {
     let (send, receive) = mpsc::channel();
     let run = move || {
+        let _ours = Ours::register();
         let result = std::panic::catch_unwind(|| attempt(descriptor));
         let _ = send.send(result);
     };

@@ -8,6 +8,7 @@ mod expect;
 mod mimic;
 mod supervise;
 
+pub use context::context;
 #[doc(hidden)]
 pub use descriptor::{
     Body, Descriptor, ExpectLeak, Outcome, ShouldPanic, Spec, Submission, box_body, outcome,

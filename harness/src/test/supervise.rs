@@ -51,8 +51,8 @@ struct Run {
 #[track_caller]
 pub(crate) fn run(plan: Plan) -> Checked {
     let at = Location::caller();
-    let _ours = Ours::register();
     let runtime = Builder::new().watch(true).build();
+    super::context::attach(runtime.scope());
     let run = Arc::new(Run { plan, runtime, progress: Progress::new() });
     match run.plan.body {
         Body::Async(make) => {
@@ -130,7 +130,7 @@ impl Run {
         self.runtime.notify();
         if !self.runtime.is_driven() {
             let end = self.progress.take_end().map_or(BodyEnd::Asleep, |(end, _)| end);
-            return Checked::clean(end, self.progress.body(), self.runtime.scope());
+            return Checked::clean(end, self.runtime.scope());
         }
         match m.recv() {
             Ok(m) => self.watch_over(m),
@@ -187,7 +187,7 @@ impl Run {
         let body = self.progress.body();
         let checked = if scope.live() == 0 {
             scope.close();
-            Checked { took: since.elapsed(), ..Checked::clean(end, body, scope) }
+            Checked { took: since.elapsed(), ..Checked::clean(end, scope) }
         } else {
             let reach = Reach { body, body_is_elsewhere };
             check::close_and_judge(scope, &self.progress, &reach, end, since)
@@ -211,7 +211,7 @@ impl Run {
         }
         let end = self.progress.take_end().map(|(end, _)| end);
         let end = end.unwrap_or(BodyEnd::TimedOut(self.plan.timeout));
-        check::give_up(self.runtime.scope(), &self.progress, end, self.progress.body())
+        check::give_up(self.runtime.scope(), &self.progress, end)
     }
 
     /// Waits for the result; `None` if the M is lost.
