@@ -467,3 +467,24 @@ fn drop_later(node: Arc<Node>) {
         DROPPING.with(|d| drop(d.borrow_mut().take()));
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::context::{background, with_cancel};
+
+    #[test]
+    fn places_of_children_that_are_gone_are_used_again() {
+        let (parent, cancel) = with_cancel(&background());
+        let places = || parent.node.inner.lock().children.entries.len();
+        for round in 0..100 {
+            let (child, cancel) = with_cancel(&parent);
+            if round % 2 == 0 {
+                cancel.cancel();
+            }
+            drop((child, cancel));
+            assert_eq!(places(), 1);
+        }
+        cancel.cancel();
+        assert_eq!(places(), 0);
+    }
+}

@@ -218,6 +218,7 @@ mod tests {
         FIRED.with(|f| f.borrow_mut().push(probe.id));
     }
 
+    #[expect(clippy::vec_box, reason = "probes must stay in place while they are armed")]
     fn probes(n: usize) -> Vec<Box<Probe>> {
         let probe = |id| Probe { entry: Entry::new(note), id, fired: Cell::new(false) };
         (0..n).map(|id| Box::new(probe(id))).collect()
