@@ -218,8 +218,8 @@ mod tests {
             list.remove(at(4));
         }
         let mut seen = Vec::new();
-        // SAFETY: linked nodes are alive.
         list.walk(|node| {
+            // SAFETY: linked nodes are alive.
             seen.push(unsafe { node.as_ref() }.value);
             true
         });

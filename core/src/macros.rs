@@ -53,7 +53,7 @@ macro_rules! go {
 #[macro_export]
 macro_rules! select {
     () => {
-        { let _ = $crate::chan::Select::new((), false, false).await; unreachable!() }
+        { let _ = $crate::chan::Select::new($crate::chan::NoArms, false, false).await; unreachable!() }
     };
     (biased; $($arms:tt)*) => { $crate::__select!(@arms true {} {} $($arms)*) };
     ($($arms:tt)*) => { $crate::__select!(@arms false {} {} $($arms)*) };
@@ -139,7 +139,7 @@ macro_rules! __select {
             {
                 #[allow(unused_imports)]
                 use $crate::chan::ArmList as _;
-                ()$(.with($arm.as_mut()))*
+                $crate::chan::NoArms$(.with($arm.as_mut()))*
             },
             $crate::__select!(@has {$($default)?}),
             $biased,

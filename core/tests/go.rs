@@ -70,7 +70,7 @@ fn yielding_goes_behind_those_made_ready_by_other_threads() {
     let log = Log::default();
     runtime.block_on(async {
         let other = std::thread::scope(|s| s.spawn(|| runtime.go(noting(&log, 1))).join().unwrap());
-        let _ = go(noting(&log, 0));
+        drop(go(noting(&log, 0)));
         yield_now().await;
         log.lock().unwrap().push(2);
         other.await.unwrap();
@@ -232,7 +232,7 @@ fn a_handle_may_be_joined_by_another_goroutine_than_polled_it_first() {
             std::task::Poll::Ready(())
         })
         .await;
-        let _ = go(async move { results_tx.send(handle.await.unwrap()).await });
+        drop(go(async move { results_tx.send(handle.await.unwrap()).await }));
         yield_now().await;
         gate.close();
         assert_eq!(results.recv().await, Some(None));
@@ -266,7 +266,7 @@ fn goroutines_wait_between_two_calls_of_block_on() {
     let runtime = Runtime::new();
     let (ch, results) = (chan::<usize>(0), chan::<usize>(1));
     let (rx, tx) = (ch.clone(), results.clone());
-    let _ = runtime.go(async move { tx.send(rx.recv().await.unwrap() + 1).await });
+    drop(runtime.go(async move { tx.send(rx.recv().await.unwrap() + 1).await }));
     runtime.block_on(yield_now());
     runtime.block_on(async { ch.send(1).await });
     assert_eq!(runtime.block_on(results.recv()), Some(2));
@@ -289,10 +289,10 @@ fn dropping_a_runtime_drops_all_futures_and_what_their_destructors_start() {
     impl Drop for StartsAnother {
         fn drop(&mut self) {
             let value = self.1.make(self.0.id + 1);
-            let _ = go(async move {
+            drop(go(async move {
                 let _value = value;
                 unreachable!("a closed scope starts nothing")
-            });
+            }));
         }
     }
     let life = Life::default();
@@ -300,10 +300,10 @@ fn dropping_a_runtime_drops_all_futures_and_what_their_destructors_start() {
     let never = chan::<()>(0);
     for id in 0..10 {
         let (value, never) = (StartsAnother(life.make(id), life.clone()), never.clone());
-        let _ = runtime.go(async move {
+        drop(runtime.go(async move {
             never.recv().await;
             drop(value);
-        });
+        }));
     }
     runtime.block_on(yield_now());
     assert_eq!(life.alive(), 10);
@@ -330,7 +330,7 @@ fn a_runtime_may_go_while_another_thread_makes_its_goroutines_ready() {
         let ch = chan::<()>(0);
         for _ in 0..4 {
             let ch = ch.clone();
-            let _ = runtime.go(async move { ch.recv().await });
+            drop(runtime.go(async move { ch.recv().await }));
         }
         runtime.block_on(yield_now());
         let closer = std::thread::spawn(move || ch.close());

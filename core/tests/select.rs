@@ -378,12 +378,12 @@ fn a_future_arm_keeps_its_progress_when_it_is_borrowed() {
     block_on(async {
         let ticks = chan(0);
         let tx = ticks.clone();
-        let _ = go(async move {
+        drop(go(async move {
             for i in 0..3 {
                 tx.send(i).await;
             }
             tx.close();
-        });
+        }));
         let slow = async {
             for _ in 0..10 {
                 yield_now().await;
@@ -510,13 +510,13 @@ fn a_select_may_have_64_arms() {
 
 #[test]
 fn arms_of_a_forgotten_select_leave_the_channel() {
-    use gmp_core::chan::{ArmList, Select};
+    use gmp_core::chan::{ArmList, NoArms, Select};
     let life = Life::default();
     block_on(async {
         let (rx, tx) = (chan(0), chan(0));
         {
             let (mut recv, mut send) = (pin!(rx.recv_arm()), pin!(tx.send_arm(life.make(1))));
-            let list = ().with(recv.as_mut()).with(send.as_mut());
+            let list = NoArms.with(recv.as_mut()).with(send.as_mut());
             let mut forgotten = Box::pin(Select::new(list, false, false));
             assert!(poll_once(forgotten.as_mut()).is_pending());
             std::mem::forget(forgotten);

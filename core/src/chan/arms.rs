@@ -222,9 +222,9 @@ impl<T> Arm for RecvArm<'_, T> {
         // SAFETY: nothing that is pinned is moved.
         let this = unsafe { self.get_unchecked_mut() };
         match this.leaf.state() {
-            // SAFETY: fired: the peer wrote the value and does not use the slot again; it is taken
-            // once because the leaf is reset.
             FIRED => {
+                // SAFETY: fired: the peer wrote the value and does not use the slot again; it is
+                // taken once because the leaf is reset.
                 this.result = Some(Some(unsafe { (*this.leaf.slot.get()).assume_init_read() }));
             }
             CLOSED => this.result = Some(None),
@@ -349,8 +349,8 @@ impl<T> Arm for SendArm<'_, T> {
         let this = unsafe { self.get_unchecked_mut() };
         match this.leaf.state() {
             FIRED => this.result = Some(Ok(())),
-            // SAFETY: released by close: the value is still in the slot.
             CLOSED => {
+                // SAFETY: released by close: the value is still in the slot.
                 let value = unsafe { (*this.leaf.slot.get()).assume_init_read() };
                 this.result = Some(Err(SendError(value)));
             }

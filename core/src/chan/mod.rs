@@ -16,5 +16,5 @@ pub use ends::{Receiver, Sender, channel};
 pub use error::{CloseError, SendError, TryRecvError, TrySendError};
 pub use handle::{Chan, chan};
 pub use recv::{Range, Recv};
-pub use select::{ArmList, PinnedArm, Select};
+pub use select::{ArmList, NoArms, PinnedArm, Select};
 pub use send::{Send, SendChecked};

@@ -45,7 +45,7 @@ pub struct Select<L: ArmList> {
     parked: bool,
 }
 
-/// The arms of a select as a list that keeps their types: `(((), first), second)`. So a select can move
+/// The arms of a select as a list that keeps their types: `((NoArms, first), second)`. So a select can move
 /// between threads exactly if its arms can.
 #[doc(hidden)]
 pub trait ArmList: Sized {
@@ -59,11 +59,15 @@ pub trait ArmList: Sized {
     }
 }
 
+/// The list that arms are added to.
+#[doc(hidden)]
+pub struct NoArms;
+
 /// An arm without its type.
 #[doc(hidden)]
 pub type PinnedArm<'l> = Pin<&'l mut (dyn Arm + 'l)>;
 
-impl ArmList for () {
+impl ArmList for NoArms {
     const LEN: usize = 0;
     fn collect<'l>(&'l mut self, _: &mut Vec<PinnedArm<'l>>) {}
 }

@@ -108,12 +108,12 @@ impl State {
     /// `join`, of a join handle.
     pub(crate) fn new(join: bool) -> Self {
         let handle = if join { REF_ONE | JOIN } else { 0 };
-        Self(AtomicU64::new(SCHEDULED | 2 * REF_ONE | handle))
+        Self(AtomicU64::new(SCHEDULED | (2 * REF_ONE) | handle))
     }
 
     /// A goroutine that a thread runs as its own call: running, referenced by registry and thread.
     pub(crate) fn new_running() -> Self {
-        Self(AtomicU64::new(RUNNING | 2 * REF_ONE))
+        Self(AtomicU64::new(RUNNING | (2 * REF_ONE)))
     }
 
     pub(crate) fn load(&self) -> Snapshot {

@@ -1,0 +1,108 @@
+//! What may be sent, shared and moved: a change here is a change of the public interface.
+
+use std::cell::Cell;
+use std::marker::PhantomPinned;
+use std::rc::Rc;
+
+use gmp_core::chan::{
+    CloseError, Range, Recv, Send as Sending, SendChecked, SendError, TryRecvError, TrySendError,
+};
+use gmp_core::runtime::drive::{Body, Driver};
+use gmp_core::runtime::{Builder, Runtime, Scope, Turn};
+use gmp_core::{
+    AbortHandle, Chan, JoinError, JoinHandle, Receiver, Sender, chan, select, yield_now,
+};
+
+/// Does not compile unless the type is all of these.
+macro_rules! is {
+    ($($t:ty: $($b:ident)+;)+) => {$({
+        fn check<T: ?Sized $(+ $b)+>() {}
+        check::<$t>();
+    })+};
+}
+
+/// Does not compile if the type is any of these: the call would have two candidates.
+macro_rules! is_not {
+    ($($t:ty: $($b:ident)+;)+) => {$($({
+        trait Ambiguous<A> { fn check() {} }
+        impl<T: ?Sized> Ambiguous<()> for T {}
+        struct Yes;
+        impl<T: ?Sized + $b> Ambiguous<Yes> for T {}
+        let _ = <$t as Ambiguous<_>>::check;
+    })+)+};
+}
+
+/// A value that may be sent but not shared.
+type SendOnly = Cell<u8>;
+/// A value that may be neither.
+type Local = Rc<u8>;
+
+#[test]
+fn handles() {
+    is! {
+        Chan<SendOnly>: Send Sync Unpin Clone;
+        Sender<SendOnly>: Send Sync Unpin Clone;
+        Receiver<SendOnly>: Send Sync Unpin Clone;
+        Chan<PhantomPinned>: Unpin;
+        JoinHandle<SendOnly>: Send Sync Unpin;
+        JoinHandle<PhantomPinned>: Unpin;
+        AbortHandle: Send Sync Unpin Clone;
+        Runtime: Send Sync;
+        Builder: Send Sync;
+        Scope: Send Sync;
+        Turn: Send Sync Copy;
+    }
+    is_not! {
+        Chan<Local>: Send Sync;
+        Sender<Local>: Send Sync;
+        Receiver<Local>: Send Sync;
+        Driver<'static>: Send Sync;
+        Body<u8>: Send Sync;
+    }
+}
+
+#[test]
+fn futures() {
+    is! {
+        Recv<'static, SendOnly>: Send Sync;
+        Range<'static, SendOnly>: Send Sync;
+        Sending<'static, SendOnly>: Send Sync;
+        SendChecked<'static, SendOnly>: Send Sync;
+    }
+    is_not! {
+        Recv<'static, SendOnly>: Unpin;
+        Range<'static, SendOnly>: Unpin;
+        Sending<'static, SendOnly>: Unpin;
+        SendChecked<'static, SendOnly>: Unpin;
+        Recv<'static, Local>: Send Sync;
+        Sending<'static, Local>: Send Sync;
+        SendChecked<'static, Local>: Send Sync;
+    }
+}
+
+#[test]
+fn errors() {
+    use std::error::Error;
+    is! {
+        JoinError: Send Sync Unpin Error;
+        SendError<u8>: Send Sync Unpin Error Copy;
+        TrySendError<u8>: Send Sync Unpin Error Copy;
+        TryRecvError: Send Sync Unpin Error Copy;
+        CloseError: Send Sync Unpin Error Copy;
+    }
+}
+
+#[test]
+fn unnamed_futures() {
+    fn send<T: Send>(_: T) {}
+    fn send_sync_unpin<T: Send + Sync + Unpin>(_: T) {}
+    send_sync_unpin(yield_now());
+    let ch = chan::<SendOnly>(0);
+    send(async {
+        select! {
+            recv(ch) -> _ => {}
+            send(ch, Cell::new(1)) => {}
+            () = std::future::ready(()) => {}
+        }
+    });
+}

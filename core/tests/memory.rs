@@ -1,0 +1,74 @@
+//! What goroutines cost, and that finished ones cost nothing.
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use gmp_core::{Chan, block_on, chan, go, yield_now};
+use support::rounds;
+
+/// Counts the bytes that are allocated.
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: everything is passed on to the system's allocator as it is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LIVE.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: as the caller says.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: as the caller says.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn live() -> usize {
+    LIVE.load(Ordering::Relaxed)
+}
+
+async fn worker(ch: Chan<u32>) {
+    ch.recv().await;
+}
+
+// One test: others in this process would be counted too.
+#[test]
+fn goroutines_cost_little_while_parked_and_nothing_when_done() {
+    block_on(async {
+        let ch = chan::<u32>(0);
+        let parked = rounds(10_000);
+        let before = live();
+        for _ in 0..parked {
+            drop(go(worker(ch.clone())));
+        }
+        yield_now().await;
+        let each = (live() - before) / parked;
+        assert!(each <= 184, "a parked goroutine has {each} bytes");
+        ch.close();
+        yield_now().await;
+
+        for _ in 0..100 {
+            go(async {}).await.unwrap();
+        }
+        let before = live();
+        for _ in 0..rounds(1_000_000) {
+            go(async {}).await.unwrap();
+        }
+        assert_eq!(live(), before);
+        let grown = rounds(100_000);
+        for round in 0..3 {
+            let all: Vec<_> = (0..grown).map(|i| go(async move { i })).collect();
+            for (i, handle) in all.into_iter().enumerate() {
+                assert_eq!(handle.await.unwrap(), i);
+            }
+            assert_eq!(live(), before, "round {round}");
+        }
+    });
+}
