@@ -22,7 +22,6 @@ use crate::inspect::{Anchor, Figure, GoroutineId, Location, WaitInfo, WaitReason
 /// # Cancel safety
 /// `JoinHandle` is a future that can be polled, dropped or kept at any time; the result stays in
 /// the goroutine's cell until it is taken.
-#[must_use = "a dropped handle detaches the goroutine; say `drop(handle)` if so"]
 pub struct JoinHandle<T> {
     /// Boxed on the first poll: most handles are never awaited.
     leaf: Option<Pin<Box<Leaf<GRef>>>>,

@@ -14,7 +14,8 @@ pub(crate) mod suspect;
 pub mod verdict;
 
 pub use crate::__leak_guard as guard;
-pub use crate::report::finding::Finding;
+pub use crate::report::finding::{Finding, Report};
+pub use crate::test::examine_body as examine;
 pub use api::{
     CheckError, Guard, Options, Snapshot, find, find_with, verify_none, verify_none_with,
 };

@@ -30,6 +30,24 @@ pub struct Report {
     pub verdict_after: Duration,
 }
 
+impl Report {
+    /// Whether a test with this report passes: the body was successful, and nothing leaked or
+    /// panicked.
+    pub fn is_clean(&self) -> bool {
+        matches!(self.outcome, BodyOutcome::Passed | BodyOutcome::NoBody)
+            && self.findings.is_empty()
+            && self.panics.is_empty()
+            && self.reap_notes.is_empty()
+    }
+}
+
+impl core::fmt::Display for Report {
+    /// The text that a failing test prints, without colour.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(&super::text::render(self, &super::text::Style::plain()))
+    }
+}
+
 /// How the body of a test or scope ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BodyOutcome {

@@ -2,11 +2,13 @@
 
 use std::any::Any;
 use std::panic::resume_unwind;
+use std::process::Termination;
 use std::time::Duration;
 
-use super::descriptor::{Descriptor, ShouldPanic};
+use super::descriptor::{Descriptor, ShouldPanic, box_body};
 use super::expect;
-use super::supervise::{self, Plan};
+use super::supervise::{self, Call, Plan};
+use crate::leak::CheckError;
 use crate::leak::census::Ours;
 use crate::leak::check::{BodyEnd, Checked};
 use crate::leak::rules::{Rules, Source};
@@ -48,19 +50,56 @@ pub fn examine(descriptor: &'static Descriptor) -> Report {
     let name = descriptor.path();
     let rules = rules(descriptor.spec().ignore_rules)
         .unwrap_or_else(|failure| panic!("{}", failure.text.unwrap_or_default()));
-    let checked = supervise::run(plan(descriptor, &name));
+    told(&name, &supervise::run(plan(descriptor, &name)), &rules)
+}
+
+/// Runs `body` as `#[gmp::test]` runs the body of a test, on a runtime and in a scope of its own, and
+/// returns the report on it instead of failing. The defaults of the attribute hold: a time-out of 60
+/// seconds, a linger of 100 ms on evidence.
+///
+/// # Errors
+/// If the settings cannot be read from the environment.
+///
+/// ```
+/// let report = gmp::leak::examine("nobody sends", || async {
+///     let ch = gmp::chan::<u32>(0);
+///     drop(gmp::go(async move { ch.recv().await }));
+/// })?;
+/// assert_eq!(report.findings[0].verdict, gmp::leak::Verdict::Proven);
+/// # Ok::<(), gmp::leak::CheckError>(())
+/// ```
+#[track_caller]
+pub fn examine_body<B, F>(name: &str, body: B) -> Result<Report, CheckError>
+where
+    B: FnOnce() -> F + Send + 'static,
+    F: Future<Output: Termination> + 'static,
+{
+    let _ours = Ours::register();
+    let rules = settings().map_err(|error| CheckError::from(error.clone()))?.leak_ignore.clone();
+    let checked = supervise::run(Plan {
+        name: name.to_string(),
+        body: Call::Async(Box::new(move || box_body(body()))),
+        timeout: TIMEOUT,
+        linger: LINGER,
+        last_resort,
+    });
+    Ok(told(name, &checked, &rules))
+}
+
+/// The report on what was found, allowed leaks taken out.
+fn told(name: &str, checked: &Checked, rules: &Rules) -> Report {
     let panic = match &checked.body {
         BodyEnd::Panicked(payload) => Some(payload_text(&**payload)),
         _ => None,
     };
-    build::report(&name, &checked, panic, &rules, &Sources::from_env())
+    build::report(name, checked, panic, rules, &Sources::from_env())
 }
 
 fn plan(descriptor: &Descriptor, name: &str) -> Plan {
     let spec = descriptor.spec();
     Plan {
         name: name.to_string(),
-        body: spec.body,
+        body: spec.body.into(),
         timeout: spec.timeout.unwrap_or(TIMEOUT),
         linger: spec.linger.unwrap_or(LINGER),
         last_resort,

@@ -13,6 +13,7 @@ pub use context::context;
 pub use descriptor::{
     Body, Descriptor, ExpectLeak, Outcome, ShouldPanic, Spec, Submission, box_body, outcome,
 };
+pub use entry::examine_body;
 #[doc(hidden)]
 pub use entry::{examine, run};
 #[doc(hidden)]

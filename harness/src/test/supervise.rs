@@ -7,6 +7,7 @@
 //! goroutine; an M is spawned when the first goroutine needs one.
 
 use core::panic::Location;
+use core::pin::Pin;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -33,16 +34,44 @@ const LOST_MS: usize = 64;
 /// What a run needs to know of its test.
 pub(crate) struct Plan {
     pub(crate) name: String,
-    pub(crate) body: Body,
+    pub(crate) body: Call,
     pub(crate) timeout: Duration,
     pub(crate) linger: Duration,
     /// Called on the M if the test's thread never comes back from a plain body.
     pub(crate) last_resort: fn(&str, Checked) -> !,
 }
 
+/// A body that can be called once.
+pub(crate) enum Call {
+    /// Makes its future on the M.
+    Async(MakeFuture),
+    /// Runs on the test's thread.
+    Sync(fn() -> Outcome),
+}
+
+/// Makes the future of a body.
+pub(crate) type MakeFuture = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Outcome>>> + Send>;
+
+impl From<Body> for Call {
+    fn from(body: Body) -> Self {
+        match body {
+            Body::Async(make) => Self::Async(Box::new(make)),
+            Body::Sync(call) => Self::Sync(call),
+        }
+    }
+}
+
+/// What stays of a plan once the body was called.
+struct Rest {
+    name: String,
+    timeout: Duration,
+    linger: Duration,
+    last_resort: fn(&str, Checked) -> !,
+}
+
 /// The run of one test.
 struct Run {
-    plan: Plan,
+    plan: Rest,
     runtime: Runtime,
     progress: Progress,
 }
@@ -53,14 +82,16 @@ pub(crate) fn run(plan: Plan) -> Checked {
     let at = Location::caller();
     let runtime = Builder::new().watch(true).build();
     super::context::attach(runtime.scope());
-    let run = Arc::new(Run { plan, runtime, progress: Progress::new() });
-    match run.plan.body {
-        Body::Async(make) => {
+    let Plan { name, body, timeout, linger, last_resort } = plan;
+    let rest = Rest { name, timeout, linger, last_resort };
+    let run = Arc::new(Run { plan: rest, runtime, progress: Progress::new() });
+    match body {
+        Call::Async(make) => {
             let on_m = run.clone();
             let m = run.spawn(move || on_m.drive_async(make, at));
             run.watch_over(m)
         }
-        Body::Sync(body) => run.sync(body, at),
+        Call::Sync(body) => run.sync(body, at),
     }
 }
 
@@ -83,11 +114,7 @@ impl Run {
     }
 
     /// On the M: runs an async body and checks.
-    fn drive_async(
-        &self,
-        make: fn() -> core::pin::Pin<Box<dyn Future<Output = Outcome>>>,
-        at: &'static Location<'static>,
-    ) {
+    fn drive_async(&self, make: MakeFuture, at: &'static Location<'static>) {
         self.runtime.drive(|driver| {
             let body = driver.start(at, async move { make().await });
             self.progress.set_body(body.id());
