@@ -52,11 +52,6 @@ impl<T: Linked<Tag>, Tag> List<T, Tag> {
         self.head.is_none()
     }
 
-    /// The first node.
-    pub(crate) fn front(&self) -> Option<NonNull<T>> {
-        self.head
-    }
-
     /// Links `node` at the end.
     ///
     /// # Safety

@@ -267,8 +267,9 @@ fn a_destructor_may_use_the_context_it_is_dropped_by() {
     let dropped = Arc::new(AtomicUsize::new(0));
     let tell = |dropped: &Arc<AtomicUsize>| {
         let dropped = dropped.clone();
-        let tell: Box<dyn FnOnce() + Send + Sync> =
-            Box::new(move || drop(dropped.fetch_add(1, Ordering::Relaxed)));
+        let tell: Box<dyn FnOnce() + Send + Sync> = Box::new(move || {
+            dropped.fetch_add(1, Ordering::Relaxed);
+        });
         Some(tell)
     };
     let held = with_value::<Held>(&ctx, Held(ctx.clone(), tell(&dropped)));
@@ -461,10 +462,10 @@ fn a_wait_tells_every_handle_that_could_end_it() {
         let (parent, cancel) = with_cancel(&background());
         let (child, gone) = with_timeout(&with_value::<Name>(&parent, "x"), HOUR);
         drop((gone, cancel.clone()));
-        let _ = go(async move { drop(child.done().await) });
+        go(async move { child.done().await });
         let below = with_cancel(&outside).0;
-        let _ = go(async move { drop(below.done().await) });
-        let _ = go(async { drop(background().done().await) });
+        go(async move { below.done().await });
+        go(async { background().done().await });
         yield_now().await;
         cancel
     });

@@ -26,7 +26,7 @@ fn waiting_ends_when_the_counter_is_zero() {
         wg.add(10);
         for _ in 0..10 {
             let (wg, finished) = (wg.clone(), finished.clone());
-            let _ = go(async move {
+            go(async move {
                 yield_now().await;
                 finished.fetch_add(1, Ordering::Relaxed);
                 wg.done();
@@ -62,7 +62,9 @@ fn a_group_is_used_round_after_round() {
             let finished = Arc::new(AtomicUsize::new(0));
             for _ in 0..round % 4 + 1 {
                 let finished = finished.clone();
-                wg.go(async move { drop(finished.fetch_add(1, Ordering::Relaxed)) });
+                wg.go(async move {
+                    finished.fetch_add(1, Ordering::Relaxed);
+                });
             }
             wg.wait().await;
             assert_eq!(finished.load(Ordering::Relaxed), round % 4 + 1);
@@ -155,7 +157,7 @@ fn the_stock_tells_the_counter_and_the_lines_of_add_and_done() {
         let wg = WaitGroup::new();
         wg.add(3);
         wg.done();
-        let _ = go(async move { wg.wait().await });
+        go(async move { wg.wait().await });
         yield_now().await;
     });
     runtime.scope().close();

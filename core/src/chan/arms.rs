@@ -84,7 +84,7 @@ pub struct SendArm<'a, T> {
 pub struct FutureArm<F: Future> {
     future: F,
     result: Option<F::Output>,
-    pinned: PhantomPinned,
+    _pinned: PhantomPinned,
 }
 
 fn leaf<T>(reason: WaitReason, core: Option<&Core<T>>, at: Location) -> ChanLeaf<T> {
@@ -380,7 +380,7 @@ impl<T> Drop for SendArm<'_, T> {
 impl<F: Future> FutureArm<F> {
     /// An arm that is ready when `future` is.
     pub fn new(future: F) -> Self {
-        Self { future, result: None, pinned: PhantomPinned }
+        Self { future, result: None, _pinned: PhantomPinned }
     }
 
     /// Whether this arm won and its result was not taken.

@@ -19,10 +19,13 @@ use crate::inspect::{GoroutineId, Location, PanicNote};
 use crate::list::Links;
 use crate::sys::atomic::{AtomicU32, Ordering};
 
+/// What a panic carries.
+pub(crate) type Payload = Box<dyn Any + Send>;
+
 /// What differs between goroutines of different future types.
 pub(super) struct Vtable {
     poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Poll<()>,
-    drop_future: unsafe fn(NonNull<Header>) -> Result<(), Box<dyn Any + Send>>,
+    drop_future: unsafe fn(NonNull<Header>) -> Result<(), Payload>,
     pub(super) take_output: unsafe fn(NonNull<Header>, NonNull<()>),
     pub(super) drop_output: unsafe fn(NonNull<Header>),
     dealloc: unsafe fn(NonNull<Header>),
@@ -395,7 +398,7 @@ impl GRef {
 
     /// Drops the future of a goroutine that the caller has claimed, with panics caught, and ends
     /// its life. The panic's payload is returned.
-    pub(crate) fn discard(&self) -> Result<(), Box<dyn Any + Send>> {
+    pub(crate) fn discard(&self) -> Result<(), Payload> {
         // SAFETY: the caller has claimed the goroutine, so nobody polls or drops the future.
         let dropped = current::enter(self.0, || unsafe { (self.vtable.drop_future)(self.0) });
         self.state.complete(false);
@@ -535,7 +538,7 @@ impl<F: Future + 'static> Cell<F> {
 
     /// # Safety
     /// The caller has claimed the goroutine, and the stage holds the future.
-    unsafe fn drop_future(g: NonNull<Header>) -> Result<(), Box<dyn Any + Send>> {
+    unsafe fn drop_future(g: NonNull<Header>) -> Result<(), Payload> {
         let stage = g.cast::<Self>();
         catch_unwind(AssertUnwindSafe(|| {
             // SAFETY: the caller says so; it is not used again, whether or not the drop panics.
@@ -575,7 +578,7 @@ impl<F: Future + 'static> Cell<F> {
 }
 
 /// A payload whose own destructor panics would take the process down; it is leaked instead.
-pub(crate) fn forget_payload(payload: Box<dyn Any + Send>) {
+pub(crate) fn forget_payload(payload: Payload) {
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         core::mem::forget(second);
     }
@@ -589,7 +592,7 @@ fn drop_caught<T>(value: T) {
 }
 
 /// Notes a panic of `g` in its scope.
-fn panicked(g: NonNull<Header>, payload: Box<dyn Any + Send>) -> JoinError {
+fn panicked(g: NonNull<Header>, payload: Payload) -> JoinError {
     // SAFETY: the goroutine is being polled, so it is alive and registered.
     let (header, scope) = unsafe { (g.as_ref(), g.as_ref().scope()) };
     if let Some(watch) = scope.watch() {

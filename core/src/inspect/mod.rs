@@ -15,7 +15,6 @@ pub use ids::{GoroutineId, PrimitiveId};
 pub use reason::{PrimitiveKind, WaitReason};
 pub(crate) use record::Drain;
 pub use record::Record;
-pub(crate) use record::death;
 pub use watch::{PanicNote, Reaping, Tick, Watch};
 
 /// A source position, as `#[track_caller]` delivers it.

@@ -125,10 +125,12 @@ impl<T> Main<T> {
 impl<T> Drop for Main<T> {
     fn drop(&mut self) {
         // The future may borrow from our caller: it must be gone when we are.
-        if !self.is_done() && self.g.seize() && self.g.claim_frozen() {
-            if let Err(payload) = self.g.discard() {
-                crate::g::forget_payload(payload);
-            }
+        if !self.is_done()
+            && self.g.seize()
+            && self.g.claim_frozen()
+            && let Err(payload) = self.g.discard()
+        {
+            crate::g::forget_payload(payload);
         }
         // The goroutine's own output is `()`: nothing to drop.
         let _ = self.g.drop_join();

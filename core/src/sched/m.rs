@@ -72,21 +72,10 @@ impl Machine {
         f(&machine)
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
-    }
-
-    /// The shared part of the runtime whose M this thread is.
-    pub(crate) fn current_shared() -> Option<Arc<Shared>> {
-        let machine = MACHINE.with(Cell::get);
-        // SAFETY: `bind` unsets the pointer before the machine goes, and it is this thread's own.
-        unsafe { machine.as_ref() }.map(|m| m.shared.clone())
-    }
-
     /// Makes `g` the next to run if this thread is an M of `shared` and has its P.
     pub(super) fn push_local(shared: &Shared, g: GRef) -> Result<(), GRef> {
         let machine = MACHINE.with(Cell::get);
-        // SAFETY: as in `current_shared`.
+        // SAFETY: `bind` unsets the pointer before the machine goes, and it is this thread's own.
         let Some(machine) = (unsafe { machine.as_ref() }) else { return Err(g) };
         if !core::ptr::eq(&*machine.shared, shared) || machine.lost.get() {
             return Err(g);

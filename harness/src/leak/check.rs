@@ -95,6 +95,11 @@ pub(crate) fn close_and_judge(
         Suspect::new(frozen, scope, is_body)
     };
     let mut suspects: Vec<Suspect> = snapshot::freeze(scope).into_iter().map(suspect).collect();
+    if matches!(body, BodyEnd::Asleep | BodyEnd::TimedOut(_)) {
+        for suspect in &mut suspects {
+            suspect.waits_for_body = !suspect.is_body && suspect.ends_with_the_body();
+        }
+    }
     capture::trace(&mut suspects, progress, |suspect| Some(suspect.id()) != not_ours);
     let contexts = contexts::tree(scope, &suspects);
     let suspects = Arc::new(suspects);

@@ -25,13 +25,11 @@ pub(crate) fn report(
     sources: &Sources,
 ) -> Report {
     let mut stacks = Stacks { symbols: Symbols::new(sources), known: HashMap::new() };
-    let findings = group(
-        checked
-            .suspects
-            .iter()
-            .zip(&checked.verdicts)
-            .map(|(suspect, verdict)| finding(suspect, verdict.clone(), &mut stacks)),
-    );
+    // A body that never ended keeps those waiting that end with it: they are not to blame.
+    let to_blame =
+        checked.suspects.iter().zip(&checked.verdicts).filter(|(s, _)| !s.waits_for_body);
+    let findings =
+        group(to_blame.map(|(suspect, verdict)| finding(suspect, verdict.clone(), &mut stacks)));
     let outcome = match &checked.body {
         BodyEnd::Returned(true) => BodyOutcome::Passed,
         BodyEnd::Returned(false) => BodyOutcome::Failed,
