@@ -288,12 +288,12 @@ fn the_stock_names_the_holder_and_the_waiting_line() {
         let mutex = Arc::new(Mutex::new(()));
         let (holder, waiter) = (mutex.clone(), mutex.clone());
         let line = line!();
-        let _ = go(async move {
+        go(async move {
             let _guard = holder.lock().await;
             std::future::pending::<()>().await;
         });
         yield_now().await;
-        let _ = go(async move { drop(waiter.lock().await) });
+        go(async move { drop(waiter.lock().await) });
         yield_now().await;
         (mutex, line)
     });
@@ -320,7 +320,7 @@ fn the_stock_names_the_holder_and_the_waiting_line() {
 fn a_leaked_waiter_does_not_lead_to_a_dropped_mutex() {
     let runtime = Runtime::new();
     runtime.block_on(async {
-        let _ = go(async {
+        go(async {
             let mutex = Mutex::new(());
             std::mem::forget(mutex.try_lock());
             let mut leaked = Box::pin(mutex.lock());

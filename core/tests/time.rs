@@ -80,7 +80,7 @@ fn a_timeout_polls_the_future_first() {
         assert_eq!(timeout(Duration::MAX, async { 2 }).await, Ok(2));
         let ch = chan::<u32>(0);
         let sender = ch.clone();
-        let _ = go(async move { sender.send(3).await });
+        go(async move { sender.send(3).await });
         assert_eq!(timeout(HOUR, ch.recv()).await, Ok(Some(3)));
         assert!(timeout(MS, ch.recv()).await.is_err());
         assert!(ch.try_send(4).is_err(), "nobody is left in the queue");
@@ -104,7 +104,7 @@ fn a_select_takes_whatever_comes_first() {
     block_on(async {
         let work = chan(0);
         let worker = work.clone();
-        let _ = go(async move {
+        go(async move {
             sleep(2 * MS).await;
             worker.send("done").await;
         });
@@ -201,14 +201,14 @@ fn the_stock_tells_when_a_timer_will_release_a_wait() {
     let runtime = Builder::new().watch(true).build();
     let line = line!();
     runtime.block_on(async {
-        let _ = go(sleep(HOUR));
-        let _ = go(async { drop(after(HOUR).recv().await) });
-        let _ = go(async {
+        go(sleep(HOUR));
+        go(async { drop(after(HOUR).recv().await) });
+        go(async {
             select! { recv(Chan::<u8>::nil()) -> _ => {}, recv(after(HOUR)) -> _ => {} }
         });
-        let _ = go(sleep(Duration::MAX));
+        go(sleep(Duration::MAX));
         let fired = after(Duration::ZERO);
-        let _ = go(async move { while fired.recv().await.is_some() {} });
+        go(async move { while fired.recv().await.is_some() {} });
         sleep(MS).await;
         yield_now().await;
     });

@@ -322,7 +322,7 @@ fn next(queue: &mut WaitQueue) -> Option<(NonNull<Leaf>, Claimed)> {
 }
 
 /// # Safety
-/// As [`crate::inspect::Describe`] asks; the leaf is a `ChanLeaf<T>` on a `Core<T>`.
+/// As [`Describe`](crate::inspect::anchor::Describe) asks; the leaf is a `ChanLeaf<T>` on a `Core<T>`.
 unsafe fn describe<T>(anchor: NonNull<Anchor>, leaf: NonNull<()>, out: &mut dyn FnMut(WaitInfo)) {
     // SAFETY: as the caller says.
     let (core, leaf) = unsafe { (Core::<T>::of(anchor), leaf.cast::<ChanLeaf<T>>().as_ref()) };

@@ -19,7 +19,7 @@ use crate::inspect::{Anchor, Location, WaitInfo, WaitReason};
 static SELECT: Anchor = Anchor { describe, record: None };
 
 /// # Safety
-/// As [`crate::inspect::Describe`] asks; the leaf is the control leaf of a parked select.
+/// As [`Describe`](crate::inspect::anchor::Describe) asks; the leaf is the control leaf of a parked select.
 unsafe fn describe(_: NonNull<Anchor>, leaf: NonNull<()>, out: &mut dyn FnMut(WaitInfo)) {
     // SAFETY: as the caller says. The arms are pinned and registered while the control leaf is
     // listed.

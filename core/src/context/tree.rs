@@ -14,7 +14,7 @@ use crate::inspect::{
 };
 
 /// # Safety
-/// As [`crate::inspect::Describe`] asks; the anchor is that of a [`Node`].
+/// As [`Describe`](crate::inspect::anchor::Describe) asks; the anchor is that of a [`Node`].
 pub(super) unsafe fn describe(
     anchor: NonNull<Anchor>,
     leaf: NonNull<()>,

@@ -15,7 +15,7 @@ use super::current;
 use super::leaf::{Joiner, Leaf, Prepared};
 use crate::inspect::{Anchor, Figure, GoroutineId, Location, WaitInfo, WaitReason, Watch};
 
-/// Waits for a goroutine and takes its result. Made by [`go`](crate::go).
+/// Waits for a goroutine and takes its result. Made by [`go`](fn@crate::go).
 ///
 /// Dropping the handle detaches the goroutine: it goes on.
 ///

@@ -1,6 +1,6 @@
 //! Plain data that everything may fill in and the leak detector reads: ids, reasons, records.
 
-mod anchor;
+pub(crate) mod anchor;
 mod context;
 mod ids;
 mod reason;

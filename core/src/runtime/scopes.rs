@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::g::Scope;
 use crate::sched::scope_here;
 
-/// The scope that [`go`](crate::go) called here starts goroutines in. Starts the global runtime if
+/// The scope that [`go`](fn@crate::go) called here starts goroutines in. Starts the global runtime if
 /// there is no other.
 pub fn current_scope() -> Arc<Scope> {
     scope_here()

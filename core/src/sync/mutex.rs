@@ -393,7 +393,7 @@ impl Drop for Core {
 }
 
 /// # Safety
-/// As [`crate::inspect::Describe`] asks; the anchor is that of a [`Room`].
+/// As [`Describe`](crate::inspect::anchor::Describe) asks; the anchor is that of a [`Room`].
 unsafe fn describe(anchor: NonNull<Anchor>, leaf: NonNull<()>, out: &mut dyn FnMut(WaitInfo)) {
     // SAFETY: as the caller says; every leaf starts with the fields of `Leaf<()>`.
     let (anchor, leaf) = unsafe { (anchor.as_ref(), leaf.cast::<Leaf>().as_ref()) };

@@ -243,7 +243,7 @@ impl Drop for Core {
 }
 
 /// # Safety
-/// As [`crate::inspect::Describe`] asks; the anchor is that of a [`Core`].
+/// As [`Describe`](crate::inspect::anchor::Describe) asks; the anchor is that of a [`Core`].
 unsafe fn describe(anchor: NonNull<Anchor>, leaf: NonNull<()>, out: &mut dyn FnMut(WaitInfo)) {
     // SAFETY: as the caller says; every leaf starts with the fields of `Leaf<()>`.
     let (core, leaf) = unsafe { (anchor.cast::<Core>().as_ref(), leaf.cast::<Leaf>().as_ref()) };

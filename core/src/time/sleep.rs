@@ -70,7 +70,7 @@ struct Armed {
 static SLEEP: Anchor = Anchor { describe, record: None };
 
 /// # Safety
-/// As [`crate::inspect::Describe`] asks; the leaf is that of an [`Alarm`].
+/// As [`Describe`](crate::inspect::anchor::Describe) asks; the leaf is that of an [`Alarm`].
 unsafe fn describe(_: NonNull<Anchor>, leaf: NonNull<()>, out: &mut dyn FnMut(WaitInfo)) {
     // SAFETY: as the caller says; the slot stays as it is while the leaf is registered.
     let (leaf, armed) = unsafe {
