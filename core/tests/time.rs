@@ -202,7 +202,7 @@ fn the_stock_tells_when_a_timer_will_release_a_wait() {
     let line = line!();
     runtime.block_on(async {
         go(sleep(HOUR));
-        go(async { drop(after(HOUR).recv().await) });
+        go(async { after(HOUR).recv().await });
         go(async {
             select! { recv(Chan::<u8>::nil()) -> _ => {}, recv(after(HOUR)) -> _ => {} }
         });
