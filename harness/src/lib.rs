@@ -19,7 +19,7 @@ pub use gmp_macros::{main, test};
 pub mod __private {
     pub use crate::test::{
         Body, Descriptor, ExpectLeak, Outcome, ShouldPanic, Spec, Submission, box_body, examine,
-        outcome, run,
+        outcome, rerun, run,
     };
     pub use inventory;
 }

@@ -81,11 +81,16 @@ impl Descriptor {
     }
 
     /// The name that the harness lists: the module path without the crate, and the function.
-    pub(crate) fn path(&self) -> String {
+    pub fn path(&self) -> String {
         match self.spec.module_path.split_once("::") {
             Some((_, modules)) => format!("{modules}::{}", self.spec.name),
             None => self.spec.name.to_string(),
         }
+    }
+
+    /// Whether a leak is expected of it.
+    pub fn expects_leak(&self) -> bool {
+        self.spec.expect_leak.is_some()
     }
 
     /// Marks the test as run. False if it was: it is registered twice.

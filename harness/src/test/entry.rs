@@ -123,15 +123,28 @@ impl Failure {
 /// Runs a test.
 #[track_caller]
 pub(crate) fn attempt(descriptor: &'static Descriptor) -> Result<(), Failure> {
-    let spec = descriptor.spec();
-    let name = descriptor.path();
     if !descriptor.first_run() {
+        let name = descriptor.path();
         return Err(Failure::new(format!(
             "Error: gmp: test {name} runs a second time\n\
              It is registered twice: remove the other test attribute, `#[gmp::test]` is enough."
         )));
     }
-    let rules = rules(spec.ignore_rules)?;
+    once(descriptor)
+}
+
+/// Runs a test again, for tests of the harness that repeat others. The text says why it failed.
+#[track_caller]
+pub fn rerun(descriptor: &'static Descriptor) -> Result<(), String> {
+    let _ours = Ours::register();
+    once(descriptor)
+        .map_err(|failure| failure.text.unwrap_or_else(|| payload_text(&*failure.payload)))
+}
+
+#[track_caller]
+fn once(descriptor: &'static Descriptor) -> Result<(), Failure> {
+    let name = descriptor.path();
+    let rules = rules(descriptor.spec().ignore_rules)?;
     let checked = supervise::run(plan(descriptor, &name));
     judge(descriptor, &name, checked, &rules)
 }

@@ -15,6 +15,6 @@ pub use descriptor::{
 };
 pub use entry::examine_body;
 #[doc(hidden)]
-pub use entry::{examine, run};
+pub use entry::{examine, rerun, run};
 #[doc(hidden)]
 pub use mimic::main;
