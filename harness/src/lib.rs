@@ -1,4 +1,28 @@
 //! Goroutines for Rust, and a test harness that proves which of them leak.
+//!
+//! The runtime is Go's: [`go`](fn@go) starts a goroutine, [`chan()`] makes a channel, [`select!`] waits for the
+//! first of several operations, [`sync`] and [`context`] hold what goes with them. They mean what they mean
+//! in Go, and are safe for futures that are dropped half-way.
+//!
+//! `#[gmp::test]` runs a test on a runtime of its own and takes stock when its body ends: which
+//! goroutines are left, where each was started, where it is stuck, what it waits for, who could release it,
+//! and whether that is proven. `gmp::leak` has the same check for code without the attribute.
+//!
+//! ```
+//! #[gmp::test]
+//! async fn the_worker_ends() {
+//!     let jobs = gmp::chan(0);
+//!     let queue = jobs.clone();
+//!     let worker = gmp::go(async move { queue.recv().await });
+//!     jobs.send(1).await;
+//!     assert_eq!(worker.await.unwrap(), Some(1));
+//! }
+//! # fn main() {}
+//! ```
+//!
+//! # Features
+//! `test` (default) is the harness. Production code says `default-features = false` and gets the runtime
+//! alone, which is the `gmp-core` crate.
 
 #[cfg(feature = "test")]
 pub mod leak;
@@ -26,8 +50,11 @@ pub mod __private {
 
 /// The `main` of a test target with `harness = false`: runs every `#[gmp::test]` of the binary.
 ///
-/// ```ignore
+/// ```
+/// # mod suite {
 /// gmp::test_main!();
+/// # }
+/// # fn main() {}
 /// ```
 #[cfg(feature = "test")]
 #[macro_export]

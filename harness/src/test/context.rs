@@ -18,7 +18,6 @@ struct TestContext {
 /// Outside a `#[gmp::test]` and what it started.
 ///
 /// ```
-/// # use gmp::__private as p;
 /// async fn worker(ctx: gmp::context::Context) {
 ///     ctx.done().await;
 /// }
