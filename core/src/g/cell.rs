@@ -11,7 +11,8 @@ use std::any::Any;
 use std::panic::catch_unwind;
 use std::sync::Arc;
 
-use super::leaf::{Joiner, Leaf, LeafList, Wake};
+use super::leaf::{Joiner, Leaf, Wake};
+use super::leaves::LeafList;
 use super::scope::{Schedule, Scope};
 use super::state::{EndPoll, Ready, Snapshot, StartPoll, State};
 use super::{JoinError, current, trace, waker};

@@ -10,17 +10,15 @@
 
 use core::cell::{Cell, UnsafeCell};
 use core::marker::PhantomPinned;
-use core::panic::AssertUnwindSafe;
 use core::ptr::NonNull;
-use core::task::{Context, Waker};
-use std::panic::catch_unwind;
-use std::sync::Arc;
+use core::task::Context;
 
-use super::cell::{GRef, Header, forget_payload};
-use super::{current, trace, waker};
+use super::waiter::Waiter;
+pub(crate) use super::waiter::{Prepared, Wake};
+use super::{current, trace};
 use crate::inspect::{Anchor, Location, WaitReason};
 use crate::list::{Linked, Links, List};
-use crate::sys::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use crate::sys::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 /// The list tag of a primitive's wait queue.
 pub(crate) struct WaitTag;
@@ -58,31 +56,6 @@ pub(crate) struct Leaf<S = ()> {
     pinned: PhantomPinned,
 }
 
-/// Whom a leaf wakes; one word.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-pub(crate) struct Waiter(usize);
-
-/// Low bits of a [`Waiter`].
-mod tag {
-    /// A goroutine whose cell contains the leaf: the leaf dies first, no reference needed.
-    pub(super) const INLINE: usize = 0;
-    /// A goroutine, with a reference.
-    pub(super) const COUNTED: usize = 1;
-    /// An `Arc<Foreign>`.
-    pub(super) const FOREIGN: usize = 2;
-    /// A select: the waiter is in its control leaf.
-    pub(super) const SELECT: usize = 3;
-    pub(super) const MASK: usize = 3;
-}
-
-/// A waker that is not the current goroutine's own: of another runtime, or of a combinator.
-pub(crate) struct Foreign {
-    waker: Waker,
-    /// The goroutine in whose list the leaf is.
-    g: Option<GRef>,
-}
-
 /// What the arms of one select share: the select's own leaf, whose slot is the commit point.
 pub(crate) type Control = Leaf<Arms>;
 
@@ -118,73 +91,6 @@ impl Arms {
     }
 }
 
-/// The list of leaves a goroutine waits on, and the lock of its cell in the lowest bit.
-pub(crate) struct LeafList(AtomicPtr<Leaf>);
-
-const LOCKED: usize = 1;
-
-/// Holds the lock of a cell.
-pub(crate) struct LockedList<'a> {
-    list: &'a LeafList,
-    head: Option<NonNull<Leaf>>,
-}
-
-impl LeafList {
-    pub(super) fn new() -> Self {
-        Self(AtomicPtr::new(core::ptr::null_mut()))
-    }
-
-    /// Locks the cell. Held for a few instructions, or by the inspection while it walks the list.
-    pub(crate) fn lock(&self) -> LockedList<'_> {
-        let mut spins = 0u32;
-        loop {
-            let head = self.0.load(Ordering::Relaxed).map_addr(|a| a & !LOCKED);
-            let locked = head.map_addr(|a| a | LOCKED);
-            // Acquire: pairs with the release in `LockedList::drop`.
-            let (new, ok) = (locked, Ordering::Acquire);
-            if self.0.compare_exchange_weak(head, new, ok, Ordering::Relaxed).is_ok() {
-                return LockedList { list: self, head: NonNull::new(head) };
-            }
-            spins += 1;
-            if spins.is_multiple_of(64) {
-                std::thread::yield_now();
-            } else {
-                core::hint::spin_loop();
-            }
-        }
-    }
-
-    unsafe fn link(&self, leaf: NonNull<Leaf>) {
-        let mut list = self.lock();
-        // SAFETY: the owner links its leaf once, and unlinks it before the leaf goes.
-        unsafe { List::<Leaf, ListTag>::push_head(&mut list.head, leaf) };
-    }
-
-    unsafe fn unlink(&self, leaf: NonNull<Leaf>) {
-        let mut list = self.lock();
-        // SAFETY: the leaf was linked here by its owner.
-        unsafe { List::<Leaf, ListTag>::remove_head(&mut list.head, leaf) };
-    }
-}
-
-impl LockedList<'_> {
-    /// Calls `visit` with each leaf, the last registered first.
-    pub(crate) fn walk(&self, mut visit: impl FnMut(NonNull<Leaf>)) {
-        List::<Leaf, ListTag>::walk_head(self.head, |leaf| {
-            visit(leaf);
-            true
-        });
-    }
-}
-
-impl Drop for LockedList<'_> {
-    fn drop(&mut self) {
-        let head = self.head.map_or(core::ptr::null_mut(), NonNull::as_ptr);
-        // Release: pairs with the acquire in `lock`.
-        self.list.0.store(head, Ordering::Release);
-    }
-}
-
 // SAFETY: raw pointers and cells are used under the locks named at the top of the file.
 unsafe impl<S: Send> Send for Leaf<S> {}
 // SAFETY: as above; the slot is used by whoever holds the primitive's lock, or by the owner.
@@ -202,171 +108,6 @@ unsafe impl Linked<ListTag> for Leaf {
     fn links(node: NonNull<Self>) -> NonNull<Links<Self>> {
         // SAFETY: in bounds of a live leaf.
         unsafe { NonNull::new_unchecked(&raw mut (*node.as_ptr()).list) }
-    }
-}
-
-impl Waiter {
-    const NONE: Self = Self(0);
-
-    /// The waiter for a leaf at `leaf` that is polled with `cx`.
-    fn new(leaf: usize, cx: &Context<'_>) -> Self {
-        let g = current::goroutine();
-        if let Some(g) = g.filter(|g| waker::is_of(cx.waker(), *g)) {
-            // SAFETY: the goroutine being polled is alive.
-            let inline = unsafe { g.as_ref() }.contains(leaf);
-            if inline {
-                return Self(g.as_ptr().expose_provenance() | tag::INLINE);
-            }
-            // SAFETY: as above. The reference is given up in `release`.
-            let g = unsafe { GRef::clone_from_raw(g) }.into_raw();
-            return Self(g.as_ptr().expose_provenance() | tag::COUNTED);
-        }
-        // SAFETY: the goroutine being polled is alive.
-        let g = g.map(|g| unsafe { GRef::clone_from_raw(g) });
-        let foreign = Arc::into_raw(Arc::new(Foreign { waker: cx.waker().clone(), g }));
-        Self(foreign.expose_provenance() | tag::FOREIGN)
-    }
-
-    fn address(self) -> usize {
-        self.0 & !tag::MASK
-    }
-
-    fn header(self) -> NonNull<Header> {
-        // SAFETY: callers saw a tag that stands for a goroutine; `new` stored a non-null pointer.
-        unsafe { NonNull::new_unchecked(core::ptr::with_exposed_provenance_mut(self.address())) }
-    }
-
-    fn control(self) -> NonNull<Control> {
-        self.header().cast()
-    }
-
-    fn foreign(self) -> *const Foreign {
-        core::ptr::with_exposed_provenance(self.address())
-    }
-
-    /// The waiter of an arm of the select at `control`.
-    fn arm(control: NonNull<Control>) -> Self {
-        Self(control.as_ptr().expose_provenance() | tag::SELECT)
-    }
-
-    /// Whether a poll with `cx` would store the same waiter.
-    fn is_for(self, cx: &Context<'_>) -> bool {
-        if self.0 == 0 {
-            return false;
-        }
-        match self.0 & tag::MASK {
-            tag::FOREIGN => {
-                // SAFETY: the leaf owns a reference to it until `release`.
-                let foreign = unsafe { &*self.foreign() };
-                foreign.waker.will_wake(cx.waker())
-                    && foreign.g.as_ref().map(GRef::as_ptr) == current::goroutine()
-            }
-            _ => {
-                waker::is_of(cx.waker(), self.header())
-                    && current::goroutine() == Some(self.header())
-            }
-        }
-    }
-
-    /// The goroutine in whose list the leaf is.
-    fn goroutine(self) -> Option<NonNull<Header>> {
-        if self.0 == 0 {
-            return None;
-        }
-        match self.0 & tag::MASK {
-            // SAFETY: the leaf owns a reference to it until `release`.
-            tag::FOREIGN => unsafe { &*self.foreign() }.g.as_ref().map(GRef::as_ptr),
-            _ => Some(self.header()),
-        }
-    }
-
-    /// What wakes this waiter. Called under the primitive's lock while the leaf waits.
-    fn wake(self) -> Wake {
-        match self.0 & tag::MASK {
-            tag::FOREIGN => {
-                // SAFETY: the leaf owns a reference until `release`; we take one of our own.
-                Wake::Foreign(unsafe {
-                    Arc::increment_strong_count(self.foreign());
-                    Arc::from_raw(self.foreign())
-                })
-            }
-            // SAFETY: a waiting leaf is either inside the cell or owns a reference to it.
-            _ => Wake::G(unsafe { GRef::clone_from_raw(self.header()) }),
-        }
-    }
-
-    /// Gives up what the waiter owns. User code (a foreign waker's drop) may run here.
-    fn release(self) {
-        if self.0 == 0 {
-            return;
-        }
-        match self.0 & tag::MASK {
-            // SAFETY: `new` made these references, and the leaf gives each up once.
-            tag::COUNTED => drop(unsafe { GRef::from_raw(self.header()) }),
-            // SAFETY: as above.
-            tag::FOREIGN => drop_foreign(unsafe { Arc::from_raw(self.foreign()) }),
-            _ => {}
-        }
-    }
-}
-
-/// Drops a foreign waker with its panics caught.
-fn drop_foreign(foreign: Arc<Foreign>) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(foreign))) {
-        forget_payload(payload);
-    }
-}
-
-/// A waiter made before the primitive's lock is taken, because making it may run user code.
-pub(crate) struct Prepared(Waiter);
-
-impl Prepared {
-    /// The waiter of `leaf` when polled with `cx`.
-    pub(crate) fn new(leaf: NonNull<Leaf>, cx: &Context<'_>) -> Self {
-        Self(Waiter::new(leaf.addr().get(), cx))
-    }
-
-    /// The waiter of an arm of `control`, which is pinned until the arm is withdrawn.
-    pub(crate) fn arm(control: NonNull<Control>) -> Self {
-        Self(Waiter::arm(control))
-    }
-
-    fn take(self) -> Waiter {
-        core::mem::ManuallyDrop::new(self).0
-    }
-}
-
-impl Drop for Prepared {
-    fn drop(&mut self) {
-        self.0.release();
-    }
-}
-
-/// A wake that is owed to a leaf's owner; it is run outside all locks.
-#[must_use]
-pub(crate) enum Wake {
-    G(GRef),
-    Foreign(Arc<Foreign>),
-}
-
-impl Wake {
-    /// A wake that is a waker's.
-    pub(crate) fn of(waker: Waker) -> Self {
-        Self::Foreign(Arc::new(Foreign { waker, g: None }))
-    }
-
-    /// Makes the owner of the leaf go on.
-    pub(crate) fn wake(self) {
-        match self {
-            Self::G(g) => g.ready(),
-            Self::Foreign(foreign) => {
-                let woken = catch_unwind(AssertUnwindSafe(|| foreign.waker.wake_by_ref()));
-                if let Err(payload) = woken {
-                    forget_payload(payload);
-                }
-                drop_foreign(foreign);
-            }
-        }
     }
 }
 
@@ -603,7 +344,7 @@ impl Leaf {
     pub(crate) unsafe fn claim(this: NonNull<Self>) -> Option<Claimed> {
         // SAFETY: a waiting leaf is alive while the primitive's lock is held.
         let waiter = unsafe { this.as_ref() }.waiter.get();
-        if waiter.0 & tag::MASK != tag::SELECT {
+        if !waiter.is_select() {
             return Some(Claimed(()));
         }
         // SAFETY: the control leaf outlives its arms' registration.
@@ -625,10 +366,11 @@ impl Leaf {
         // SAFETY: a waiting leaf is alive while the primitive's lock is held.
         let leaf = unsafe { this.as_ref() };
         let waiter = leaf.waiter.get();
-        let wake = match waiter.0 & tag::MASK {
+        let wake = if waiter.is_select() {
             // SAFETY: as in `claim`.
-            tag::SELECT => unsafe { waiter.control().as_ref() }.waiter.get().wake(),
-            _ => waiter.wake(),
+            unsafe { waiter.control().as_ref() }.waiter.get().wake()
+        } else {
+            waiter.wake()
         };
         // Release: pairs with `state`. Last, because the owner may free the leaf from here on.
         leaf.set_state(state, Ordering::Release);
@@ -664,7 +406,7 @@ impl Leaf {
             // its selects.
             unsafe {
                 let waiter = leaf.as_ref().waiter.get();
-                let select = waiter.0 & tag::MASK == tag::SELECT;
+                let select = waiter.is_select();
                 let listed = if select { waiter.control().as_ref().waiter.get() } else { waiter };
                 if let Some(g) = listed.goroutine() {
                     let mut list = g.as_ref().leaves().lock();
@@ -672,7 +414,7 @@ impl Leaf {
                         let arms = &waiter.control().as_ref().slot.leaves;
                         (*arms.get()).retain(|arm| *arm != leaf);
                     } else {
-                        List::<Leaf, ListTag>::remove_head(&mut list.head, leaf);
+                        list.remove(leaf);
                     }
                 }
                 leaf.as_ref().set_state(LOST, Ordering::Relaxed);

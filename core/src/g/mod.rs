@@ -4,12 +4,14 @@ mod cell;
 pub(crate) mod current;
 mod join;
 pub(crate) mod leaf;
+mod leaves;
 mod park;
 mod scope;
 mod spawn;
 mod state;
 mod thread;
 pub(crate) mod trace;
+mod waiter;
 mod waker;
 
 pub(crate) use cell::{GRef, Header, Origin, Polled, forget_payload, payload_message};

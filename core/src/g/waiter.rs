@@ -1,0 +1,206 @@
+//! Whom a leaf wakes: its goroutine, somebody foreign, or the select whose arm it is.
+
+use core::panic::AssertUnwindSafe;
+use core::ptr::NonNull;
+use core::task::{Context, Waker};
+use std::panic::catch_unwind;
+use std::sync::Arc;
+
+use super::cell::{GRef, Header, forget_payload};
+use super::leaf::{Control, Leaf};
+use super::{current, waker};
+
+/// Whom a leaf wakes; one word.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Waiter(usize);
+
+/// Low bits of a [`Waiter`].
+mod tag {
+    /// A goroutine whose cell contains the leaf: the leaf dies first, no reference needed.
+    pub(super) const INLINE: usize = 0;
+    /// A goroutine, with a reference.
+    pub(super) const COUNTED: usize = 1;
+    /// An `Arc<Foreign>`.
+    pub(super) const FOREIGN: usize = 2;
+    /// A select: the waiter is in its control leaf.
+    pub(super) const SELECT: usize = 3;
+    pub(super) const MASK: usize = 3;
+}
+
+/// A waker that is not the current goroutine's own: of another runtime, or of a combinator.
+pub(crate) struct Foreign {
+    waker: Waker,
+    /// The goroutine in whose list the leaf is.
+    g: Option<GRef>,
+}
+
+impl Waiter {
+    /// Whether the leaf is the arm of a select.
+    pub(super) fn is_select(self) -> bool {
+        self.0 & tag::MASK == tag::SELECT
+    }
+
+    pub(super) const NONE: Self = Self(0);
+
+    /// The waiter for a leaf at `leaf` that is polled with `cx`.
+    pub(super) fn new(leaf: usize, cx: &Context<'_>) -> Self {
+        let g = current::goroutine();
+        if let Some(g) = g.filter(|g| waker::is_of(cx.waker(), *g)) {
+            // SAFETY: the goroutine being polled is alive.
+            let inline = unsafe { g.as_ref() }.contains(leaf);
+            if inline {
+                return Self(g.as_ptr().expose_provenance() | tag::INLINE);
+            }
+            // SAFETY: as above. The reference is given up in `release`.
+            let g = unsafe { GRef::clone_from_raw(g) }.into_raw();
+            return Self(g.as_ptr().expose_provenance() | tag::COUNTED);
+        }
+        // SAFETY: the goroutine being polled is alive.
+        let g = g.map(|g| unsafe { GRef::clone_from_raw(g) });
+        let foreign = Arc::into_raw(Arc::new(Foreign { waker: cx.waker().clone(), g }));
+        Self(foreign.expose_provenance() | tag::FOREIGN)
+    }
+
+    pub(super) fn address(self) -> usize {
+        self.0 & !tag::MASK
+    }
+
+    pub(super) fn header(self) -> NonNull<Header> {
+        // SAFETY: callers saw a tag that stands for a goroutine; `new` stored a non-null pointer.
+        unsafe { NonNull::new_unchecked(core::ptr::with_exposed_provenance_mut(self.address())) }
+    }
+
+    pub(super) fn control(self) -> NonNull<Control> {
+        self.header().cast()
+    }
+
+    pub(super) fn foreign(self) -> *const Foreign {
+        core::ptr::with_exposed_provenance(self.address())
+    }
+
+    /// The waiter of an arm of the select at `control`.
+    pub(super) fn arm(control: NonNull<Control>) -> Self {
+        Self(control.as_ptr().expose_provenance() | tag::SELECT)
+    }
+
+    /// Whether a poll with `cx` would store the same waiter.
+    pub(super) fn is_for(self, cx: &Context<'_>) -> bool {
+        if self.0 == 0 {
+            return false;
+        }
+        match self.0 & tag::MASK {
+            tag::FOREIGN => {
+                // SAFETY: the leaf owns a reference to it until `release`.
+                let foreign = unsafe { &*self.foreign() };
+                foreign.waker.will_wake(cx.waker())
+                    && foreign.g.as_ref().map(GRef::as_ptr) == current::goroutine()
+            }
+            _ => {
+                waker::is_of(cx.waker(), self.header())
+                    && current::goroutine() == Some(self.header())
+            }
+        }
+    }
+
+    /// The goroutine in whose list the leaf is.
+    pub(super) fn goroutine(self) -> Option<NonNull<Header>> {
+        if self.0 == 0 {
+            return None;
+        }
+        match self.0 & tag::MASK {
+            // SAFETY: the leaf owns a reference to it until `release`.
+            tag::FOREIGN => unsafe { &*self.foreign() }.g.as_ref().map(GRef::as_ptr),
+            _ => Some(self.header()),
+        }
+    }
+
+    /// What wakes this waiter. Called under the primitive's lock while the leaf waits.
+    pub(super) fn wake(self) -> Wake {
+        match self.0 & tag::MASK {
+            tag::FOREIGN => {
+                // SAFETY: the leaf owns a reference until `release`; we take one of our own.
+                Wake::Foreign(unsafe {
+                    Arc::increment_strong_count(self.foreign());
+                    Arc::from_raw(self.foreign())
+                })
+            }
+            // SAFETY: a waiting leaf is either inside the cell or owns a reference to it.
+            _ => Wake::G(unsafe { GRef::clone_from_raw(self.header()) }),
+        }
+    }
+
+    /// Gives up what the waiter owns. User code (a foreign waker's drop) may run here.
+    pub(super) fn release(self) {
+        if self.0 == 0 {
+            return;
+        }
+        match self.0 & tag::MASK {
+            // SAFETY: `new` made these references, and the leaf gives each up once.
+            tag::COUNTED => drop(unsafe { GRef::from_raw(self.header()) }),
+            // SAFETY: as above.
+            tag::FOREIGN => drop_foreign(unsafe { Arc::from_raw(self.foreign()) }),
+            _ => {}
+        }
+    }
+}
+
+/// Drops a foreign waker with its panics caught.
+fn drop_foreign(foreign: Arc<Foreign>) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(foreign))) {
+        forget_payload(payload);
+    }
+}
+
+/// A waiter made before the primitive's lock is taken, because making it may run user code.
+pub(crate) struct Prepared(pub(super) Waiter);
+
+impl Prepared {
+    /// The waiter of `leaf` when polled with `cx`.
+    pub(crate) fn new(leaf: NonNull<Leaf>, cx: &Context<'_>) -> Self {
+        Self(Waiter::new(leaf.addr().get(), cx))
+    }
+
+    /// The waiter of an arm of `control`, which is pinned until the arm is withdrawn.
+    pub(crate) fn arm(control: NonNull<Control>) -> Self {
+        Self(Waiter::arm(control))
+    }
+
+    pub(super) fn take(self) -> Waiter {
+        core::mem::ManuallyDrop::new(self).0
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+/// A wake that is owed to a leaf's owner; it is run outside all locks.
+#[must_use]
+pub(crate) enum Wake {
+    G(GRef),
+    Foreign(Arc<Foreign>),
+}
+
+impl Wake {
+    /// A wake that is a waker's.
+    pub(crate) fn of(waker: Waker) -> Self {
+        Self::Foreign(Arc::new(Foreign { waker, g: None }))
+    }
+
+    /// Makes the owner of the leaf go on.
+    pub(crate) fn wake(self) {
+        match self {
+            Self::G(g) => g.ready(),
+            Self::Foreign(foreign) => {
+                let woken = catch_unwind(AssertUnwindSafe(|| foreign.waker.wake_by_ref()));
+                if let Err(payload) = woken {
+                    forget_payload(payload);
+                }
+                drop_foreign(foreign);
+            }
+        }
+    }
+}
