@@ -431,6 +431,17 @@ fn a_root_made_where_a_context_was_at_hand_breaks_the_chain() {
         (grandchild.await.unwrap(), ctx, cancel)
     });
     assert_eq!(inherited, [(2, None), (3, Some(2))]);
+    let line = line!();
+    let used = broken(line, async {
+        let (ctx, cancel) = with_cancel(&background());
+        let (request, _) = with_cancel(&ctx);
+        let child = go(async move {
+            assert!(request.err().is_none());
+            (background(), request)
+        });
+        (child.await.unwrap(), ctx, cancel)
+    });
+    assert_eq!(used, [(2, None), (6, Some(3))], "the one in use, not the one at hand");
 }
 
 #[test]

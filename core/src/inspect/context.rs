@@ -58,8 +58,10 @@ pub(super) struct ContextNotes(Lock<HashMap<GoroutineId, Note>>);
 /// The first contexts that one goroutine had.
 #[derive(Clone, Copy, Default)]
 struct Note {
-    /// Given to it: it used one that it had not made, or whoever started it had one.
+    /// Given to it: it used one that it had not made.
     given: Option<Location>,
+    /// Not seen in use, but whoever started it had one to give.
+    inherited: Option<Location>,
     /// Made by itself.
     own: Option<Location>,
 }
@@ -88,14 +90,16 @@ impl Watch {
     /// `child` is started by `parent`, and could have been given its context.
     pub(crate) fn inherit_context(&self, parent: GoroutineId, child: GoroutineId) {
         let mut notes = self.context_notes().0.lock();
-        let had = notes.get(&parent).and_then(|note| note.given.or(note.own));
+        let had = notes.get(&parent).and_then(|n| n.given.or(n.inherited).or(n.own));
         if had.is_some() {
-            notes.entry(child).or_default().given = had;
+            notes.entry(child).or_default().inherited = had;
         }
     }
 
     /// Where the context was made that the goroutine `id` was given.
     pub(crate) fn given_context(&self, id: GoroutineId) -> Option<Location> {
-        self.context_notes().0.lock().get(&id)?.given
+        let notes = self.context_notes().0.lock();
+        let note = notes.get(&id)?;
+        note.given.or(note.inherited)
     }
 }
