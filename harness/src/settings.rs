@@ -3,7 +3,6 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `GMP_LEAK_IGNORE` | allow rules, see [`rules`](crate::leak::rules) |
-//! | `GMP_LEAK_MAIN` | `1`: check for leaks when the process exits, also in a program without tests |
 //!
 //! A misspelt name would silently do nothing, so any other variable that starts with `GMP_LEAK_`, or
 //! that is one or two letters away from a known name, is an error. Other `GMP_` variables belong to
@@ -16,10 +15,9 @@ use crate::leak::rules::nearest::{distance, nearest};
 use crate::leak::rules::{RuleError, Rules, Source};
 
 const LEAK_IGNORE: &str = "GMP_LEAK_IGNORE";
-const LEAK_MAIN: &str = "GMP_LEAK_MAIN";
 
 /// The variables that the harness reads.
-const KNOWN: [&str; 2] = [LEAK_IGNORE, LEAK_MAIN];
+const KNOWN: [&str; 1] = [LEAK_IGNORE];
 /// Names with this start are ours alone.
 const RESERVED: &str = "GMP_LEAK_";
 
@@ -29,8 +27,6 @@ const RESERVED: &str = "GMP_LEAK_";
 pub struct Settings {
     /// `GMP_LEAK_IGNORE`: the allow rules for every test of the process.
     pub leak_ignore: Rules,
-    /// `GMP_LEAK_MAIN`: check for leaks when the process exits.
-    pub leak_main: bool,
 }
 
 /// Every fault of the environment, in the order of the variables' names.
@@ -47,8 +43,6 @@ enum Fault {
     BadRule(#[from] RuleError),
     #[error("{name}: the value `{shown}` is not valid UTF-8")]
     NotUtf8 { name: String, shown: String },
-    #[error("{name}: `{value}` is neither `1` nor `0`")]
-    NotASwitch { name: &'static str, value: String },
     #[error(
         "{name}: no such variable{}; known are {}",
         meant.map(|known| format!(" (did you mean `{known}`?)")).unwrap_or_default(),
@@ -90,7 +84,6 @@ impl Settings {
     fn read(&mut self, name: &str, value: &OsStr) -> Result<(), Fault> {
         match name {
             LEAK_IGNORE => self.leak_ignore = Rules::parse(Source::ENV, text(name, value)?)?,
-            LEAK_MAIN => self.leak_main = switch(LEAK_MAIN, text(name, value)?)?,
             _ => return misspelt(name),
         }
         Ok(())
@@ -125,15 +118,6 @@ fn text<'a>(name: &str, value: &'a OsStr) -> Result<&'a str, Fault> {
     })
 }
 
-/// The value of a variable that is on or off.
-fn switch(name: &'static str, value: &str) -> Result<bool, Fault> {
-    match value.trim() {
-        "1" => Ok(true),
-        "0" => Ok(false),
-        _ => Err(Fault::NotASwitch { name, value: value.to_owned() }),
-    }
-}
-
 fn lines(faults: &[Fault]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
@@ -156,25 +140,19 @@ mod tests {
 
     #[test]
     fn an_environment_without_our_variables_gives_the_defaults() {
-        let settings = read(&[("PATH", "/bin"), ("GMP_LEAK_IGNORE", ""), ("GMP_LEAK_MAIN", "")])
-            .expect("good");
+        let settings = read(&[("PATH", "/bin"), ("GMP_LEAK_IGNORE", "")]).expect("good");
         assert!(settings.leak_ignore.is_empty());
-        assert!(!settings.leak_main);
     }
 
     #[test]
     fn good_values_are_taken_over() {
-        let vars = [("GMP_LEAK_IGNORE", "a, top:b"), ("GMP_LEAK_MAIN", "1")];
-        let settings = read(&vars).expect("good");
+        let settings = read(&[("GMP_LEAK_IGNORE", "a, top:b")]).expect("good");
         assert_eq!(settings.leak_ignore.iter().count(), 2);
-        assert!(settings.leak_main);
-        assert!(!read(&[("GMP_LEAK_MAIN", "0")]).expect("good").leak_main);
     }
 
     #[test]
     fn every_fault_is_reported_with_its_variable() {
         let shown = read(&[
-            ("GMP_LEAK_MAIN", "yes"),
             ("GMP_LEAK_IGNORE", "top:["),
             ("GMP_LEAK_INGORE", "a"),
             ("GMP_LEAK_COLOUR", "a"),
@@ -182,12 +160,11 @@ mod tests {
         ])
         .expect_err("all bad");
         let starts = [
-            "GMP_LEAK_COLOUR: no such variable; known are GMP_LEAK_IGNORE, GMP_LEAK_MAIN",
+            "GMP_LEAK_COLOUR: no such variable; known are GMP_LEAK_IGNORE",
             "GMP_LEAK_IGNORE: `[` is never closed",
             "    top:[",
             "        ^ a class",
             "GMP_LEAK_INGORE: no such variable (did you mean `GMP_LEAK_IGNORE`?); known",
-            "GMP_LEAK_MAIN: `yes` is neither `1` nor `0`",
             "GMP_LEEK_IGNORE: no such variable (did you mean `GMP_LEAK_IGNORE`?); known",
         ];
         assert_eq!(shown.lines().count(), starts.len(), "{shown}");

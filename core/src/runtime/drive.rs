@@ -42,6 +42,11 @@ impl Runtime {
         self.shared().on_demand(Box::new(start));
     }
 
+    /// Asks for the thread that [`on_demand`](Self::on_demand) promised, as a goroutine would.
+    pub fn demand(&self) {
+        self.shared().wake();
+    }
+
     /// Runs `body` on this thread as a goroutine of this runtime: its blocking calls are seen, what it
     /// starts belongs to it. Another thread drives the runtime. Reaping it unwinds out of `body` with
     /// a [`Reaped`](super::Reaped) payload. `started` gets the goroutine's id first.

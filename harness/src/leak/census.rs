@@ -32,6 +32,14 @@ impl Ours {
     }
 }
 
+/// This thread is ours until it ends.
+pub(crate) fn register_for_good() {
+    thread_local! {
+        static OWN: Ours = Ours::register();
+    }
+    OWN.with(|_| {});
+}
+
 impl Drop for Ours {
     fn drop(&mut self) {
         let mut ours = OURS.lock().unwrap_or_else(PoisonError::into_inner);

@@ -28,6 +28,25 @@ pub(crate) enum BodyEnd {
     TimedOut(Duration),
 }
 
+impl BodyEnd {
+    /// The same, with a text instead of the payload.
+    pub(crate) fn told(&self) -> Self {
+        match self {
+            Self::Returned(success) => Self::Returned(*success),
+            Self::Panicked(payload) => Self::Panicked(Box::new(payload_text(&**payload))),
+            Self::Asleep => Self::Asleep,
+            Self::TimedOut(after) => Self::TimedOut(*after),
+        }
+    }
+}
+
+/// The text of a panic.
+pub(crate) fn payload_text(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic whose payload is no text".into())
+}
+
 /// What a check found, without symbols.
 pub(crate) struct Checked {
     pub(crate) body: BodyEnd,
@@ -125,7 +144,8 @@ pub(crate) fn give_up(scope: &Scope, progress: &Progress, body: BodyEnd) -> Chec
     let mut checked = Checked::clean(body, scope);
     if let Some(id) = progress.at_work_on() {
         checked.notes.push(format!(
-            "{id}: its destructor (or a poll) blocks; reaping stopped there, so nothing is proven"
+            "{id}: its destructor (or a poll) blocks; reaping stopped there, so nothing is proven and \
+             `Reachable` stands for not known"
         ));
     }
     Checked { suspects, verdicts, ..checked }

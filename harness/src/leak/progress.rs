@@ -35,6 +35,8 @@ pub(crate) struct Progress {
     root: AtomicUsize,
     /// How the body ended, until a check takes it.
     end: Mutex<Option<(BodyEnd, Instant)>>,
+    /// The same for a report without verdicts, if the check that took the end is lost.
+    told: Mutex<Option<BodyEnd>>,
     /// What was found before anything was dropped.
     suspects: Mutex<Arc<Vec<Suspect>>>,
     result: Mutex<Option<Checked>>,
@@ -52,6 +54,7 @@ impl Progress {
             body: AtomicU64::new(0),
             root: AtomicUsize::new(usize::MAX),
             end: Mutex::new(None),
+            told: Mutex::new(None),
             suspects: Mutex::default(),
             result: Mutex::new(None),
             finished: Condvar::new(),
@@ -123,6 +126,7 @@ impl Progress {
 
     /// The body ended now, in this way.
     pub(crate) fn set_end(&self, end: BodyEnd) {
+        *lock(&self.told) = Some(end.told());
         *lock(&self.end) = Some((end, Instant::now()));
         self.enter(Phase::Settling);
     }
@@ -130,6 +134,11 @@ impl Progress {
     /// How the body ended and when, once.
     pub(crate) fn take_end(&self) -> Option<(BodyEnd, Instant)> {
         lock(&self.end).take()
+    }
+
+    /// How the body ended, whoever took it.
+    pub(crate) fn told_end(&self) -> Option<BodyEnd> {
+        lock(&self.told).take()
     }
 
     /// Whether the body ended by itself: its goroutines get time to finish.

@@ -1,8 +1,14 @@
 //! Before `main`: the thread baseline, and the panic hook that names the goroutine.
 
 use std::panic::{set_hook, take_hook};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use gmp_core::inspect::GoroutineId;
 
 use crate::leak::census;
+
+/// The bodies of the tests that run now. Their panics are the test's own and need no name.
+static BODIES: Mutex<Vec<GoroutineId>> = Mutex::new(Vec::new());
 
 /// Runs before `main`, in every binary that links the harness: it records and prepares, nothing more.
 #[ctor::ctor(unsafe)]
@@ -10,9 +16,25 @@ fn before_main() {
     census::take_baseline();
     let before = take_hook();
     set_hook(Box::new(move |info| {
-        if let Some((id, at)) = gmp_core::snapshot::who() {
-            eprintln!("\ngoroutine {id}, started at {at}, panicked:");
-        }
         before(info);
+        if let Some((id, at)) = gmp_core::snapshot::who()
+            && !bodies().contains(&id)
+        {
+            eprintln!("it panicked in goroutine {id}, which was started at {at}");
+        }
     }));
+}
+
+/// This goroutine is the body of a test.
+pub(super) fn add_body(id: GoroutineId) {
+    bodies().push(id);
+}
+
+/// The test whose body this was is over.
+pub(super) fn remove_body(id: GoroutineId) {
+    bodies().retain(|body| *body != id);
+}
+
+fn bodies() -> MutexGuard<'static, Vec<GoroutineId>> {
+    BODIES.lock().unwrap_or_else(PoisonError::into_inner)
 }

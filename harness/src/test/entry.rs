@@ -1,6 +1,7 @@
 //! The run of one test from its descriptor to pass or fail.
 
 use std::any::Any;
+use std::io::Write as _;
 use std::panic::resume_unwind;
 use std::process::Termination;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use super::expect;
 use super::supervise::{self, Call, Plan};
 use crate::leak::CheckError;
 use crate::leak::census::Ours;
-use crate::leak::check::{BodyEnd, Checked};
+use crate::leak::check::{BodyEnd, Checked, payload_text};
 use crate::leak::rules::{Rules, Source};
 use crate::report::build;
 use crate::report::finding::{BodyOutcome, Report};
@@ -118,6 +119,14 @@ impl Failure {
     fn new(text: impl Into<String>) -> Self {
         Self { text: Some(text.into()), payload: Box::new(Failed) }
     }
+
+    /// What to say where the panic's own output is not at hand.
+    pub(crate) fn into_text(self) -> String {
+        let panicked = || (!self.payload.is::<Failed>()).then(|| payload_text(&*self.payload));
+        self.text.or_else(panicked).unwrap_or_else(|| {
+            "the test returned an error; it is printed on stderr, after `Error: `".into()
+        })
+    }
 }
 
 /// Runs a test.
@@ -194,20 +203,23 @@ fn judge(
     };
     let silent = report.panics.is_empty() && report.reap_notes.is_empty();
     let failed_end = as_expected.is_err() && !expected_end;
-    if !failed_end && leaks.is_ok() && (silent || spec.expect_leak.is_some()) {
+    let expected_notes = report.panics.is_empty() && spec.expect_leak.is_some();
+    if !failed_end && leaks.is_ok() && (silent || expected_notes) {
+        if !report.hidden.is_empty() {
+            eprintln!("{}", text::render_with(&report, &Style::detect(), &sources));
+        }
         return Ok(());
     }
     let mut text = String::new();
     if let Err(Some(difference)) = &leaks {
         text.push_str(&format!("Error: gmp: {name}: {difference}\n\n"));
     }
-    let has_report = leaks.is_err()
-        || !silent
-        || !matches!(
-            report.outcome,
-            BodyOutcome::Passed | BodyOutcome::Failed | BodyOutcome::Panicked(_)
-        );
-    if has_report {
+    let quiet_end = matches!(
+        report.outcome,
+        BodyOutcome::Passed | BodyOutcome::Failed | BodyOutcome::Panicked(_)
+    );
+    let leaked = leaks.is_err() && !report.findings.is_empty();
+    if leaked || !silent || !quiet_end || !report.hidden.is_empty() {
         text.push_str(&text::render_with(&report, &Style::detect(), &sources));
     }
     if let Err(why) = as_expected
@@ -243,21 +255,18 @@ fn body_as_expected(should_panic: ShouldPanic, outcome: &BodyOutcome) -> Result<
     }
 }
 
-/// The text of a panic.
-pub(crate) fn payload_text(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic whose payload is no text".into())
-}
-
 /// A plain body never came back from a call that gmp cannot leave: report, and end the process.
 fn last_resort(name: &str, checked: Checked) -> ! {
     let sources = Sources::from_env();
     let report: Report = build::report(name, &checked, None, &Rules::default(), &sources);
-    eprintln!("{}", text::render_with(&report, &Style::detect(), &sources));
-    eprintln!(
-        "gmp: the body of {name} sits in a call that is not gmp's: its thread cannot be taken out of \
-         it, so the whole test process ends here"
+    let report = text::render_with(&report, &Style::detect(), &sources);
+    // What was captured is lost when the process ends, so this goes around the capture.
+    let _ = write!(
+        std::io::stderr(),
+        "\n{report}\n\
+         gmp: the body of {name} is a plain `fn` in a call that is not gmp's. Its thread cannot be \
+         taken out of\n     that call, so the whole test process ends here; an `async fn` would \
+         have left the other tests alone.\n"
     );
     std::process::exit(101);
 }

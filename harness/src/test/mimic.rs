@@ -6,9 +6,11 @@ use std::sync::mpsc;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::leak::census::Ours;
+use crate::leak::check::payload_text;
 
 use super::descriptor::{Descriptor, Submission};
-use super::entry::{attempt, payload_text};
+use super::entry::attempt;
+use crate::leak::census;
 
 /// Runs the tests of this binary. See [`test_main!`](crate::test_main).
 pub fn main() -> ExitCode {
@@ -26,6 +28,8 @@ fn trial(descriptor: &'static Descriptor) -> Trial {
 
 /// Each test gets a thread that is named after it: workers are unnamed and reused.
 fn on_own_thread(descriptor: &'static Descriptor) -> Result<(), Failed> {
+    // The worker that waits here releases no goroutine.
+    census::register_for_good();
     let (send, receive) = mpsc::channel();
     let run = move || {
         let _ours = Ours::register();
@@ -40,10 +44,7 @@ fn on_own_thread(descriptor: &'static Descriptor) -> Result<(), Failed> {
     let _ = thread.join();
     match result {
         Ok(Ok(Ok(()))) => Ok(()),
-        Ok(Ok(Err(failure))) => {
-            let text = failure.text.unwrap_or_else(|| payload_text(&*failure.payload));
-            Err(Failed::from(text))
-        }
+        Ok(Ok(Err(failure))) => Err(Failed::from(failure.into_text())),
         Ok(Err(payload)) => Err(Failed::from(payload_text(&*payload))),
         Err(_) => Err(Failed::from("the test's thread ended without a result")),
     }

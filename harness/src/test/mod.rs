@@ -1,5 +1,6 @@
 //! What `#[gmp::test]` calls: the descriptor of a test, its run on two threads, and the judgement.
 
+mod alarm;
 mod baseline;
 pub(crate) mod context;
 mod descriptor;

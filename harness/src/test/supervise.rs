@@ -4,7 +4,8 @@
 //! goroutine may spin for ever. So an async body runs on an M spawned from the test's thread, which
 //! waits. If the M does not come back from a poll, the test's thread takes the P away and lets a new M
 //! carry on; the old one is abandoned. A plain body stays on the test's thread as a thread-bound
-//! goroutine; an M is spawned when the first goroutine needs one.
+//! goroutine; an M is spawned when the first goroutine needs one, or when an alarm says that the time
+//! is over.
 
 use core::panic::Location;
 use core::pin::Pin;
@@ -13,9 +14,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use gmp_core::inspect::GoroutineId;
 use gmp_core::runtime::drive::Driver;
 use gmp_core::runtime::{Builder, Reaped, Runtime};
 
+use super::alarm::Alarm;
+use super::baseline;
 use super::descriptor::{Body, Outcome};
 use crate::leak::census::Ours;
 use crate::leak::check::{self, BodyEnd, Checked, Reach};
@@ -64,6 +68,8 @@ impl From<Body> for Call {
 /// What stays of a plan once the body was called.
 struct Rest {
     name: String,
+    /// The body runs on the test's thread.
+    is_plain: bool,
     timeout: Duration,
     linger: Duration,
     last_resort: fn(&str, Checked) -> !,
@@ -83,16 +89,22 @@ pub(crate) fn run(plan: Plan) -> Checked {
     let runtime = Builder::new().watch(true).build();
     super::context::attach(runtime.scope());
     let Plan { name, body, timeout, linger, last_resort } = plan;
-    let rest = Rest { name, timeout, linger, last_resort };
+    let is_plain = matches!(body, Call::Sync(_));
+    let rest = Rest { name, is_plain, timeout, linger, last_resort };
     let run = Arc::new(Run { plan: rest, runtime, progress: Progress::new() });
-    match body {
+    let watched = run.clone();
+    let checked = match body {
         Call::Async(make) => {
             let on_m = run.clone();
             let m = run.spawn(move || on_m.drive_async(make, at));
             run.watch_over(m)
         }
         Call::Sync(body) => run.sync(body, at),
+    };
+    if let Some(body) = watched.progress.body() {
+        baseline::remove_body(body);
     }
+    checked
 }
 
 impl Run {
@@ -106,6 +118,12 @@ impl Run {
         spawned.unwrap_or_else(|e| panic!("gmp: the system refused a thread for the test: {e}"))
     }
 
+    /// The goroutine with this id is the body.
+    fn set_body(&self, id: GoroutineId) {
+        self.progress.set_body(id);
+        baseline::add_body(id);
+    }
+
     fn deadline(&self) -> Instant {
         let began = self.progress.began();
         // A time-out out of range never comes; a century is as good.
@@ -117,7 +135,7 @@ impl Run {
     fn drive_async(&self, make: MakeFuture, at: &'static Location<'static>) {
         self.runtime.drive(|driver| {
             let body = driver.start(at, async move { make().await });
-            self.progress.set_body(body.id());
+            self.set_body(body.id());
             let scope = self.runtime.scope();
             let end = match quiesce::drive(driver, scope, self.deadline(), &|| body.is_done()) {
                 End::Lost => return,
@@ -142,17 +160,20 @@ impl Run {
             let on_m = run.clone();
             let _ = started.send(run.spawn(move || on_m.drive_sync()));
         });
+        let run = Arc::downgrade(&self);
+        let ring = move || run.upgrade().into_iter().for_each(Self::time_is_over);
+        let alarm = Alarm::set(self.deadline(), ring);
         let root = 0u8;
         self.progress.set_root(core::ptr::from_ref(core::hint::black_box(&root)).addr());
-        let bound = AssertUnwindSafe(|| {
-            self.runtime.run_thread_bound(at, |id| self.progress.set_body(id), body)
-        });
+        let bound =
+            AssertUnwindSafe(|| self.runtime.run_thread_bound(at, |id| self.set_body(id), body));
         match catch_unwind(bound) {
             Ok(outcome) => self.progress.set_end(BodyEnd::Returned(outcome.0)),
             // The M found it blocked, has set the end, and checks.
             Err(payload) if payload.is::<Reaped>() => {}
             Err(payload) => self.progress.set_end(BodyEnd::Panicked(payload)),
         }
+        drop(alarm);
         self.progress.body_is_done();
         self.runtime.notify();
         if !self.runtime.is_driven() {
@@ -163,6 +184,22 @@ impl Run {
             Ok(m) => self.watch_over(m),
             Err(_) => panic!("gmp: the M of the test did not start"),
         }
+    }
+
+    /// On the alarm's thread: a plain body has not ended in time.
+    fn time_is_over(self: Arc<Self>) {
+        if !self.runtime.is_driven() {
+            return self.runtime.demand();
+        }
+        // The M that runs has seen it too, unless it is lost to a goroutine that never yields.
+        let run = self.clone();
+        self.spawn(move || {
+            thread::sleep(GRACE);
+            if run.progress.phase().0 == Phase::Body && !run.progress.is_body_done() {
+                let _ = run.clone().take_over().join();
+                run.leave_without_body();
+            }
+        });
     }
 
     /// On the M: runs the goroutines of a plain body and checks.
@@ -227,8 +264,7 @@ impl Run {
         let mut m = m;
         for _ in 0..LOST_MS {
             if let Some(checked) = self.wait(&m) {
-                // An M that finished is gone before the test ends; one that spins is abandoned.
-                let _ = m.join();
+                end(m);
                 return checked;
             }
             if self.progress.phase().0 == Phase::Reaping {
@@ -237,7 +273,9 @@ impl Run {
             m = self.clone().take_over();
         }
         let end = self.progress.take_end().map(|(end, _)| end);
-        let end = end.unwrap_or(BodyEnd::TimedOut(self.plan.timeout));
+        let end = end
+            .or_else(|| self.progress.told_end())
+            .unwrap_or(BodyEnd::TimedOut(self.plan.timeout));
         check::give_up(self.runtime.scope(), &self.progress, end)
     }
 
@@ -272,7 +310,7 @@ impl Run {
         let run = self.clone();
         self.spawn(move || {
             // The lost M may be between two polls at this moment; then it is not lost.
-            let taken = run.runtime.drive_taken(|driver| run.settle(driver, true));
+            let taken = run.runtime.drive_taken(|driver| run.settle(driver, !run.plan.is_plain));
             if taken.is_none() {
                 while !run.progress.has_result() && run.progress.phase().1 < run.plan.linger + GRACE
                 {
@@ -281,4 +319,16 @@ impl Run {
             }
         })
     }
+}
+
+/// Waits for the end of an M that gave its result, unless it was lost before: it is abandoned then.
+fn end(m: thread::JoinHandle<()>) {
+    let waiting = Instant::now();
+    while !m.is_finished() {
+        if waiting.elapsed() > GRACE {
+            return;
+        }
+        thread::yield_now();
+    }
+    let _ = m.join();
 }
