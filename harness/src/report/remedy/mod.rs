@@ -154,6 +154,12 @@ impl<'a> Case<'a> {
     }
 
     fn runnable(&self) -> String {
+        let running = |other: &&Finding| other.reason == WaitReason::Running;
+        if let Some(id) =
+            self.report.findings.iter().find(running).and_then(|f| f.goroutines.first())
+        {
+            return format!("It could go on, but {id} never gives the P back; end that one first.");
+        }
         let at = self.top_line().map_or(String::new(), |at| format!(" at {at}"));
         format!(
             "It yields again and again{at} and never ends. Wait for what the loop polls instead of \
@@ -165,7 +171,7 @@ impl<'a> Case<'a> {
         let line = self.top_line().unwrap_or_else(|| self.spawn_line());
         format!(
             "It never reaches an await that waits. Leave the loop in the goroutine of {line} when \
-             the context is done, and move blocking calls into `gmp::blocking`."
+             the context is done, and move blocking calls to a thread of their own."
         )
     }
 

@@ -30,7 +30,7 @@ pub(super) fn write(page: &mut Page, report: &Report) {
         line(page, "stock", Ink::Strong, &text);
     }
     hidden(page, &report.hidden);
-    if !report.findings.is_empty() {
+    if !report.findings.is_empty() && !report.verdict_after.is_zero() {
         let after = duration(report.verdict_after);
         line(page, "verdict", Ink::Strong, &format!("reached within {after}"));
     }

@@ -1,5 +1,8 @@
 //! The first line: everything that a list of failed tests has room for.
 
+use gmp_core::inspect::WaitReason;
+
+use crate::leak::verdict::Verdict;
 use crate::report::finding::{BodyOutcome, Finding, Report};
 use crate::report::source::Sources;
 use crate::report::words::{clean, count, doing, duration, list, number};
@@ -24,12 +27,16 @@ pub(super) fn summary(report: &Report, sources: &Sources) -> String {
         report.findings.iter().partition(|finding| finding.is_body);
     let mut parts: Vec<String> = Vec::new();
     let head = match &report.outcome {
+        BodyOutcome::Asleep if report.findings.iter().any(has_timer) => {
+            format!("{name} cannot end within its time-out")
+        }
         BodyOutcome::Asleep => format!("all goroutines are asleep - deadlock! in {name}"),
         BodyOutcome::TimedOut(after) => format!("{name} timed out after {}", duration(*after)),
         _ => String::new(),
     };
     if !head.is_empty() {
-        let stuck = body.first().map(|body| format!(": the body {}", does(body, sources)));
+        let stuck =
+            body.first().map(|body| format!(": the body {}{}", is(body), does(body, sources)));
         parts.push(format!("{head}{}", stuck.unwrap_or_default()));
     }
     if !leaks.is_empty() {
@@ -37,13 +44,17 @@ pub(super) fn summary(report: &Report, sources: &Sources) -> String {
     } else if head.is_empty()
         && let Some(body) = body.first()
     {
-        parts.push(format!("the body of {name} {}", does(body, sources)));
+        parts.push(format!("the body of {name} {}{}", is(body), does(body, sources)));
     }
     if !report.panics.is_empty() {
         let place = if parts.is_empty() { format!(" in {name}") } else { String::new() };
         parts.push(panicked(report, &place, sources));
     }
-    if parts.is_empty() { format!("nothing leaked in {name}") } else { parts.join("; ") }
+    match (parts.is_empty(), report.hidden.is_empty()) {
+        (false, _) => parts.join("; "),
+        (true, true) => format!("nothing leaked in {name}"),
+        (true, false) => format!("nothing leaked in {name} but what the rules allow"),
+    }
 }
 
 /// `3 goroutines leaked in name: 2 in chan receive at src/a.rs:5 (Proven), ..`.
@@ -70,20 +81,34 @@ fn leaked(
                 (n, _) if n == total => "all".to_owned(),
                 (n, _) => number(n),
             };
-            format!("{who} {}", does(finding, sources))
+            format!("{who} {}{}", is(finding), does(finding, sources))
         })
         .collect();
     format!("{} leaked{place}: {}", count(total, "goroutine"), list(&each, leaks.len(), NAMED))
+}
+
+/// The verb of `still running`; a place to wait in needs none.
+fn is(finding: &Finding) -> &'static str {
+    match finding.reason {
+        WaitReason::Running | WaitReason::Runnable if finding.count > 1 => "are ",
+        WaitReason::Running | WaitReason::Runnable => "is ",
+        _ => "",
+    }
+}
+
+/// Whether it would go on by itself, only too late.
+fn has_timer(finding: &Finding) -> bool {
+    matches!(finding.verdict, Verdict::Timer { .. })
 }
 
 /// `in chan receive at src/a.rs:5 (Proven)`.
 fn does(finding: &Finding, sources: &Sources) -> String {
     let frame = || finding.stacks.first()?.first()?.at.as_ref();
     let at = match finding.waits.first().map(|wait| &wait.at).or_else(frame) {
-        Some(at) => format!("at {}", sources.show_line(at)),
-        None => format!("started at {}", sources.show_line(&finding.created_at)),
+        Some(at) => format!(" at {}", sources.show_line(at)),
+        None => format!(", started at {}", sources.show_line(&finding.created_at)),
     };
-    format!("{} {at} ({})", doing(finding.reason), finding.verdict)
+    format!("{}{at} ({})", doing(finding.reason), finding.verdict)
 }
 
 /// `G5 panicked: message (started at src/a.rs:5)`.
