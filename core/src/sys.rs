@@ -1,9 +1,15 @@
 //! The one door to atomics and locks, so that model checks can swap them for their own.
 
-#[cfg(loom)]
-pub(crate) use loom::sync::atomic;
-#[cfg(not(loom))]
 pub(crate) use std::sync::atomic;
+
+/// The atomics of the protocols that are model-checked: the state word, the ownership word and the
+/// run queue. See `ci/loom.sh`.
+pub(crate) mod modelled {
+    #[cfg(loom)]
+    pub(crate) use loom::sync::atomic;
+    #[cfg(not(loom))]
+    pub(crate) use std::sync::atomic;
+}
 
 use std::sync::{Mutex as StdMutex, MutexGuard, PoisonError};
 

@@ -2,7 +2,7 @@
 //!
 //! The rules are in `README.md`.
 
-use crate::sys::atomic::{AtomicU64, Ordering};
+use crate::sys::modelled::atomic::{AtomicU64, Ordering};
 
 /// | bits | meaning |
 /// |---|---|
@@ -89,5 +89,115 @@ mod tests {
         owner.release(new);
         let again = owner.acquire(1).expect("idle");
         assert_ne!(again, old, "the same M in another epoch");
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::*;
+    use loom::cell::UnsafeCell;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    /// A P of which only the number of uses is left; two users at a time fail the model.
+    struct Guarded {
+        owner: Owner,
+        uses: UnsafeCell<usize>,
+    }
+
+    // SAFETY: the model checks exactly this.
+    unsafe impl Sync for Guarded {}
+    // SAFETY: as above.
+    unsafe impl Send for Guarded {}
+
+    impl Guarded {
+        fn new() -> Arc<Self> {
+            Arc::new(Self { owner: Owner::new(), uses: UnsafeCell::new(0) })
+        }
+
+        fn touch(&self) -> usize {
+            self.uses.with_mut(|uses| {
+                // SAFETY: the caller owns the P; the model fails if not.
+                unsafe {
+                    *uses += 1;
+                    *uses
+                }
+            })
+        }
+
+        /// An M's way through one poll with a push from inside it.
+        fn poll(&self, tenure: Tenure) {
+            self.touch();
+            self.owner.lend(tenure);
+            if self.owner.claim(tenure) {
+                self.touch();
+                self.owner.lend(tenure);
+            }
+            if self.owner.claim(tenure) {
+                self.touch();
+                self.owner.release(tenure);
+            }
+        }
+    }
+
+    #[test]
+    fn a_push_from_inside_a_poll_and_a_take() {
+        loom::model(|| {
+            let p = Guarded::new();
+            let tenure = p.owner.acquire(1).expect("idle");
+            let taker = {
+                let p = p.clone();
+                thread::spawn(move || {
+                    if let Some(tenure) = p.owner.take(2) {
+                        p.poll(tenure);
+                    }
+                })
+            };
+            p.poll(tenure);
+            taker.join().expect("the taker");
+        });
+    }
+
+    #[test]
+    fn an_idle_p_is_acquired_by_one_m_and_seen_as_it_was_left() {
+        loom::model(|| {
+            let p = Guarded::new();
+            let acquire = |m| {
+                let p = p.clone();
+                move || p.owner.acquire(m).map(|tenure| p.poll(tenure))
+            };
+            let other = thread::spawn(acquire(1));
+            acquire(2)();
+            other.join().expect("the other M");
+            let tenure = p.owner.acquire(3).expect("idle again");
+            let uses = p.touch();
+            assert!(uses == 4 || uses == 7, "{uses}");
+            p.owner.release(tenure);
+        });
+    }
+
+    #[test]
+    fn taken_away_twice() {
+        loom::model(|| {
+            let p = Guarded::new();
+            let tenure = p.owner.acquire(1).expect("idle");
+            let takers = [2, 3].map(|m| {
+                let p = p.clone();
+                thread::spawn(move || {
+                    if let Some(tenure) = p.owner.take(m) {
+                        p.touch();
+                        p.owner.lend(tenure);
+                    }
+                })
+            });
+            p.owner.lend(tenure);
+            if p.owner.claim(tenure) {
+                p.touch();
+                p.owner.lend(tenure);
+            }
+            for taker in takers {
+                taker.join().expect("a taker");
+            }
+        });
     }
 }

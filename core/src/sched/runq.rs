@@ -6,22 +6,46 @@
 use core::ptr::NonNull;
 
 use crate::g::{GRef, Header};
-use crate::sys::atomic::{AtomicPtr, AtomicU32, Ordering};
+use crate::sys::modelled::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 /// Slots; a model check needs few.
 pub(crate) const SLOTS: usize = if cfg!(loom) { 4 } else { 256 };
 
+/// What the ring holds: something owned that fits into a pointer.
+pub(crate) trait Item: Sized {
+    /// What the pointer points to.
+    type Node;
+    /// The pointer, which owns the item from now on.
+    fn into_raw(self) -> NonNull<Self::Node>;
+    /// The item back.
+    ///
+    /// # Safety
+    /// The pointer came from `into_raw`, and is given back once.
+    unsafe fn from_raw(raw: NonNull<Self::Node>) -> Self;
+}
+
+impl Item for GRef {
+    type Node = Header;
+    fn into_raw(self) -> NonNull<Header> {
+        self.into_raw()
+    }
+    unsafe fn from_raw(raw: NonNull<Header>) -> Self {
+        // SAFETY: as the caller says.
+        unsafe { Self::from_raw(raw) }
+    }
+}
+
 /// The ring. `head..tail` holds references; both only grow, wrapping.
-pub(crate) struct RunQueue {
+pub(crate) struct RunQueue<I: Item = GRef> {
     head: AtomicU32,
     tail: AtomicU32,
-    slots: [AtomicPtr<Header>; SLOTS],
+    slots: [AtomicPtr<I::Node>; SLOTS],
 }
 
 /// What does not fit into a full ring: half of it and the new one.
-pub(crate) type Overflow = Vec<GRef>;
+pub(crate) type Overflow<I> = Vec<I>;
 
-impl RunQueue {
+impl<I: Item> RunQueue<I> {
     pub(crate) fn new() -> Self {
         Self {
             head: AtomicU32::new(0),
@@ -37,13 +61,13 @@ impl RunQueue {
         tail.wrapping_sub(head) as usize
     }
 
-    fn slot(&self, at: u32) -> &AtomicPtr<Header> {
+    fn slot(&self, at: u32) -> &AtomicPtr<I::Node> {
         &self.slots[at as usize % SLOTS]
     }
 
     /// Appends `g`. Only the producer calls this. A full ring gives back half of its content and
     /// `g`, for the global queue.
-    pub(crate) fn put(&self, g: GRef) -> Result<(), Overflow> {
+    pub(crate) fn put(&self, g: I) -> Result<(), Overflow<I>> {
         let mut g = g;
         loop {
             // Acquire: pairs with the CAS in `get` and `grab`: taken slots may be written again.
@@ -63,19 +87,19 @@ impl RunQueue {
         }
     }
 
-    fn take_half(&self, head: u32, tail: u32, g: GRef) -> Result<Overflow, GRef> {
+    fn take_half(&self, head: u32, tail: u32, g: I) -> Result<Overflow<I>, I> {
         let half = tail.wrapping_sub(head) / 2;
         let taken = self.copy(head, half);
         if !self.commit(head, half) {
             return Err(g);
         }
-        let mut overflow: Overflow = taken.into_iter().map(Self::own).collect();
+        let mut overflow: Overflow<I> = taken.into_iter().map(Self::own).collect();
         overflow.push(g);
         Ok(overflow)
     }
 
     /// Takes the oldest. Any thread may call it.
-    pub(crate) fn get(&self) -> Option<GRef> {
+    pub(crate) fn get(&self) -> Option<I> {
         loop {
             // Acquire: pairs with the CAS of other takers.
             let head = self.head.load(Ordering::Acquire);
@@ -93,7 +117,7 @@ impl RunQueue {
 
     #[cfg_attr(not(loom), allow(dead_code, reason = "called by the Ms of several Ps"))]
     /// Takes the older half, rounded up, for another P. Any thread may call it.
-    pub(crate) fn grab(&self) -> Vec<GRef> {
+    pub(crate) fn grab(&self) -> Vec<I> {
         loop {
             let head = self.head.load(Ordering::Acquire);
             let tail = self.tail.load(Ordering::Acquire);
@@ -113,7 +137,7 @@ impl RunQueue {
         }
     }
 
-    fn copy(&self, head: u32, n: u32) -> Vec<NonNull<Header>> {
+    fn copy(&self, head: u32, n: u32) -> Vec<NonNull<I::Node>> {
         let at = |i| NonNull::new(self.slot(head.wrapping_add(i)).load(Ordering::Relaxed));
         (0..n).filter_map(at).collect()
     }
@@ -126,14 +150,100 @@ impl RunQueue {
         self.head.compare_exchange(head, to, ok, Ordering::Relaxed).is_ok()
     }
 
-    fn own(g: NonNull<Header>) -> GRef {
+    fn own(g: NonNull<I::Node>) -> I {
         // SAFETY: `put` stored an owned reference, and the CAS on `head` gave it to us alone.
-        unsafe { GRef::from_raw(g) }
+        unsafe { I::from_raw(g) }
     }
 }
 
-impl Drop for RunQueue {
+impl<I: Item> Drop for RunQueue<I> {
     fn drop(&mut self) {
         while self.get().is_some() {}
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::*;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    /// A number from 1 on.
+    struct Number(usize);
+
+    impl Item for Number {
+        type Node = ();
+        fn into_raw(self) -> NonNull<()> {
+            NonNull::new(core::ptr::without_provenance_mut(self.0)).expect("not zero")
+        }
+        unsafe fn from_raw(raw: NonNull<()>) -> Self {
+            Self(raw.addr().get())
+        }
+    }
+
+    fn numbers(items: impl IntoIterator<Item = Number>) -> Vec<usize> {
+        items.into_iter().map(|n| n.0).collect()
+    }
+
+    /// Puts `1..=n` while `thieves` take as they like; each number comes out once.
+    fn each_comes_out_once(
+        n: usize,
+        before: usize,
+        thieves: &[fn(&RunQueue<Number>) -> Vec<Number>],
+    ) {
+        let thieves = thieves.to_vec();
+        loom::model(move || {
+            let queue = Arc::new(RunQueue::<Number>::new());
+            let mut seen = Vec::new();
+            let put = |i, seen: &mut Vec<usize>| {
+                if let Err(overflow) = queue.put(Number(i)) {
+                    seen.extend(numbers(overflow));
+                }
+            };
+            (1..=before).for_each(|i| put(i, &mut seen));
+            let thieves: Vec<_> = thieves
+                .iter()
+                .map(|&thief| {
+                    let queue = queue.clone();
+                    thread::spawn(move || numbers(thief(&queue)))
+                })
+                .collect();
+            (before + 1..=n).for_each(|i| put(i, &mut seen));
+            seen.extend(numbers(queue.get()));
+            for thief in thieves {
+                seen.extend(thief.join().expect("a thief"));
+            }
+            seen.extend(std::iter::from_fn(|| queue.get()).map(|n| n.0));
+            seen.sort_unstable();
+            assert!(seen.iter().copied().eq(1..=n), "{seen:?}");
+        });
+    }
+
+    fn grab(queue: &RunQueue<Number>) -> Vec<Number> {
+        queue.grab()
+    }
+
+    fn get(queue: &RunQueue<Number>) -> Vec<Number> {
+        queue.get().into_iter().collect()
+    }
+
+    #[test]
+    fn a_producer_and_a_thief() {
+        each_comes_out_once(3, 1, &[grab]);
+    }
+
+    #[test]
+    fn a_full_ring_and_a_thief() {
+        each_comes_out_once(5, 4, &[grab]);
+    }
+
+    #[test]
+    fn two_thieves_race() {
+        each_comes_out_once(3, 2, &[grab, get]);
+    }
+
+    #[test]
+    fn slots_are_used_again() {
+        each_comes_out_once(6, 4, &[get]);
     }
 }

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Model checks of the state word, the ownership word and the run queue: all interleavings with up to
+# three preemptions, all outcomes that the orderings allow.
+set -euo pipefail
+source "$(dirname "$0")/common.sh"
+
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/loom"
+export LOOM_MAX_PREEMPTIONS="${LOOM_MAX_PREEMPTIONS:-3}"
+# Whatever is used only by code that is left out here is no mistake.
+export RUSTFLAGS="$RUSTFLAGS --cfg loom -A dead_code -A unused_imports"
+run cargo test --package gmp-core --lib models
