@@ -59,7 +59,8 @@ impl Owner {
     #[must_use]
     pub(crate) fn claim(&self, tenure: Tenure) -> bool {
         let (from, to) = (tenure.0 | IN_POLL, tenure.0 | OWNED);
-        // Acquire: pairs with `lend`. A failure needs no order: nothing of the P is used.
+        // Acquire: pairs with `lend`, though it only succeeds on the word that this M stored itself.
+        // A failure needs no order: nothing of the P is used.
         self.0.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 

@@ -233,6 +233,11 @@ mod models {
     }
 
     #[test]
+    fn the_first_one_is_seen_whole() {
+        each_comes_out_once(1, 0, &[get]);
+    }
+
+    #[test]
     fn a_full_ring_and_a_thief() {
         each_comes_out_once(5, 4, &[grab]);
     }
