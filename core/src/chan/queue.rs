@@ -78,8 +78,9 @@ pub(super) enum Offered<T> {
 }
 
 impl<T: Send + 'static> Drain for Core<T> {
-    fn drain(&self) -> Box<dyn Any + Send> {
-        Box::new(self.drain())
+    fn drain(&self) -> Option<Box<dyn Any + Send>> {
+        let content = self.drain();
+        if content.is_empty() { None } else { Some(Box::new(content)) }
     }
 }
 

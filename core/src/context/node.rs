@@ -408,6 +408,11 @@ impl Node {
         self.inner.lock().funcs.remove(number)
     }
 
+    /// Takes all kept functions out. To be dropped by the caller.
+    pub(super) fn take_funcs(&self) -> Vec<Func> {
+        self.inner.lock().funcs.take()
+    }
+
     /// A cancel handle goes.
     pub(super) fn handle_dropped(&self) {
         // AcqRel: the last one speaks for all.

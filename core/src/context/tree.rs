@@ -1,6 +1,7 @@
 //! What the inspection reads of contexts: a wait for one, and a node as plain data.
 
 use core::ptr::NonNull;
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -57,6 +58,19 @@ impl ContextView for Node {
             state: state(self),
             broken_from: self.broken_from(),
         }
+    }
+
+    fn take_functions(&self) -> Option<Box<dyn Any + Send>> {
+        let can_end = |node: &Node| {
+            let deadline = node.expiry().and_then(Expiry::due_in);
+            // Relaxed: read when the scope is frozen; whoever cancels meanwhile is outside and alive.
+            node.handles().load(Ordering::Relaxed) > 0 || deadline.is_some()
+        };
+        if !self.cancellers().any(can_end) {
+            return None;
+        }
+        let functions = self.take_funcs();
+        if functions.is_empty() { None } else { Some(Box::new(functions)) }
     }
 }
 

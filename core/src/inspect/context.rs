@@ -1,5 +1,6 @@
 //! What the leak detector reads of contexts: the tree as plain data, and which goroutine had one.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -48,6 +49,9 @@ pub enum ContextState {
 pub(crate) trait ContextView: Send + Sync {
     /// Its data now.
     fn info(&self, record: &Record) -> ContextInfo;
+    /// The functions that its end would start, taken out, if something can end it: a cancel handle or a
+    /// deadline, of itself or of an ancestor.
+    fn take_functions(&self) -> Option<Box<dyn Any + Send>>;
 }
 
 /// Which goroutines had a context. A goroutine that had one and makes another from nothing breaks the

@@ -21,8 +21,8 @@ pub(crate) mod death {
 
 /// What can be emptied after everything else was dropped: the buffer of a channel.
 pub(crate) trait Drain: Send + Sync {
-    /// Takes the content out, to be dropped by the caller outside all locks.
-    fn drain(&self) -> Box<dyn Any + Send>;
+    /// Takes the content out, to be dropped by the caller outside all locks; `None` if there is none.
+    fn drain(&self) -> Option<Box<dyn Any + Send>>;
 }
 
 /// What the inspection knows of one primitive. It holds no reference to the primitive.
@@ -78,7 +78,7 @@ impl Record {
     /// Takes the content of the primitive out, if it lives and has any: what a channel that outlived
     /// its scope still holds. To be dropped by the caller.
     pub fn drain(&self) -> Option<Box<dyn Any + Send>> {
-        Some(self.drain.get()?.upgrade()?.drain())
+        self.drain.get()?.upgrade()?.drain()
     }
 
     /// Says where the context of this record is.
@@ -89,6 +89,12 @@ impl Record {
     /// The context of this record as plain data; `None` if it is gone, or of another kind.
     pub fn context(&self) -> Option<ContextInfo> {
         Some(self.context.get()?.upgrade()?.info(self))
+    }
+
+    /// Takes the functions out that the end of this context would start, if something can still end it.
+    /// To be dropped by the caller.
+    pub fn take_functions(&self) -> Option<Box<dyn Any + Send>> {
+        self.context.get()?.upgrade()?.take_functions()
     }
 
     /// The watch of the scope that this primitive was created in.

@@ -5,9 +5,15 @@ use std::sync::{Arc, OnceLock};
 use super::{Machine, Shared, Turn};
 use crate::g::{Scope, current};
 
+static SCOPE: OnceLock<Arc<Scope>> = OnceLock::new();
+
+/// The scope of the global runtime, if that was started.
+pub(crate) fn started_global_scope() -> Option<&'static Arc<Scope>> {
+    SCOPE.get()
+}
+
 /// The scope of the global runtime. Its M is a thread of its own.
 pub(crate) fn global_scope() -> &'static Arc<Scope> {
-    static SCOPE: OnceLock<Arc<Scope>> = OnceLock::new();
     SCOPE.get_or_init(|| {
         let shared = Shared::new();
         let scope = Scope::new(shared.clone(), 1, false);

@@ -10,7 +10,7 @@ mod p;
 mod runq;
 mod shared;
 
-pub(crate) use lazy::scope_here;
+pub(crate) use lazy::{scope_here, started_global_scope};
 pub(crate) use m::Machine;
 pub use m::Turn;
 pub(crate) use shared::Shared;

@@ -4,12 +4,13 @@
 //! them, and drops their futures one by one. The verdicts are the inspector's business.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use crate::g::current::who;
 pub use crate::g::trace::{Sink, Traced};
 use crate::g::{GRef, Scope, ThreadG, payload_message, trace};
 use crate::inspect::{GoroutineId, Location, Tick, WaitInfo};
+use crate::time::clock::NEVER;
 
 /// A goroutine at one moment. Two equal readings of all goroutines of a scope, all parked, mean that
 /// none of them ran in between.
@@ -39,6 +40,31 @@ pub fn read(scope: &Scope) -> Vec<Reading> {
 /// Whether all goroutines are parked in both readings and none ran in between.
 pub fn quiescent(first: &[Reading], second: &[Reading]) -> bool {
     first == second && first.iter().all(|reading| reading.parked)
+}
+
+/// What the global runtime may still do by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// Nothing: all its goroutines are parked, or there are none.
+    Quiet,
+    /// Its next timer is due then.
+    Timer(Instant),
+    /// A goroutine of it is running, or somebody foreign may wake one.
+    Moving,
+}
+
+/// What the global runtime, whose goroutines belong to no test, may still do by itself.
+pub fn global_runtime() -> Elsewhere {
+    let Some(scope) = crate::sched::started_global_scope() else { return Elsewhere::Quiet };
+    let (first, second) = (read(scope), read(scope));
+    if !quiescent(&first, &second) || second.iter().any(|g| g.wakers > 0) {
+        return Elsewhere::Moving;
+    }
+    let timers = scope.schedule().timers();
+    match timers.next() {
+        NEVER => Elsewhere::Quiet,
+        next => timers.clock().instant(next).map_or(Elsewhere::Quiet, Elsewhere::Timer),
+    }
 }
 
 /// What a goroutine was doing when its scope was frozen.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use gmp_core::runtime::drive::Driver;
 use gmp_core::runtime::{Scope, Turn};
-use gmp_core::snapshot;
+use gmp_core::snapshot::{self, Elsewhere};
 
 use super::census;
 
@@ -70,8 +70,8 @@ pub(crate) fn drive(
 enum Evidence {
     /// A timer is due in time.
     Timer(Instant),
-    /// A poll on another M, a thread's own call, a waker clone or a foreign thread; and a timer
-    /// perhaps.
+    /// A poll on another M, a thread's own call, a waker clone, the global runtime or a foreign
+    /// thread; and a timer perhaps.
     Outside(Option<Instant>),
     /// Nothing.
     None,
@@ -83,8 +83,21 @@ fn evidence(scope: &Scope, next_timer: Option<Instant>, deadline: Instant) -> Ev
     let (first, second) = (snapshot::read(scope), snapshot::read(scope));
     let in_time = next_timer.filter(|at| *at <= deadline);
     let moving = !snapshot::quiescent(&first, &second);
-    if moving || second.iter().any(|g| g.wakers > 0) || census::foreign_thread_lives() {
+    if moving
+        || second.iter().any(|g| g.wakers > 0)
+        || global_runtime_acts(deadline)
+        || census::foreign_thread_lives()
+    {
         return Evidence::Outside(in_time);
     }
     in_time.map_or(Evidence::None, Evidence::Timer)
+}
+
+/// Whether goroutines that belong to no test, but to the process, may still release one of ours.
+fn global_runtime_acts(deadline: Instant) -> bool {
+    match snapshot::global_runtime() {
+        Elsewhere::Quiet => false,
+        Elsewhere::Timer(at) => at <= deadline,
+        Elsewhere::Moving => true,
+    }
 }

@@ -1,6 +1,7 @@
 //! Staged reaping: the futures of a frozen scope are dropped one by one, and the log of what died when
 //! says who held what.
 
+use std::any::Any;
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +33,8 @@ pub(crate) struct Reaper<'a> {
     not_ours: Option<GoroutineId>,
     /// When the drop of each suspect began (δ).
     drops: Vec<Option<Tick>>,
+    /// When something else than a goroutine was dropped, until the next of those.
+    nobody: Vec<Tick>,
     pub(crate) notes: Vec<String>,
 }
 
@@ -42,28 +45,54 @@ impl<'a> Reaper<'a> {
         progress: &'a Progress,
         not_ours: Option<GoroutineId>,
     ) -> Self {
-        Self { scope, watch, progress, not_ours, drops: Vec::new(), notes: Vec::new() }
+        let (drops, nobody, notes) = (Vec::new(), Vec::new(), Vec::new());
+        Self { scope, watch, progress, not_ours, drops, nobody, notes }
     }
 
     /// Stages 3 to 6: drops everything and gives each suspect its verdict.
     pub(crate) fn run(&mut self, suspects: &[Suspect]) -> Vec<Verdict> {
         let _reaping = self.watch.reaping();
         self.drops = vec![None; suspects.len()];
+        let functions = self.take_functions();
         self.drop_stuck(suspects);
         let roots: HashSet<GoroutineId> =
             suspects.iter().filter(|s| s.class != Class::Stuck).map(Suspect::id).collect();
-        let mut entries = self.entries(suspects);
+        let alone = roots.is_empty() && functions.is_empty();
+        let until = if alone { self.drain_cycles() } else { Tick::MAX };
+        let entries = self.entries(suspects, until);
         let found = reachable(&entries, &roots);
         self.drop_roots(suspects);
-        let cycles = self.drain(&found, suspects);
-        // What only a cycle of channels held was held by nobody.
-        for entry in entries.iter_mut().filter(|entry| cycles.contains(&entry.id)) {
-            entry.released = Some(0);
-        }
-        let found = if cycles.is_empty() { found } else { reachable(&entries, &roots) };
+        self.drop_functions(functions);
+        self.drain();
         self.worklist();
         self.progress.works_on(None);
         self.judge(suspects, &found)
+    }
+
+    /// The functions that the end of a context would start. What they hold is held by whatever can end
+    /// the context, though a stuck goroutine may be the one that keeps the context itself alive.
+    fn take_functions(&self) -> Vec<Box<dyn Any + Send>> {
+        let contexts =
+            self.watch.records().into_iter().filter(|r| r.kind == PrimitiveKind::Context);
+        contexts.filter_map(|record| record.take_functions()).collect()
+    }
+
+    /// With the roots, which they are like.
+    fn drop_functions(&mut self, functions: Vec<Box<dyn Any + Send>>) {
+        if functions.is_empty() {
+            return;
+        }
+        self.nobody_drops();
+        for function in functions {
+            if catch_unwind(AssertUnwindSafe(|| drop(function))).is_err() {
+                self.note("the function of a context panicked when dropped".into());
+            }
+        }
+    }
+
+    /// What dies from now on was held by no goroutine.
+    fn nobody_drops(&mut self) {
+        self.nobody.push(self.watch.tick());
     }
 
     /// Stage 3: the stuck ones, those that wait on something from outside the scope last.
@@ -125,40 +154,35 @@ impl<'a> Reaper<'a> {
         Some(began)
     }
 
-    /// Stage 6: buffers of channels that survived. Gives the goroutines that waited on a channel which
-    /// died of draining itself: a cycle.
-    fn drain(
-        &mut self,
-        found: &HashSet<GoroutineId>,
-        suspects: &[Suspect],
-    ) -> HashSet<GoroutineId> {
-        let mut died_of_itself: HashSet<*const Record> = HashSet::new();
+    /// Stage 6, where nothing but stuck goroutines was left: a channel that dies of being drained was
+    /// held by itself alone, or by others like it. Stops at the first that survives, because somebody
+    /// outside could have received what lay in it: what dies at that tick or later proves nothing.
+    fn drain_cycles(&mut self) -> Tick {
+        self.nobody_drops();
         for record in self.watch.records() {
-            if record.kind != PrimitiveKind::Chan {
-                continue;
-            }
-            let Some(content) = record.drain() else { continue };
-            let alive = record.death(Capability::Release).is_none();
-            if catch_unwind(AssertUnwindSafe(|| drop(content))).is_err() {
-                self.note(format!("a value left in chan {} panicked when dropped", record.id));
-            }
-            if alive && record.death(Capability::Release).is_some() {
-                died_of_itself.insert(Arc::as_ptr(&record));
+            let before = self.watch.tick();
+            if self.drain_one(&record) && record.death(Capability::Receive).is_none() {
+                return before;
             }
         }
-        let in_cycle = |s: &&Suspect| {
-            found.contains(&s.id())
-                && s.class == Class::Stuck
-                && s.released(self.scope).is_some()
-                && s.waits
-                    .iter()
-                    .flat_map(|w| &w.capabilities)
-                    .any(|(record, _)| died_of_itself.contains(&Arc::as_ptr(record)))
-        };
-        if died_of_itself.is_empty() {
-            return HashSet::new();
+        Tick::MAX
+    }
+
+    /// Stage 6: whatever is left in channels of the scope is dropped here, and nowhere later.
+    fn drain(&mut self) {
+        self.nobody_drops();
+        for record in self.watch.records() {
+            self.drain_one(&record);
         }
-        suspects.iter().filter(in_cycle).map(Suspect::id).collect()
+    }
+
+    /// Drops what lies in a channel. False if nothing did.
+    fn drain_one(&mut self, record: &Record) -> bool {
+        let Some(content) = record.drain() else { return false };
+        if catch_unwind(AssertUnwindSafe(|| drop(content))).is_err() {
+            self.note(format!("a value left in chan {} panicked when dropped", record.id));
+        }
+        true
     }
 
     /// Futures that destructors handed to `go` meanwhile: dropped in turn, never run.
@@ -190,12 +214,18 @@ impl<'a> Reaper<'a> {
         }
     }
 
-    /// The log of the stuck ones.
-    fn entries(&self, suspects: &[Suspect]) -> Vec<Entry> {
+    /// The log of the stuck ones, as far as what died before `until` speaks for itself.
+    fn entries(&self, suspects: &[Suspect], until: Tick) -> Vec<Entry> {
+        let known: HashSet<GoroutineId> = suspects.iter().map(Suspect::id).collect();
+        let released = |s: &Suspect| {
+            // A goroutine of another scope may end at any time.
+            let among_us = s.joins().iter().all(|target| known.contains(target));
+            s.released(self.scope).filter(|tau| among_us && *tau < until)
+        };
         let entry = |(s, dropped): (&Suspect, &Option<Tick>)| Entry {
             id: s.id(),
             dropped: *dropped,
-            released: s.released(self.scope),
+            released: released(s),
             joins: s.joins(),
         };
         let stuck = suspects.iter().zip(&self.drops).filter(|(s, _)| s.class == Class::Stuck);
@@ -204,7 +234,7 @@ impl<'a> Reaper<'a> {
 
     /// Stage 4 and what stage 5 added: who is proven, and who holds the others.
     fn judge(&self, suspects: &[Suspect], found: &HashSet<GoroutineId>) -> Vec<Verdict> {
-        let holders = Holders::new(suspects, &self.drops, found);
+        let holders = Holders::new(suspects, &self.drops, &self.nobody, found);
         suspects
             .iter()
             .map(|suspect| match suspect.class {
@@ -226,8 +256,8 @@ impl<'a> Reaper<'a> {
 
 /// Who was being dropped when: whoever was, when a capability died, held it.
 struct Holders {
-    /// Begin of each drop, in order.
-    drops: Vec<(Tick, GoroutineId)>,
+    /// Begin of each drop, in order; `None` where no goroutine was dropped.
+    drops: Vec<(Tick, Option<GoroutineId>)>,
     /// The verdicts of those that are not proven.
     names: HashMap<GoroutineId, &'static str>,
     /// A goroutine that could not be dropped: it still holds what it holds.
@@ -235,10 +265,17 @@ struct Holders {
 }
 
 impl Holders {
-    fn new(suspects: &[Suspect], drops: &[Option<Tick>], found: &HashSet<GoroutineId>) -> Self {
+    fn new(
+        suspects: &[Suspect],
+        drops: &[Option<Tick>],
+        nobody: &[Tick],
+        found: &HashSet<GoroutineId>,
+    ) -> Self {
         let both = || suspects.iter().zip(drops);
-        let mut began: Vec<_> =
-            both().filter_map(|(suspect, began)| Some(((*began)?, suspect.id()))).collect();
+        let mut began: Vec<_> = both()
+            .filter_map(|(suspect, began)| Some(((*began)?, Some(suspect.id()))))
+            .chain(nobody.iter().map(|tick| (*tick, None)))
+            .collect();
         began.sort_unstable();
         let name = |suspect: &Suspect| match suspect.class {
             Class::Stuck => found.contains(&suspect.id()).then_some("Reachable"),
@@ -253,8 +290,8 @@ impl Holders {
         let joined = suspect.joins().into_iter().find(|target| self.names.contains_key(target));
         let held = suspect.released(scope).and_then(|tau| {
             let next = self.drops.partition_point(|(began, _)| *began < tau);
-            let (_, id) = self.drops.get(next.checked_sub(1)?)?;
-            (*id != suspect.id() && self.names.contains_key(id)).then_some(*id)
+            let id = self.drops.get(next.checked_sub(1)?)?.1?;
+            (id != suspect.id() && self.names.contains_key(&id)).then_some(id)
         });
         match joined.or(held).or(self.running) {
             Some(id) => Holder::Goroutine { id, verdict: self.names[&id] },

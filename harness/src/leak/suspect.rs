@@ -116,10 +116,7 @@ impl Suspect {
     /// Whether it waits on something that the scope did not make, or that somebody unseen can use.
     pub(crate) fn waits_outside(&self, scope: &Scope) -> bool {
         let ours = |wait: &WaitInfo| {
-            let record = wait.record.iter().all(|record| {
-                scope.watch().is_some_and(|watch| Arc::ptr_eq(watch, record.watch()))
-            });
-            wait.complete && record
+            wait.complete && wait.record.iter().all(|record| is_of(scope, record))
         };
         !self.waits.iter().all(ours)
     }
@@ -129,7 +126,9 @@ impl Suspect {
         let leaves = self.waits.iter().try_fold(0, |latest, wait| {
             let died = |latest: Tick, (record, capability): &(_, Capability)| {
                 let record: &Arc<Record> = record;
-                Some(latest.max(record.death(*capability)?))
+                // Another scope's log knows nothing of the order of our drops.
+                let ours = is_of(scope, record);
+                ours.then(|| record.death(*capability)).flatten().map(|death| latest.max(death))
             };
             if !wait.complete {
                 return None;
@@ -158,4 +157,9 @@ impl Suspect {
 fn is_below(wait: &WaitInfo, test: Option<PrimitiveId>) -> bool {
     wait.reason == WaitReason::ContextDone
         && wait.capabilities.iter().any(|(record, _)| Some(record.id) == test)
+}
+
+/// Whether `scope` made the primitive of `record`.
+fn is_of(scope: &Scope, record: &Record) -> bool {
+    scope.watch().is_some_and(|watch| Arc::ptr_eq(watch, record.watch()))
 }
