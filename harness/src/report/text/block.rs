@@ -1,6 +1,6 @@
 //! The block of one finding: symptom, figures, source lines, what to change.
 
-use gmp_core::inspect::{PrimitiveKind, WaitReason};
+use gmp_core::inspect::PrimitiveKind;
 
 use super::page::Page;
 use super::snippet;
@@ -51,21 +51,18 @@ fn symptom(page: &mut Page, finding: &Finding) {
         true => "the body of the test".to_owned(),
         false => count(finding.count, "goroutine"),
     };
-    let has = if finding.count == 1 { "has been" } else { "have been" };
+    let is = if finding.count == 1 { "is" } else { "are" };
     let stuck = match finding.verdict {
         Verdict::Proven | Verdict::Reachable { .. } | Verdict::External => " stuck",
         _ => "",
     };
-    let does = match finding.reason {
-        WaitReason::Running | WaitReason::Runnable => finding.reason.to_string(),
-        reason => doing(reason),
-    };
+    let does = doing(finding.reason);
     // The clock of a parked goroutine has milliseconds.
     let waited = match finding.waited.as_millis() {
-        0 => "less than 1 ms".to_owned(),
-        _ => duration(finding.waited),
+        0 => String::new(),
+        _ => format!(" (for {})", duration(finding.waited)),
     };
-    let mut text = format!("{who} {has}{stuck} {does} for {waited}");
+    let mut text = format!("{who} {is}{stuck} {does}{waited}");
     if !finding.goroutines.is_empty() {
         let ids = list(&finding.goroutines, finding.count, LIST_LIMIT);
         text = format!("{text}: {ids}");
