@@ -80,14 +80,12 @@ enum Evidence {
 /// The double collect, and the evidence if nothing moves. Nothing is in a run queue when this is
 /// called: whatever is not parked is being run elsewhere.
 fn evidence(scope: &Scope, next_timer: Option<Instant>, deadline: Instant) -> Evidence {
+    // Before the readings: whoever was here and is gone when they are taken has left its wake in them.
+    let others = global_runtime_acts(deadline) || census::foreign_thread_lives();
     let (first, second) = (snapshot::read(scope), snapshot::read(scope));
     let in_time = next_timer.filter(|at| *at <= deadline);
     let moving = !snapshot::quiescent(&first, &second);
-    if moving
-        || second.iter().any(|g| g.wakers > 0)
-        || global_runtime_acts(deadline)
-        || census::foreign_thread_lives()
-    {
+    if moving || others || second.iter().any(|g| g.wakers > 0) {
         return Evidence::Outside(in_time);
     }
     in_time.map_or(Evidence::None, Evidence::Timer)
