@@ -62,6 +62,27 @@ fn goroutines_cost_little_while_parked_and_nothing_when_done() {
             go(async {}).await.unwrap();
         }
         assert_eq!(live(), before);
+        // Leaves on the heap refer to their goroutine: of a join, and of a boxed receive.
+        let ch = chan::<u32>(0);
+        for round in 0..rounds(2_000) {
+            let rx = ch.clone();
+            let nested = go(async move {
+                let inner = go(async move { Box::pin(rx.recv()).await });
+                inner.await.unwrap()
+            });
+            yield_now().await;
+            if round % 2 == 0 {
+                ch.send(1).await;
+                assert_eq!(nested.await.unwrap(), Some(1));
+            } else {
+                nested.abort();
+                assert!(nested.await.is_err());
+                ch.send(2).await;
+                yield_now().await;
+            }
+        }
+        drop(ch);
+        assert_eq!(live(), before);
         let grown = rounds(100_000);
         for round in 0..3 {
             let all: Vec<_> = (0..grown).map(|i| go(async move { i })).collect();

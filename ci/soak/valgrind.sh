@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# The tests of the runtime under valgrind's memcheck, each loop shortened to a fiftieth.
+#
+# usage: ci/soak/valgrind.sh [TEST..]
+set -euo pipefail
+source "$(dirname "$0")/../common.sh"
+
+if [[ $# == 0 ]]; then
+    set -- chan select cancel panics foreign go
+fi
+command -v valgrind >/dev/null || fail "valgrind is not installed"
+export TEST_DIVISOR=50
+# Leaks are no errors here: some tests forget futures and payloads on purpose.
+export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="valgrind -q --fair-sched=yes --error-exitcode=9"
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=$CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER
+for name in "$@"; do
+    run cargo test --package gmp-core --test "$name" -- --test-threads=1
+done
