@@ -8,7 +8,7 @@ use gmp_core::chan::{
     CloseError, Range, Recv, Send as Sending, SendChecked, SendError, TryRecvError, TrySendError,
 };
 use gmp_core::runtime::drive::{Body, Driver};
-use gmp_core::runtime::{Builder, Runtime, Scope, Turn};
+use gmp_core::runtime::{Builder, Entered, Runtime, Scope, Turn};
 use gmp_core::{
     AbortHandle, Chan, JoinError, JoinHandle, Receiver, Sender, chan, select, yield_now,
 };
@@ -57,6 +57,7 @@ fn handles() {
         Sender<Local>: Send Sync;
         Receiver<Local>: Send Sync;
         Driver<'static>: Send Sync;
+        Entered: Send;
         Body<u8>: Send Sync;
     }
 }
