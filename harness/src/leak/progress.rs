@@ -1,6 +1,6 @@
 //! What the thread that checks tells the thread that watches it.
 
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,9 @@ pub(crate) struct Progress {
     since: AtomicU64,
     /// The goroutine that is being traced or dropped; 0 for none.
     at_work_on: AtomicU64,
+    /// Counts the looks of the M between two polls: while it stands still, so does the M.
+    beat: AtomicU32,
+    handed_over: AtomicBool,
     body_done: AtomicBool,
     body: AtomicU64,
     /// An address in the frame that called a plain body: frames above it are not the user's.
@@ -50,6 +53,8 @@ impl Progress {
             phase: AtomicU8::new(Phase::Body as u8),
             since: AtomicU64::new(0),
             at_work_on: AtomicU64::new(0),
+            beat: AtomicU32::new(0),
+            handed_over: AtomicBool::new(false),
             body_done: AtomicBool::new(false),
             body: AtomicU64::new(0),
             root: AtomicUsize::new(usize::MAX),
@@ -159,11 +164,23 @@ impl Progress {
     pub(crate) fn finish(&self, checked: Checked) {
         let mut result = lock(&self.result);
         result.get_or_insert(checked);
+        self.handed_over.store(true, Ordering::SeqCst);
         self.finished.notify_all();
     }
 
-    pub(crate) fn has_result(&self) -> bool {
-        lock(&self.result).is_some()
+    /// Whether the result was handed over, taken or not.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.handed_over.load(Ordering::SeqCst)
+    }
+
+    /// The M is between two polls.
+    pub(crate) fn beat(&self) {
+        // Relaxed: only whether it changes matters.
+        self.beat.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn beats(&self) -> u32 {
+        self.beat.load(Ordering::Relaxed)
     }
 
     /// Waits for the result, at most this long.

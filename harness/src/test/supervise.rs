@@ -137,7 +137,11 @@ impl Run {
             let body = driver.start(at, async move { make().await });
             self.set_body(body.id());
             let scope = self.runtime.scope();
-            let end = match quiesce::drive(driver, scope, self.deadline(), &|| body.is_done()) {
+            let done = || {
+                self.progress.beat();
+                body.is_done()
+            };
+            let end = match quiesce::drive(driver, scope, self.deadline(), &done) {
                 End::Lost => return,
                 End::Asleep => BodyEnd::Asleep,
                 End::TimedOut => BodyEnd::TimedOut(self.plan.timeout),
@@ -205,7 +209,10 @@ impl Run {
     /// On the M: runs the goroutines of a plain body and checks.
     fn drive_sync(&self) {
         let scope = self.runtime.scope();
-        let done = || self.progress.is_body_done();
+        let done = || {
+            self.progress.beat();
+            self.progress.is_body_done()
+        };
         self.runtime.drive(|driver| {
             let end = quiesce::drive(driver, scope, self.deadline(), &done);
             match end {
@@ -240,7 +247,10 @@ impl Run {
         let scope = self.runtime.scope();
         if self.progress.body_finished() {
             super::context::cancel(scope);
-            let empty = || scope.live() == 0;
+            let empty = || {
+                self.progress.beat();
+                scope.live() == 0
+            };
             let deadline = Instant::now() + self.plan.linger;
             if quiesce::drive(driver, scope, deadline, &empty) == End::Lost {
                 return;
@@ -279,23 +289,25 @@ impl Run {
         check::give_up(self.runtime.scope(), &self.progress, end)
     }
 
-    /// Waits for the result; `None` if the M is lost.
+    /// Waits for the result; `None` if the M is lost: it is late, and has stood still for a while.
     fn wait(&self, m: &thread::JoinHandle<()>) -> Option<Checked> {
+        let mut still = Standstill::new(&self.progress);
         loop {
             if let Some(checked) = self.progress.wait(LOOK) {
                 return Some(checked);
             }
+            let stands = still.lasts(&self.progress) > GRACE;
             let (phase, lasted) = self.progress.phase();
             let late = match phase {
-                Phase::Body => Instant::now() > self.deadline() + GRACE,
-                Phase::Settling => lasted > self.plan.linger + GRACE,
+                Phase::Body => stands && Instant::now() > self.deadline() + GRACE,
+                Phase::Settling => stands && lasted > self.plan.linger + GRACE,
                 Phase::Reaping => lasted > BLOCKED,
             };
             if late {
                 return None;
             }
             assert!(
-                !m.is_finished() || self.progress.has_result(),
+                !m.is_finished() || self.progress.is_finished(),
                 "gmp: the M of the test ended without a result; its panic is printed above"
             );
         }
@@ -309,15 +321,35 @@ impl Run {
         self.progress.enter(Phase::Settling);
         let run = self.clone();
         self.spawn(move || {
-            // The lost M may be between two polls at this moment; then it is not lost.
-            let taken = run.runtime.drive_taken(|driver| run.settle(driver, !run.plan.is_plain));
-            if taken.is_none() {
-                while !run.progress.has_result() && run.progress.phase().1 < run.plan.linger + GRACE
-                {
-                    thread::sleep(LOOK);
+            let mut still = Standstill::new(&run.progress);
+            // The M may have come back by now: then it goes on, and this one only waits.
+            while !run.progress.is_finished() {
+                let settle = |driver: &Driver<'_>| run.settle(driver, !run.plan.is_plain);
+                if still.lasts(&run.progress) >= LOOK && run.runtime.drive_taken(settle).is_some() {
+                    return;
                 }
+                thread::sleep(LOOK);
             }
         })
+    }
+}
+
+/// For how long an M has not been between two polls.
+struct Standstill {
+    beats: u32,
+    since: Instant,
+}
+
+impl Standstill {
+    fn new(progress: &Progress) -> Self {
+        Self { beats: progress.beats(), since: Instant::now() }
+    }
+
+    fn lasts(&mut self, progress: &Progress) -> Duration {
+        if progress.beats() != self.beats {
+            *self = Self::new(progress);
+        }
+        self.since.elapsed()
     }
 }
 
