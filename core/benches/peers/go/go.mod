@@ -1,0 +1,3 @@
+module gmp/peers
+
+go 1.24

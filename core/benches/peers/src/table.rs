@@ -1,0 +1,148 @@
+//! The tables: gmp beside the best of each peer, then tokio with every channel, then memory.
+
+use crate::cases::{Case, Unit};
+use crate::run::Series;
+
+/// The measurements of one case.
+pub struct Row {
+    /// The case.
+    pub case: &'static Case,
+    /// All peers and thread counts.
+    pub series: Vec<Series>,
+}
+
+/// The families of the first table.
+const FAMILIES: &[&str] = &["go", "tokio", "smol", "may"];
+
+/// `tokio-current+flume` belongs to `tokio`.
+pub fn family(peer: &str) -> &str {
+    peer.split(['+', '-']).next().unwrap_or(peer)
+}
+
+impl Row {
+    fn at(&self, procs: usize) -> impl Iterator<Item = (&Series, f64)> {
+        let of = move |s: &&Series| s.procs == procs && s.failed.is_none();
+        self.series.iter().filter(of).filter_map(|s| Some((s, s.median()?)))
+    }
+
+    fn gmp(&self, procs: usize) -> Option<f64> {
+        self.at(procs).find(|(s, _)| s.peer == "gmp").map(|(_, median)| median)
+    }
+
+    /// The best variant of a family.
+    fn best(&self, family_name: &str, procs: usize) -> Option<(&Series, f64)> {
+        let mine = self.at(procs).filter(|(s, _)| family(&s.peer) == family_name);
+        mine.min_by(|a, b| a.1.total_cmp(&b.1))
+    }
+
+    fn failed(&self, family_name: &str, procs: usize) -> bool {
+        let mut mine = self.series.iter().filter(|s| s.procs == procs);
+        mine.any(|s| family(&s.peer) == family_name && s.failed.is_some())
+    }
+
+    /// gmp's figure as a part of the best of that family.
+    pub fn ratio(&self, family_name: &str, procs: usize) -> Option<f64> {
+        Some(self.gmp(procs)? / self.best(family_name, procs)?.1)
+    }
+
+    fn cell(&self, family_name: &str, procs: usize) -> String {
+        match self.best(family_name, procs) {
+            Some((_, value)) => match self.ratio(family_name, procs) {
+                Some(ratio) => format!("{} ({ratio:.2})", figure(value)),
+                None => figure(value),
+            },
+            None if self.failed(family_name, procs) => "failed".into(),
+            None => "-".into(),
+        }
+    }
+
+    fn best_peer(&self, procs: usize) -> String {
+        let others = self.at(procs).filter(|(s, _)| s.peer != "gmp");
+        let Some((series, value)) = others.min_by(|a, b| a.1.total_cmp(&b.1)) else {
+            return "-".into();
+        };
+        match self.gmp(procs) {
+            Some(gmp) => format!("{} ({:.2})", series.peer, gmp / value),
+            None => series.peer.clone(),
+        }
+    }
+}
+
+fn figure(value: f64) -> String {
+    match value {
+        v if v >= 100_000.0 => format!("{:.0}k", v / 1000.0),
+        v if v >= 100.0 => format!("{v:.0}"),
+        v => format!("{v:.1}"),
+    }
+}
+
+/// The whole report for one number of threads, as Markdown.
+pub fn print(rows: &[Row], procs: usize) {
+    println!(
+        "\n## {procs} thread{}: ns an operation, median (gmp / peer)\n",
+        if procs == 1 { "" } else { "s" }
+    );
+    println!("| case | gmp | go | tokio, best | smol | may | best peer |");
+    println!("|---|---|---|---|---|---|---|");
+    for row in rows {
+        let gmp = row.gmp(procs).map_or("-".into(), figure);
+        let cells: Vec<String> = FAMILIES.iter().map(|f| row.cell(f, procs)).collect();
+        let unit = if row.case.unit == Unit::Bytes { ", bytes" } else { "" };
+        println!(
+            "| {}{unit} | {gmp} | {} | {} |",
+            row.case.name,
+            cells.join(" | "),
+            row.best_peer(procs)
+        );
+    }
+    for family in FAMILIES {
+        if let Some((mean, cases)) = geometric_mean(rows, family, procs) {
+            println!("\ngmp / {family}: geometric mean {mean:.2} over {cases} cases");
+        }
+    }
+    variants(rows, procs);
+    memory(rows, procs);
+}
+
+/// The mean of the ratios of the cases that measure time; sleeping is not bound by the CPU.
+pub fn geometric_mean(rows: &[Row], family: &str, procs: usize) -> Option<(f64, usize)> {
+    let timed = rows.iter().filter(|r| r.case.unit == Unit::Time && r.case.name != "sleeps_100k");
+    let logs: Vec<f64> = timed.filter_map(|row| row.ratio(family, procs)).map(f64::ln).collect();
+    let mean = (logs.iter().sum::<f64>() / logs.len() as f64).exp();
+    (!logs.is_empty()).then_some((mean, logs.len()))
+}
+
+fn grid(title: &str, rows: &[Row], procs: usize, cell: impl Fn(&Series) -> Option<String>) {
+    let mut peers: Vec<&str> = Vec::new();
+    for series in rows.iter().flat_map(|row| &row.series).filter(|s| s.procs == procs) {
+        if !peers.contains(&&*series.peer) {
+            peers.push(&series.peer);
+        }
+    }
+    println!("\n### {title}\n\n| case | {} |", peers.join(" | "));
+    println!("|---|{}", "---|".repeat(peers.len()));
+    for row in rows {
+        let of = |peer: &&str| {
+            let series = row.series.iter().find(|s| s.peer == *peer && s.procs == procs);
+            match series {
+                Some(series) => {
+                    series.failed.map_or_else(|| cell(series), |_| Some("failed".into()))
+                }
+                None => None,
+            }
+            .unwrap_or("-".into())
+        };
+        let cells: Vec<String> = peers.iter().map(of).collect();
+        println!("| {} | {} |", row.case.name, cells.join(" | "));
+    }
+}
+
+fn variants(rows: &[Row], procs: usize) {
+    let cell = |s: &Series| Some(format!("{} ±{:.0} %", figure(s.median()?), s.spread()? * 50.0));
+    grid("every variant: median, half the spread", rows, procs, cell);
+}
+
+fn memory(rows: &[Row], procs: usize) {
+    let cell = |s: &Series| s.peak_kib().map(|kib| format!("{:.1}", kib as f64 / 1024.0));
+    grid("highest resident memory of the process, MiB", rows, procs, cell);
+}
