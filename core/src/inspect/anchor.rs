@@ -10,11 +10,13 @@ use super::{GoroutineId, Location, Record, WaitReason};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Capability {
-    /// Channel: live `Chan` or `Sender` handles. Lock: its guard. WaitGroup: the core. Context:
-    /// cancel handles.
+    /// Channel: live `Chan` or `Sender` handles. Lock: its guards. Once: its runner. WaitGroup, Cond,
+    /// Semaphore: the core. Context: cancel handles.
     Release = 0,
     /// Channel: live `Receiver` handles (they release a sender).
     Receive = 1,
+    /// RwLock: writers in line. One that gives up lets readers in.
+    GiveUp = 2,
 }
 
 /// What one line did to a primitive, summed up.
@@ -45,6 +47,28 @@ pub enum Figure {
     },
     /// A mutex; holder and line are in the record.
     Mutex,
+    /// A RwLock.
+    RwLock {
+        /// Who holds its guards, and since which line.
+        holders: Vec<(Option<GoroutineId>, Location)>,
+        /// The one holder is a writer.
+        writer: bool,
+        /// Writers in line; they stop new readers.
+        pending_writers: usize,
+    },
+    /// A Cond: nothing but who waits.
+    Cond,
+    /// A Once, or a call of a SingleFlight; its runner and the runner's line are in the record.
+    Once,
+    /// A semaphore; the lines that took permits are in the record.
+    Semaphore {
+        /// Permits that nobody holds.
+        free: u64,
+        /// All permits.
+        size: u64,
+        /// How many this waiter wants.
+        wants: u64,
+    },
     /// A WaitGroup; the lines are in the record.
     WaitGroup {
         /// The counter.

@@ -21,8 +21,20 @@ pub enum WaitReason {
     SelectNoCases,
     /// Locking a `Mutex`.
     MutexLock,
+    /// Locking a `RwLock` for reading.
+    RwLockRead,
+    /// Locking a `RwLock` for writing.
+    RwLockWrite,
     /// Waiting for a `WaitGroup`.
     WaitGroupWait,
+    /// Waiting for a `Cond` to be signalled.
+    CondWait,
+    /// Waiting for the goroutine that runs a `Once` or an `OnceValue`.
+    OnceDo,
+    /// Acquiring permits of a `Semaphore`.
+    Semacquire,
+    /// Waiting for the goroutine that does the work of a `SingleFlight`.
+    SingleFlightDo,
     /// Asleep until a timer fires.
     Sleep,
     /// Waiting until a context is done.
@@ -50,7 +62,13 @@ impl WaitReason {
             Self::Select => "select",
             Self::SelectNoCases => "select (no cases)",
             Self::MutexLock => "sync.Mutex.Lock",
+            Self::RwLockRead => "sync.RWMutex.RLock",
+            Self::RwLockWrite => "sync.RWMutex.Lock",
             Self::WaitGroupWait => "sync.WaitGroup.Wait",
+            Self::CondWait => "sync.Cond.Wait",
+            Self::OnceDo => "sync.Once.Do",
+            Self::Semacquire => "semacquire",
+            Self::SingleFlightDo => "singleflight.Do",
             Self::Sleep => "sleep",
             Self::ContextDone => "context done",
             Self::Join => "join",
@@ -64,7 +82,7 @@ impl WaitReason {
 
 impl WaitReason {
     /// All reasons, in the order of their numbers.
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 21] = [
         Self::ChanReceive,
         Self::ChanSend,
         Self::ChanReceiveNil,
@@ -72,7 +90,13 @@ impl WaitReason {
         Self::Select,
         Self::SelectNoCases,
         Self::MutexLock,
+        Self::RwLockRead,
+        Self::RwLockWrite,
         Self::WaitGroupWait,
+        Self::CondWait,
+        Self::OnceDo,
+        Self::Semacquire,
+        Self::SingleFlightDo,
         Self::Sleep,
         Self::ContextDone,
         Self::Join,
@@ -103,8 +127,18 @@ pub enum PrimitiveKind {
     Chan,
     /// `sync::Mutex`.
     Mutex,
+    /// `sync::RwLock`.
+    RwLock,
     /// `sync::WaitGroup`.
     WaitGroup,
+    /// `sync::Cond`.
+    Cond,
+    /// `sync::Once` or `sync::OnceValue`.
+    Once,
+    /// `sync::Semaphore`.
+    Semaphore,
+    /// One call of a `sync::SingleFlight`.
+    SingleFlight,
     /// An armed timer: `sleep`, `timeout`, `after`.
     Timer,
     /// A `Context`.
@@ -119,7 +153,12 @@ impl PrimitiveKind {
         match self {
             Self::Chan => "chan",
             Self::Mutex => "mutex",
+            Self::RwLock => "rwlock",
             Self::WaitGroup => "waitgroup",
+            Self::Cond => "cond",
+            Self::Once => "once",
+            Self::Semaphore => "semaphore",
+            Self::SingleFlight => "singleflight",
             Self::Timer => "timer",
             Self::Context => "context",
             Self::Goroutine => "goroutine",

@@ -37,7 +37,7 @@ pub struct Record {
     pub created_by: Option<GoroutineId>,
     watch: Arc<Watch>,
     slot: usize,
-    deaths: [AtomicU64; 2],
+    deaths: [AtomicU64; 3],
     touched: AtomicBool,
     holder: AtomicU64,
     held_at: AtomicPtr<Panic<'static>>,
@@ -60,7 +60,7 @@ impl Record {
             created_by,
             slot: watch.insert(weak),
             watch: watch.clone(),
-            deaths: [const { AtomicU64::new(death::ALIVE) }; 2],
+            deaths: [const { AtomicU64::new(death::ALIVE) }; 3],
             touched: AtomicBool::new(false),
             holder: AtomicU64::new(0),
             held_at: AtomicPtr::new(core::ptr::null_mut()),
@@ -120,6 +120,14 @@ impl Record {
     pub(crate) fn released(&self) {
         if self.watch.is_closed() {
             self.died(Capability::Release);
+        }
+    }
+
+    /// Logs that no writer is in line for a lock any more. As for [`released`](Self::released), only what
+    /// happens after the scope was closed counts.
+    pub(crate) fn gave_up(&self) {
+        if self.watch.is_closed() {
+            self.died(Capability::GiveUp);
         }
     }
 

@@ -1,11 +1,29 @@
 //! What goroutines share: locks and counters with Go's semantics.
 
+mod cond;
+mod errgroup;
 mod guard;
 mod lock;
 mod mutex;
+mod once;
+mod once_value;
+mod rwlock;
+mod seat;
+mod semaphore;
+mod singleflight;
 mod waitgroup;
 
+pub use cond::{Cond, Relock};
+pub use errgroup::ErrGroup;
 pub use guard::{MutexGuard, OwnedMutexGuard};
 pub use lock::{Lock, LockOwned};
 pub use mutex::Mutex;
+pub use once::Once;
+pub use once_value::OnceValue;
+pub use rwlock::{
+    OwnedRwLockReadGuard, OwnedRwLockWriteGuard, ReadLock, ReadLockOwned, RwLock, RwLockReadGuard,
+    RwLockWriteGuard, WriteLock, WriteLockOwned,
+};
+pub use semaphore::{Acquire, AcquireOwned, OwnedPermit, Permit, Semaphore};
+pub use singleflight::{Shared, SingleFlight};
 pub use waitgroup::{Wait, WaitGroup};

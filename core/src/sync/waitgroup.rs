@@ -70,7 +70,12 @@ impl WaitGroup {
     /// If the counter would become negative, or overflow; it is left as it was.
     #[track_caller]
     pub fn add(&self, delta: i64) {
-        let at = Panic::caller();
+        self.add_at(delta, Panic::caller());
+    }
+
+    /// As [`add`](Self::add), on behalf of the line `at`.
+    #[track_caller]
+    pub(super) fn add_at(&self, delta: i64, at: Location) {
         match self.core.add(delta, at) {
             Ok(()) => {}
             Err(Misuse::Negative) => panic!("sync: negative WaitGroup counter"),

@@ -160,7 +160,7 @@ pub(crate) fn counts(scope: &Scope) -> Counts {
     for record in watch.records() {
         match record.kind {
             Kind::Chan => counts.chans += 1,
-            Kind::Mutex => counts.mutexes += 1,
+            Kind::Mutex | Kind::RwLock => counts.mutexes += 1,
             Kind::WaitGroup => counts.waitgroups += 1,
             Kind::Context => counts.contexts += 1,
             _ => {}

@@ -128,6 +128,18 @@ fn figure(figure: &inspect::Figure, record: &Record, below_test_context: bool) -
             holder: record.holder(),
             locked_at: record.held_at().map(SourceLine::from),
         },
+        inspect::Figure::RwLock { ref holders, writer, pending_writers } => Figure::RwLock {
+            holders: holders.iter().map(|(who, at)| (*who, SourceLine::from(*at))).collect(),
+            writer,
+            pending_writers,
+        },
+        inspect::Figure::Once => Figure::Once {
+            runner: record.holder(),
+            called_at: record.held_at().map(SourceLine::from),
+        },
+        inspect::Figure::Semaphore { free, size, wants } => {
+            Figure::Semaphore { free, size, wants, taken: outstanding(record) }
+        }
         inspect::Figure::WaitGroup { counter } => {
             let (adds, dones): (Vec<_>, Vec<_>) =
                 record.sites().into_iter().partition(|site| site.amount > 0);
@@ -143,6 +155,18 @@ fn figure(figure: &inspect::Figure, record: &Record, below_test_context: bool) -
         inspect::Figure::Goroutine { target } => Figure::Goroutine { target },
         _ => Figure::None,
     }
+}
+
+/// The lines that took more than they gave back, with the difference.
+fn outstanding(record: &Record) -> Vec<(SourceLine, i64)> {
+    let mut sums: Vec<(inspect::Location, i64)> = Vec::new();
+    for site in record.sites() {
+        match sums.iter_mut().find(|(at, _)| *at == site.at) {
+            Some((_, sum)) => *sum += site.amount,
+            None => sums.push((site.at, site.amount)),
+        }
+    }
+    sums.into_iter().filter(|(_, sum)| *sum > 0).map(|(at, sum)| (at.into(), sum)).collect()
 }
 
 fn goroutine_panic(note: &inspect::PanicNote) -> GoroutinePanic {

@@ -141,6 +141,33 @@ pub enum Figure {
         /// Where it was locked.
         locked_at: Option<SourceLine>,
     },
+    /// A RwLock and its holders.
+    RwLock {
+        /// Who holds its guards, and where each was taken.
+        holders: Vec<(Option<GoroutineId>, SourceLine)>,
+        /// The one holder is a writer.
+        writer: bool,
+        /// Writers in line; they stop new readers.
+        pending_writers: usize,
+    },
+    /// A Once and its runner.
+    Once {
+        /// The goroutine that runs it.
+        runner: Option<GoroutineId>,
+        /// Where that called it.
+        called_at: Option<SourceLine>,
+    },
+    /// A semaphore.
+    Semaphore {
+        /// Permits that nobody holds.
+        free: u64,
+        /// All permits.
+        size: u64,
+        /// How many this waiter wants.
+        wants: u64,
+        /// Lines that took permits which were not given back, with their sums.
+        taken: Vec<(SourceLine, i64)>,
+    },
     /// A WaitGroup: its counter, and the lines that added and the lines that were done.
     WaitGroup {
         /// The counter.
@@ -269,7 +296,7 @@ pub struct Counts {
     pub chans: usize,
     /// WaitGroups.
     pub waitgroups: usize,
-    /// Mutexes.
+    /// Mutexes and RwLocks.
     pub mutexes: usize,
     /// Armed timers.
     pub timers: usize,

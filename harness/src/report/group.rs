@@ -170,7 +170,13 @@ fn rank(finding: &Finding) -> impl Ord + use<> {
     };
     let victim = matches!(
         finding.reason,
-        WaitReason::Join | WaitReason::WaitGroupWait | WaitReason::MutexLock
+        WaitReason::Join
+            | WaitReason::WaitGroupWait
+            | WaitReason::MutexLock
+            | WaitReason::RwLockRead
+            | WaitReason::RwLockWrite
+            | WaitReason::OnceDo
+            | WaitReason::SingleFlightDo
     );
     let first = finding.goroutines.first().copied();
     (!finding.is_body, verdict, victim, core::cmp::Reverse(finding.count), first)

@@ -28,7 +28,7 @@ pub enum Kind {
 }
 
 /// Every kind, as it is written.
-const KINDS: [(&str, Kind); 12] = [
+const KINDS: [(&str, Kind); 17] = [
     ("any", Kind::Any),
     ("top", Kind::Top),
     ("created-by", Kind::CreatedBy),
@@ -37,7 +37,12 @@ const KINDS: [(&str, Kind); 12] = [
     ("reason", Kind::Reason),
     primitive(PrimitiveKind::Chan),
     primitive(PrimitiveKind::Mutex),
+    primitive(PrimitiveKind::RwLock),
     primitive(PrimitiveKind::WaitGroup),
+    primitive(PrimitiveKind::Cond),
+    primitive(PrimitiveKind::Once),
+    primitive(PrimitiveKind::Semaphore),
+    primitive(PrimitiveKind::SingleFlight),
     primitive(PrimitiveKind::Timer),
     primitive(PrimitiveKind::Context),
     primitive(PrimitiveKind::Goroutine),

@@ -2,6 +2,7 @@
 
 mod chan;
 mod context;
+mod shared;
 mod sync;
 
 use gmp_core::inspect::{GoroutineId, PrimitiveKind, WaitReason};
@@ -43,6 +44,10 @@ impl<'a> Case<'a> {
             }
             WaitReason::Select => self.select(),
             WaitReason::MutexLock => self.mutex(),
+            WaitReason::RwLockRead | WaitReason::RwLockWrite => self.rwlock(),
+            WaitReason::CondWait => self.cond(),
+            WaitReason::OnceDo | WaitReason::SingleFlightDo => self.once(),
+            WaitReason::Semacquire => self.semaphore(),
             WaitReason::WaitGroupWait => self.wait_group(),
             WaitReason::ContextDone => self.context_done(),
             WaitReason::Sleep => self.sleep(),

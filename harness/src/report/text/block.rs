@@ -134,6 +134,35 @@ fn figure(primitive: &Primitive, sources: &Sources) -> String {
                 locked_at.as_ref().map_or(String::new(), |at| format!(" at {}", sources.show(at)));
             parts.push(format!("locked by {holder}{at}"));
         }
+        Figure::RwLock { holders, writer, pending_writers } => {
+            let how = if *writer { "write" } else { "read" };
+            let each: Vec<String> = holders
+                .iter()
+                .take(LIST_LIMIT + 1)
+                .map(|(who, at)| {
+                    let who = who.map_or("a plain thread".to_owned(), |id| id.to_string());
+                    format!("{how}-locked by {who} at {}", sources.show(at))
+                })
+                .collect();
+            parts.push(match each.is_empty() {
+                true => "no holder".to_owned(),
+                false => list(&each, holders.len(), LIST_LIMIT),
+            });
+            if *pending_writers > 0 {
+                parts.push(format!("{} in line", count(*pending_writers, "writer")));
+            }
+        }
+        Figure::Once { runner, called_at } => {
+            let runner = runner.map_or("nobody that is known".to_owned(), |id| id.to_string());
+            let at = called_at
+                .as_ref()
+                .map_or(String::new(), |at| format!(" since {}", sources.show(at)));
+            parts.push(format!("run by {runner}{at}"));
+        }
+        Figure::Semaphore { free, size, wants, taken } => {
+            parts.push(format!("wants {wants}, {free} of {size} free"));
+            parts.extend(sums("taken", taken, sources));
+        }
         Figure::WaitGroup { counter, adds, dones } => {
             parts.push(format!("counter {counter}"));
             parts.extend(sums("add", adds, sources));

@@ -59,7 +59,7 @@ fn stock(stock: &Stock) -> Option<String> {
         ("goroutines", before.goroutines, after.goroutines),
         ("channels", before.chans, after.chans),
         ("WaitGroups", before.waitgroups, after.waitgroups),
-        ("mutexes", before.mutexes, after.mutexes),
+        ("locks", before.mutexes, after.mutexes),
         ("timers", before.timers, after.timers),
         ("contexts", before.contexts, after.contexts),
     ];
