@@ -173,10 +173,10 @@ impl<E> Member<E> {
     }
 
     fn failed(&self, error: E) {
-        if self.inner.first.set(error).is_ok() {
-            if let Some(cancel) = &self.inner.cancel {
-                cancel.cancel_with(FIRST_ERROR);
-            }
+        if self.inner.first.set(error).is_ok()
+            && let Some(cancel) = &self.inner.cancel
+        {
+            cancel.cancel_with(FIRST_ERROR);
         }
     }
 }

@@ -234,7 +234,7 @@ impl Core {
             true
         });
         let queued = if lines.writers.is_empty() { 0 } else { QUEUED };
-        let step = |now: usize| Some((now & !(mine | QUEUED)) + count * READER | queued);
+        let step = |now: usize| Some(((now & !(mine | QUEUED)) + count * READER) | queued);
         // AcqRel: hands on what the owners before wrote. The word counts the readers before they run.
         let _ = self.state.fetch_update(Ordering::AcqRel, Ordering::Relaxed, step);
         release_all(&mut lines.readers, HANDED, wakes);
