@@ -2,6 +2,7 @@
 #![cfg(feature = "test")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gmp::leak::{CheckError, Options, Snapshot, Verdict, find_with, guard, verify_none};
@@ -105,4 +106,28 @@ fn the_error_is_the_report() {
     let error = guard.check().unwrap_err().to_string();
     assert!(error.starts_with("gmp: 1 goroutine leaked in the guard at "), "{error}");
     assert!(error.contains("by_hand.rs"), "{error}");
+}
+
+/// The global runtime's Ms poll while the guard ends: it waits for polls in progress, which are short.
+#[test]
+fn a_guard_ends_goroutines_that_run_on_other_threads() {
+    let alive = Arc::new(());
+    for _ in 0..20 {
+        let guard = guard!(Options::new().linger(Duration::from_millis(1)));
+        for _ in 0..8 {
+            let alive = alive.clone();
+            drop(go(async move {
+                let _alive = alive;
+                loop {
+                    let now = std::time::Instant::now();
+                    while now.elapsed() < Duration::from_micros(100) {}
+                    gmp::yield_now().await;
+                }
+            }));
+        }
+        let report = leaks(guard.check());
+        assert_eq!(report.findings.len(), 8);
+        assert!(report.findings.iter().all(|finding| finding.verdict == Verdict::Running));
+        assert_eq!(Arc::strong_count(&alive), 1, "every future is dropped");
+    }
 }

@@ -407,6 +407,17 @@ impl GRef {
         dropped
     }
 
+    /// Drops the future of a goroutine that nobody runs. False if there is somebody, or it is done.
+    pub(crate) fn discard_idle(&self) -> bool {
+        if !(self.seize() && self.claim_frozen()) {
+            return false;
+        }
+        if let Err(payload) = self.discard() {
+            forget_payload(payload);
+        }
+        true
+    }
+
     /// Counts a poll. Only whoever claimed the goroutine writes: no read-modify-write is needed.
     pub(super) fn note_poll(&self) {
         // Release: pairs with `polls`.

@@ -21,6 +21,14 @@ pub(crate) trait Schedule: Send + Sync {
     fn demand(&self);
     /// The timers of that runtime.
     fn timers(&self) -> &Arc<Timers>;
+    /// Whether it has Ms of its own, which poll whatever the caller does.
+    fn has_machines(&self) -> bool;
+    /// Whether it has ended, and dropped everything it had.
+    fn is_shut_down(&self) -> bool;
+    /// Ps in use.
+    fn procs(&self) -> usize;
+    /// Changes the number of Ps. False if there is one that is driven by its owner.
+    fn set_procs(&self, procs: usize) -> bool;
 }
 
 /// The list tag of the registry.
@@ -153,6 +161,21 @@ impl Scope {
         }
         all.sort_unstable_by_key(|g| g.id());
         all
+    }
+}
+
+/// Rounds after which goroutines that keep appearing (a destructor that calls `go`) are given up.
+const ROUNDS: usize = 64;
+
+impl Scope {
+    /// Drops the futures of all goroutines of a closed scope that nobody runs, outside all locks, panics
+    /// caught. One that is inside a poll is left.
+    pub(crate) fn discard_all(&self) {
+        for _ in 0..ROUNDS {
+            if self.goroutines().iter().filter(|g| g.discard_idle()).count() == 0 {
+                return;
+            }
+        }
     }
 }
 

@@ -19,7 +19,12 @@ where
         watch.inherit_context(parent, queued.id());
     }
     if origin.scope.is_closed() {
+        let runtime_is_gone = origin.scope.schedule().is_shut_down();
         queued.refuse();
+        if runtime_is_gone {
+            // Nobody will come to drop it.
+            let _ = joined.discard_idle();
+        }
     } else {
         crate::g::trace::progressed();
         origin.scope.schedule().enqueue(queued);

@@ -22,6 +22,8 @@ use crate::sys::Lock;
 struct ThreadCell {
     header: Header,
     thread: Thread,
+    /// Whether it drives an async main function, which must not block.
+    is_async: bool,
     on_reap: Lock<Option<OnReap>>,
 }
 
@@ -59,6 +61,16 @@ impl ThreadG {
     /// seen, and reaping it unwinds out of the blocking call with a [`Reaped`] payload. The second
     /// argument of `body` is for the inspector.
     pub(crate) fn run<R>(origin: &Origin, body: impl FnOnce(&ThreadG) -> R) -> R {
+        Self::bind(origin, false, body)
+    }
+
+    /// Drives `main` on this thread as a goroutine: it has no P, and what it makes ready goes to the
+    /// global queue.
+    pub(crate) fn run_main<F: Future>(origin: &Origin, main: F) -> F::Output {
+        Self::bind(origin, true, |g| Self::block_on(&g.0, main))
+    }
+
+    fn bind<R>(origin: &Origin, is_async: bool, body: impl FnOnce(&ThreadG) -> R) -> R {
         struct Finish<'a>(&'a ThreadG);
         impl Drop for Finish<'_> {
             fn drop(&mut self) {
@@ -69,6 +81,7 @@ impl ThreadG {
         let cell = Box::new(ThreadCell {
             header: Header::new(State::new_running(), &VTABLE, origin),
             thread: std::thread::current(),
+            is_async,
             on_reap: Lock::new(None),
         });
         // SAFETY: a box is not null; the state starts with a reference for us and one for the
@@ -172,7 +185,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         // SAFETY: the current goroutine is alive.
         let g = unsafe { GRef::clone_from_raw(g) };
         assert!(
-            g.is_thread_bound(),
+            g.is_thread_bound() && !ThreadG::cell(&g).is_async,
             "gmp: a blocking call inside a goroutine would stop its M; use the `.await` form"
         );
         return ThreadG::block_on(&g, future);

@@ -23,7 +23,8 @@ pub struct Driver<'m> {
 pub struct Body<T>(Main<T>);
 
 impl Runtime {
-    /// Makes this thread the M of this runtime while `f` runs. `None` if another thread is.
+    /// Makes this thread the M of this runtime while `f` runs. `None` if another thread is, or if the
+    /// runtime has threads of its own.
     pub fn drive<R>(&self, f: impl FnOnce(&Driver<'_>) -> R) -> Option<R> {
         let driver = |machine: &Machine| f(&Driver { machine, runtime: self });
         Machine::run(self.shared(), driver)

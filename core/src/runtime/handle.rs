@@ -3,21 +3,30 @@
 use core::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::shutdown::shut_down;
 use super::spawn::Main;
-use crate::g::{JoinHandle, Origin, Scope};
-use crate::sched::{Machine, Shared, Turn};
+use crate::g::{JoinHandle, Origin, Scope, ThreadG};
+use crate::sched::{MAX_PROCS, Machine, Shared, Turn, shards_for};
 
 /// Builds a [`Runtime`].
 #[derive(Debug, Default)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct Builder {
     watch: bool,
+    procs: Option<usize>,
 }
 
-/// A goroutine runtime. Today it has one P: the order in which goroutines run is deterministic.
+/// A goroutine runtime.
 ///
-/// Dropping it drops every future that is left, in the context of the runtime, with panics caught.
+/// Without [`Builder::procs`] it has one P and no thread of its own: goroutines run inside
+/// [`block_on`](Self::block_on), on the thread that calls it, in an order that is deterministic. With it,
+/// goroutines run on that many Ps at a time, on threads that the runtime starts when it needs them.
+///
+/// Dropping it drops every future that is left, in the context of the runtime, with panics caught. If it
+/// has threads, they end first: the drop waits for polls in progress, see
+/// [`shutdown_timeout`](Self::shutdown_timeout). Inside one of its own goroutines it does not wait.
 pub struct Runtime {
     shared: Arc<Shared>,
     root: Arc<Scope>,
@@ -36,16 +45,47 @@ impl Builder {
         self
     }
 
-    /// Builds the runtime. No thread is started: an M is bound by [`Runtime::block_on`].
+    /// Gives the runtime `procs` Ps and threads of its own: so many goroutines run at a time.
+    ///
+    /// ```
+    /// let runtime = gmp_core::runtime::Builder::new().procs(2).build();
+    /// assert_eq!(runtime.procs(), 2);
+    /// let seven = runtime.go(async { 7 });
+    /// assert_eq!(runtime.block_on(seven).unwrap(), 7);
+    /// ```
+    ///
+    /// # Panics
+    /// If `procs` is zero or more than 1,024.
+    #[doc(alias = "GOMAXPROCS")]
+    pub fn procs(mut self, procs: usize) -> Self {
+        check(procs);
+        self.procs = Some(procs);
+        self
+    }
+
+    /// Builds the runtime. No thread is started before a goroutine is.
     pub fn build(self) -> Runtime {
-        let shared = Shared::new();
-        let root = Scope::new(shared.clone(), 1, self.watch);
+        let (shared, shards) = match self.procs {
+            None => (Shared::driven_by_owner(), 1),
+            Some(procs) => (Shared::with_machines(procs), shards_for(procs)),
+        };
+        let root = Scope::new(shared.clone(), shards, self.watch);
+        shared.set_root(&root);
         Runtime { shared, root }
     }
 }
 
+/// # Panics
+/// If there cannot be so many Ps.
+pub(super) fn check(procs: usize) {
+    assert!(
+        (1..=MAX_PROCS).contains(&procs),
+        "gmp: a runtime has 1 to {MAX_PROCS} Ps, not {procs}"
+    );
+}
+
 impl Runtime {
-    /// A runtime with the defaults.
+    /// A runtime with the defaults: one P, no thread of its own.
     pub fn new() -> Self {
         Builder::new().build()
     }
@@ -59,7 +99,29 @@ impl Runtime {
         &self.shared
     }
 
-    /// Starts a goroutine on this runtime. It runs while an M does, see [`block_on`](Self::block_on).
+    /// Ps: how many goroutines run at a time.
+    pub fn procs(&self) -> usize {
+        self.shared.procs()
+    }
+
+    /// Changes the number of Ps. If there are fewer from now on, those too many go when the polls on them
+    /// end.
+    ///
+    /// # Panics
+    /// If `procs` is zero or more than 1,024, or if the runtime was built without [`Builder::procs`].
+    pub fn set_procs(&self, procs: usize) {
+        check(procs);
+        assert!(self.shared.set_procs(procs), "gmp: this runtime has no threads of its own");
+    }
+
+    /// Ends the runtime as a drop does, but waits at most for `at_most` until polls in progress end. True
+    /// if all did. A goroutine whose poll lasts longer is dropped by its own thread when the poll ends.
+    pub fn shutdown_timeout(self, at_most: Duration) -> bool {
+        shut_down(&self.shared, &self.root, Some(at_most))
+    }
+
+    /// Starts a goroutine on this runtime. If the runtime has no threads of its own it runs during
+    /// [`block_on`](Self::block_on).
     #[track_caller]
     pub fn go<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -69,11 +131,14 @@ impl Runtime {
         crate::g::go_in(self.root.clone(), future, Location::caller())
     }
 
-    /// Runs `main` as the main goroutine, with this thread as the M, until it is done. Other
-    /// goroutines that are left stay parked until the next call, or until the runtime is dropped.
+    /// Runs `main` as the main goroutine, locked to this thread, until it is done.
+    ///
+    /// If the runtime has no threads of its own this thread runs the other goroutines too; those that are
+    /// left stay parked until the next call, or until the runtime is dropped.
     ///
     /// # Panics
-    /// With the panic of `main`. Inside a goroutine, and if another thread is running this runtime.
+    /// With the panic of `main`. Inside a goroutine, and if another thread is running this runtime, which
+    /// has no threads of its own.
     #[track_caller]
     pub fn block_on<F: Future>(&self, main: F) -> F::Output {
         let at = Location::caller();
@@ -81,6 +146,9 @@ impl Runtime {
             crate::g::current::goroutine().is_none(),
             "gmp: block_on inside a goroutine would stop its M; use `.await`"
         );
+        if self.shared.has_own_machines() {
+            return ThreadG::run_main(&Origin::here(self.root.clone(), at), main);
+        }
         Machine::run(&self.shared, |machine| {
             let main = Main::start(&Origin::here(self.root.clone(), at), main);
             loop {
@@ -103,7 +171,10 @@ impl Default for Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        crate::runtime::shutdown::shut_down(&self.root);
+        // `shutdown_timeout` has done what it could in its time.
+        if !self.shared.was_shut_down() {
+            shut_down(&self.shared, &self.root, None);
+        }
     }
 }
 

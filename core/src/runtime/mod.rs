@@ -2,6 +2,7 @@
 
 pub mod drive;
 mod handle;
+mod procs;
 mod scopes;
 mod shutdown;
 mod spawn;
@@ -9,5 +10,6 @@ mod spawn;
 pub use crate::g::{Entered, Reaped, Scope};
 pub use crate::sched::Turn;
 pub use handle::{Builder, Runtime};
+pub use procs::{procs, set_procs};
 pub use scopes::{current_scope, new_scope};
 pub use spawn::{block_on, go, yield_now};

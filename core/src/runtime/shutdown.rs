@@ -1,28 +1,19 @@
 //! The end of a runtime: every future that is left is dropped, outside all locks, panics caught.
 
-use crate::g::{GRef, Scope};
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Rounds after which goroutines that keep appearing (a destructor that calls `go`) are given up.
-const ROUNDS: usize = 64;
+use crate::g::Scope;
+use crate::sched::Shared;
 
-/// Closes the scope and drops all futures in it. A goroutine inside a poll on another thread is left.
-pub(crate) fn shut_down(scope: &Scope) {
+/// Ends the Ms, at most for `at_most`, closes the scope and drops all futures in it. A goroutine inside
+/// a poll is dropped by its M when the poll ends. False if one was still in a poll.
+pub(crate) fn shut_down(shared: &Shared, scope: &Arc<Scope>, at_most: Option<Duration>) -> bool {
     scope.close();
-    for _ in 0..ROUNDS {
-        let left = scope.goroutines();
-        if left.iter().filter(|g| discard(g)).count() == 0 {
-            return;
-        }
-    }
-}
-
-/// Drops the future of a goroutine that nobody runs.
-fn discard(g: &GRef) -> bool {
-    if !(g.seize() && g.claim_frozen()) {
-        return false;
-    }
-    if let Err(payload) = g.discard() {
-        crate::g::forget_payload(payload);
-    }
-    true
+    let ended = shared.stop(at_most);
+    scope.discard_all();
+    shared.set_shut_down();
+    // What was started between the last look and now; from now on whoever starts it drops it.
+    scope.discard_all();
+    ended
 }

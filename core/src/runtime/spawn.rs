@@ -90,8 +90,8 @@ impl<T> Main<T> {
         // the future borrows, and drops the future before it returns, in `drop` at the latest.
         let future: Pin<Box<dyn Future<Output = ()> + 'static>> =
             unsafe { core::mem::transmute(future) };
-        // SAFETY: the runtime has one P, which this thread keeps until `Main` is dropped, so nobody
-        // else polls it; reaping happens on this thread too.
+        // SAFETY: only runtimes whose one P their owner drives get here. This thread keeps that P until
+        // `Main` is dropped, so nobody else polls it; reaping happens on this thread too.
         let (queued, joined) = unsafe { GRef::new_unchecked(future, origin) };
         origin.scope.schedule().enqueue(queued);
         Main { g: joined, output }

@@ -59,13 +59,35 @@ impl Global {
             return None;
         }
         let mut queue = self.queue.lock();
-        let g = queue.head?;
-        // SAFETY: the queue owns a reference to its head.
-        queue.head = unsafe { (*GRef::run_next(g)).take() };
-        if queue.head.is_none() {
-            queue.tail = None;
-        }
+        let g = queue.pop()?;
         self.len.fetch_sub(1, Ordering::Release);
+        Some(g)
+    }
+}
+
+impl Global {
+    /// Takes one of `sharers` equal parts, rounded up, and at most `limit`.
+    pub(crate) fn pop_share(&self, sharers: usize, limit: usize) -> Vec<GRef> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let mut queue = self.queue.lock();
+        // Relaxed: written under the lock.
+        let share = (self.len.load(Ordering::Relaxed) / sharers + 1).min(limit);
+        let taken: Vec<GRef> = core::iter::from_fn(|| queue.pop()).take(share).collect();
+        self.len.fetch_sub(taken.len(), Ordering::Release);
+        taken
+    }
+}
+
+impl Queue {
+    fn pop(&mut self) -> Option<GRef> {
+        let g = self.head?;
+        // SAFETY: the queue owns a reference to its head.
+        self.head = unsafe { (*GRef::run_next(g)).take() };
+        if self.head.is_none() {
+            self.tail = None;
+        }
         // SAFETY: the queue's reference goes to the caller.
         Some(unsafe { GRef::from_raw(g) })
     }

@@ -1,10 +1,12 @@
 //! An M: an OS thread that owns a P and runs goroutines.
 
 use core::cell::Cell;
+use core::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::owner::Tenure;
+use super::p::P;
 use super::shared::Shared;
 use crate::g::{GRef, Polled, Wake};
 use crate::time::clock::NEVER;
@@ -25,46 +27,61 @@ pub enum Turn {
     Lost,
 }
 
-/// An M with a P, bound to the thread that made it.
+/// An M, bound to the thread that made it.
 pub(crate) struct Machine {
     shared: Arc<Shared>,
-    tenure: Tenure,
+    /// The P it has, or had last; one of `shared`.
+    p: Cell<NonNull<P>>,
+    tenure: Cell<Tenure>,
     in_poll: Cell<bool>,
+    /// Whether it has no P: it gave it up, or it was taken away.
     lost: Cell<bool>,
+    /// Whether it counts among those that look for work.
+    pub(super) spinning: Cell<bool>,
     before: *const Machine,
 }
 
 impl Machine {
-    /// Binds this thread to the idle P of `shared` and runs `f` as its M. `None` if the P is taken.
+    /// Binds this thread to the idle P of `shared` and runs `f` as its M. `None` if the P is taken, or
+    /// has an M of its own.
     pub(crate) fn run<R>(shared: &Arc<Shared>, f: impl FnOnce(&Machine) -> R) -> Option<R> {
-        let tenure = shared.p.owner.acquire(shared.machine_number())?;
-        Some(Self::bind(shared, tenure, f))
+        let p = shared.driven()?;
+        let tenure = p.owner.acquire(shared.machine_number())?;
+        Some(Self::bind(shared, p, tenure, f))
     }
 
     /// As [`run`](Self::run), with the P taken away from a poll that runs elsewhere. `None` if the P
     /// is neither idle nor in a poll.
     pub(crate) fn run_taken<R>(shared: &Arc<Shared>, f: impl FnOnce(&Machine) -> R) -> Option<R> {
         let m = shared.machine_number();
-        let owner = &shared.p.owner;
-        let tenure = owner.take(m).or_else(|| owner.acquire(m))?;
-        Some(Self::bind(shared, tenure, f))
+        let p = shared.driven()?;
+        let tenure = p.owner.take(m).or_else(|| p.owner.acquire(m))?;
+        Some(Self::bind(shared, p, tenure, f))
     }
 
-    fn bind<R>(shared: &Arc<Shared>, tenure: Tenure, f: impl FnOnce(&Machine) -> R) -> R {
+    /// Binds this thread to the P `p` of `shared`, which it has acquired.
+    pub(super) fn bind<R>(
+        shared: &Arc<Shared>,
+        p: &P,
+        tenure: Tenure,
+        f: impl FnOnce(&Machine) -> R,
+    ) -> R {
         struct Unbind<'a>(&'a Machine);
         impl Drop for Unbind<'_> {
             fn drop(&mut self) {
                 MACHINE.with(|m| m.set(self.0.before));
-                if !self.0.lost.get() {
-                    self.0.shared.p.owner.release(self.0.tenure);
+                if self.0.has_p() {
+                    self.0.give_up_p();
                 }
             }
         }
         let machine = Machine {
             shared: shared.clone(),
-            tenure,
+            p: Cell::new(NonNull::from(p)),
+            tenure: Cell::new(tenure),
             in_poll: Cell::new(false),
             lost: Cell::new(false),
+            spinning: Cell::new(false),
             before: MACHINE.with(Cell::get),
         };
         MACHINE.with(|m| m.set(&raw const machine));
@@ -72,7 +89,41 @@ impl Machine {
         f(&machine)
     }
 
-    /// Makes `g` the next to run if this thread is an M of `shared` and has its P.
+    /// Whether this thread is an M of `shared`.
+    pub(super) fn is_here(shared: &Shared) -> bool {
+        let machine = MACHINE.with(Cell::get);
+        // SAFETY: as in `push_local`.
+        unsafe { machine.as_ref() }.is_some_and(|m| core::ptr::eq(&*m.shared, shared))
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// The P it has, or had last.
+    pub(super) fn p(&self) -> &P {
+        // SAFETY: it is one of `shared`, which never drops a P and which we keep.
+        unsafe { self.p.get().as_ref() }
+    }
+
+    pub(super) fn has_p(&self) -> bool {
+        !self.lost.get()
+    }
+
+    /// Goes on with `p`, which was acquired for this M.
+    pub(super) fn take_p(&self, p: &P, tenure: Tenure) {
+        self.p.set(NonNull::from(p));
+        self.tenure.set(tenure);
+        self.lost.set(false);
+    }
+
+    /// Gives the P up, between two polls.
+    pub(super) fn give_up_p(&self) {
+        self.lost.set(true);
+        self.p().owner.release(self.tenure.get());
+    }
+
+    /// Makes `g` the next to run if this thread is an M of `shared` and has a P.
     pub(super) fn push_local(shared: &Shared, g: GRef) -> Result<(), GRef> {
         let machine = MACHINE.with(Cell::get);
         // SAFETY: `bind` unsets the pointer before the machine goes, and it is this thread's own.
@@ -80,18 +131,19 @@ impl Machine {
         if !core::ptr::eq(&*machine.shared, shared) || machine.lost.get() {
             return Err(g);
         }
-        let p = &shared.p;
+        let p = machine.p();
         if !machine.in_poll.get() {
             // SAFETY: outside a poll the P is this M's, and this is its thread.
             unsafe { p.put_next(g, &shared.global) };
             return Ok(());
         }
-        if !p.owner.claim(machine.tenure) {
+        let tenure = machine.tenure.get();
+        if !p.owner.claim(tenure) {
             return Err(g);
         }
         // SAFETY: claimed just now, rule 3.
         unsafe { p.put_next(g, &shared.global) };
-        p.owner.lend(machine.tenure);
+        p.owner.lend(tenure);
         Ok(())
     }
 
@@ -107,7 +159,7 @@ impl Machine {
             }
             self.fire_timers();
             // SAFETY: outside a poll the P is ours, or `lost` is set.
-            if let Some(g) = unsafe { self.shared.p.pick(&self.shared.global) } {
+            if let Some(g) = unsafe { self.p().pick(&self.shared.global, 1) } {
                 self.poll(g);
                 continue;
             }
@@ -118,7 +170,8 @@ impl Machine {
         }
     }
 
-    fn fire_timers(&self) {
+    /// Makes ready whatever waits for a moment that has come. The P is ours.
+    pub(super) fn fire_timers(&self) {
         let timers = self.shared.timers();
         if timers.next() == NEVER {
             return;
@@ -135,13 +188,13 @@ impl Machine {
     }
 
     /// Polls one goroutine with the P lent to the poll.
-    fn poll(&self, g: GRef) {
-        let owner = &self.shared.p.owner;
+    pub(super) fn poll(&self, g: GRef) {
+        let (p, tenure) = (self.p(), self.tenure.get());
         let now = self.shared.timers().clock().now() / 1_000_000;
         self.in_poll.set(true);
-        owner.lend(self.tenure);
+        p.owner.lend(tenure);
         let polled = g.run(now as u32);
-        let ours = owner.claim(self.tenure);
+        let ours = p.owner.claim(tenure);
         self.in_poll.set(false);
         if !ours {
             self.lost.set(true);
@@ -149,7 +202,7 @@ impl Machine {
         if let Polled::Requeue(g) = polled {
             if ours {
                 // SAFETY: claimed just now, rule 4.
-                unsafe { self.shared.p.put_last(g, &self.shared.global) };
+                unsafe { p.put_last(g, &self.shared.global) };
             } else {
                 self.shared.global.push(g);
                 self.shared.wake();

@@ -1,16 +1,20 @@
 //! The scheduler: Ps with run queues, Ms that run goroutines, and who owns which P.
 //!
-//! `README.md` in this folder states the ownership protocol as numbered rules.
+//! `README.md` in this folder states the protocol as numbered rules.
 
+mod find;
 mod global;
+mod idle;
 mod lazy;
 pub(crate) mod m;
 mod owner;
 mod p;
+mod pool;
 mod runq;
 mod shared;
 
-pub(crate) use lazy::{scope_here, started_global_scope};
+pub(crate) use lazy::{scope_here, shards_for, started_global_scope};
 pub(crate) use m::Machine;
 pub use m::Turn;
+pub(crate) use pool::MAX_PROCS;
 pub(crate) use shared::Shared;

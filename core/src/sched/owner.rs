@@ -64,6 +64,11 @@ impl Owner {
         self.0.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
+    /// Whether nobody owns the P; a hint.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.0.load(Ordering::Acquire) & STATUS == IDLE
+    }
+
     /// Gives up an owned P.
     pub(crate) fn release(&self, tenure: Tenure) {
         // Release: pairs with `change`.

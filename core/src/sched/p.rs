@@ -1,12 +1,14 @@
 //! A P: the right to run goroutines, with its run queue, the `runnext` slot and a tick.
 
 use core::cell::Cell;
-use core::ptr::NonNull;
+use core::ptr::{NonNull, null_mut};
+use std::time::{Duration, Instant};
 
 use super::global::Global;
 use super::owner::Owner;
-use super::runq::RunQueue;
+use super::runq::{RunQueue, SLOTS};
 use crate::g::{GRef, Header};
+use crate::sys::atomic::{AtomicPtr, Ordering};
 
 /// The global queue is looked at first on every 61st dispatch, so that two goroutines that keep
 /// making each other ready cannot starve it. Go's number.
@@ -17,41 +19,72 @@ const GLOBAL_TICK: u32 = 61;
 /// dispatches keep one P deterministic.
 const NEXT_IN_A_ROW: u32 = 256;
 
+/// How long a thief leaves alone what a P that runs is about to run next: two goroutines that hand work
+/// to each other would only be torn apart. Go's number.
+const NEXT_IS_LEFT: Duration = Duration::from_micros(3);
+
 /// The right to run goroutines. Cells are used by its owner only.
 pub(crate) struct P {
-    pub(crate) owner: Owner,
+    pub(super) owner: Owner,
+    pub(super) index: usize,
+    /// Whether other Ps may steal from this one.
+    has_thieves: bool,
     queue: RunQueue,
-    next: Cell<Option<NonNull<Header>>>,
+    /// Owns a reference. Its owner fills and empties it, a thief may empty it.
+    next: AtomicPtr<Header>,
     tick: Cell<u32>,
     /// Dispatches out of `next` since the queue had its turn.
     streak: Cell<u32>,
 }
 
-// SAFETY: `next`, `tick` and `streak` are used by the M that owns the P, as the ownership word decides; the
-// word's orderings hand them over. `next` owns a reference.
+// SAFETY: `tick` and `streak` are used by the M that owns the P, as the ownership word decides; the word's
+// orderings hand them over.
 unsafe impl Sync for P {}
-// SAFETY: as above.
+// SAFETY: as above; `next` owns a reference, which is `Send`.
 unsafe impl Send for P {}
 
 impl P {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new(index: usize, has_thieves: bool) -> Self {
         Self {
             owner: Owner::new(),
+            index,
+            has_thieves,
             queue: RunQueue::new(),
-            next: Cell::new(None),
+            next: AtomicPtr::new(null_mut()),
             tick: Cell::new(0),
             streak: Cell::new(0),
         }
+    }
+
+    /// Puts `new` into `next` and gives what was there.
+    fn swap_next(&self, new: *mut Header) -> Option<GRef> {
+        let before = if self.has_thieves {
+            // AcqRel: pairs with itself and with `steal_next`: who takes a goroutine sees what was
+            // written before it was put there.
+            self.next.swap(new, Ordering::AcqRel)
+        } else {
+            let before = self.next.load(Ordering::Relaxed);
+            self.next.store(new, Ordering::Relaxed);
+            before
+        };
+        // SAFETY: `next` owns a reference; the swap gave it to us alone. Without thieves the P's owner is
+        // the only one that uses it.
+        NonNull::new(before).map(|g| unsafe { GRef::from_raw(g) })
+    }
+
+    fn take_next(&self) -> Option<GRef> {
+        // Relaxed: only the owner fills it, and the owner asks.
+        if self.next.load(Ordering::Relaxed).is_null() { None } else { self.swap_next(null_mut()) }
     }
 
     /// Makes `g` the next to run; what was next goes to the end of the queue.
     ///
     /// # Safety
     /// The caller owns the P.
-    pub(crate) unsafe fn put_next(&self, g: GRef, global: &Global) {
-        if let Some(before) = self.next.replace(Some(g.into_raw())) {
-            // SAFETY: `next` owned this reference; the P is the caller's.
-            unsafe { self.put(GRef::from_raw(before), global) };
+    pub(super) unsafe fn put_next(&self, g: GRef, global: &Global) {
+        if let Some(before) = self.swap_next(g.into_raw().as_ptr()) {
+            // SAFETY: the P is the caller's.
+            unsafe { self.put(before, global) };
         }
     }
 
@@ -59,7 +92,7 @@ impl P {
     ///
     /// # Safety
     /// The caller owns the P.
-    pub(crate) unsafe fn put(&self, g: GRef, global: &Global) {
+    unsafe fn put(&self, g: GRef, global: &Global) {
         if let Err(overflow) = self.queue.put(g) {
             global.push_all(overflow);
         }
@@ -69,7 +102,7 @@ impl P {
     ///
     /// # Safety
     /// The caller owns the P.
-    pub(crate) unsafe fn put_last(&self, g: GRef, global: &Global) {
+    pub(super) unsafe fn put_last(&self, g: GRef, global: &Global) {
         if global.is_empty() {
             // SAFETY: as the caller says.
             unsafe { self.put(g, global) };
@@ -78,11 +111,12 @@ impl P {
         }
     }
 
-    /// The next goroutine to run, in Go's order.
+    /// The next goroutine to run, in Go's order. What the global queue has is shared with `sharers` Ps,
+    /// this one included.
     ///
     /// # Safety
     /// The caller owns the P.
-    pub(crate) unsafe fn pick(&self, global: &Global) -> Option<GRef> {
+    pub(super) unsafe fn pick(&self, global: &Global, sharers: usize) -> Option<GRef> {
         let tick = self.tick.get().wrapping_add(1);
         self.tick.set(tick);
         if tick.is_multiple_of(GLOBAL_TICK)
@@ -90,8 +124,7 @@ impl P {
         {
             return Some(g);
         }
-        // SAFETY: `next` owned this reference.
-        if let Some(g) = self.next.take().map(|g| unsafe { GRef::from_raw(g) }) {
+        if let Some(g) = self.take_next() {
             if self.streak.get() < NEXT_IN_A_ROW {
                 self.streak.set(self.streak.get() + 1);
                 return Some(g);
@@ -100,13 +133,74 @@ impl P {
             unsafe { self.put_last(g, global) };
         }
         self.streak.set(0);
-        self.queue.get().or_else(|| global.pop())
+        // SAFETY: the P is the caller's.
+        self.queue.get().or_else(|| unsafe { self.take_share(global, sharers) })
+    }
+
+    /// One goroutine of the global queue, and this P's share of the others into its own, empty one.
+    ///
+    /// # Safety
+    /// The caller owns the P.
+    unsafe fn take_share(&self, global: &Global, sharers: usize) -> Option<GRef> {
+        if sharers == 1 {
+            return global.pop();
+        }
+        let mut share = global.pop_share(sharers, SLOTS / 2).into_iter();
+        let first = share.next();
+        // SAFETY: as the caller says.
+        share.for_each(|g| unsafe { self.put(g, global) });
+        first
+    }
+
+    /// Whether nothing is ready here; a hint for anybody but the owner.
+    pub(super) fn is_empty(&self) -> bool {
+        self.next.load(Ordering::Acquire).is_null() && self.queue.len() == 0
+    }
+
+    /// Takes half of what `victim` has queued: one to run, the others into this P's queue. With
+    /// `next_too`, and if nothing is queued, what the victim would run next.
+    ///
+    /// # Safety
+    /// The caller owns this P, and its queue is empty.
+    pub(super) unsafe fn steal(&self, victim: &P, next_too: bool, global: &Global) -> Option<GRef> {
+        let mut stolen = victim.queue.grab().into_iter();
+        let first = stolen.next();
+        // SAFETY: as the caller says.
+        stolen.for_each(|g| unsafe { self.put(g, global) });
+        if first.is_none() && next_too { victim.steal_next() } else { first }
+    }
+
+    /// Takes what is about to run next, unless its P comes to it first.
+    fn steal_next(&self) -> Option<GRef> {
+        let g = self.next.load(Ordering::Relaxed);
+        if g.is_null() {
+            return None;
+        }
+        let waiting = Instant::now();
+        while waiting.elapsed() < NEXT_IS_LEFT {
+            core::hint::spin_loop();
+            if self.next.load(Ordering::Relaxed) != g {
+                return None;
+            }
+        }
+        // Acquire: pairs with `swap_next`. If it is the same goroutine again, it is in `next` again.
+        let taken = self.next.compare_exchange(g, null_mut(), Ordering::AcqRel, Ordering::Relaxed);
+        // SAFETY: `next` owns a reference; the exchange gave it to us alone.
+        NonNull::new(taken.ok()?).map(|g| unsafe { GRef::from_raw(g) })
+    }
+
+    /// Moves everything that is ready here to the global queue.
+    ///
+    /// # Safety
+    /// The caller owns the P.
+    pub(super) unsafe fn drain(&self, global: &Global) {
+        let next = self.take_next().into_iter();
+        global.push_all(next.chain(core::iter::from_fn(|| self.queue.get())));
     }
 }
 
 impl Drop for P {
     fn drop(&mut self) {
-        // SAFETY: `next` owned this reference.
-        drop(self.next.take().map(|g| unsafe { GRef::from_raw(g) }));
+        drop(self.take_next());
     }
 }

@@ -54,7 +54,6 @@ impl<I: Item> RunQueue<I> {
         }
     }
 
-    #[cfg_attr(not(loom), allow(dead_code, reason = "asked by the Ms of several Ps"))]
     /// References in the ring; a hint for anybody but the producer.
     pub(crate) fn len(&self) -> usize {
         let (head, tail) = (self.head.load(Ordering::Acquire), self.tail.load(Ordering::Acquire));
@@ -115,7 +114,6 @@ impl<I: Item> RunQueue<I> {
         }
     }
 
-    #[cfg_attr(not(loom), allow(dead_code, reason = "called by the Ms of several Ps"))]
     /// Takes the older half, rounded up, for another P. Any thread may call it.
     pub(crate) fn grab(&self) -> Vec<I> {
         loop {

@@ -1,4 +1,7 @@
-//! What all Ms of a runtime share: the P, the global queue, the timers, and who sleeps.
+//! What all Ms of a runtime share: the Ps, the global queue, the timers, and who sleeps.
+//!
+//! Either the runtime has one P that whoever owns it drives: then the order of everything is
+//! deterministic. Or it has Ms of its own, see `pool.rs`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
@@ -8,6 +11,7 @@ use std::time::Instant;
 use super::global::Global;
 use super::m::Machine;
 use super::p::P;
+use super::pool::Pool;
 use crate::g::{GRef, Schedule};
 use crate::sys::Lock;
 use crate::time::clock::{Clock, NEVER};
@@ -15,12 +19,15 @@ use crate::time::heap::Timers;
 
 /// The shared part of a runtime.
 pub(crate) struct Shared {
-    pub(super) p: P,
+    pub(super) first: P,
     pub(super) global: Global,
+    /// `None`: the one P is driven by whoever owns the runtime.
+    pub(super) pool: Option<Pool>,
     timers: Arc<Timers>,
     sleeper: Sleeper,
     machines: AtomicU32,
     starter: Starter,
+    shut_down: AtomicBool,
 }
 
 /// How an M is had when there is none: whoever owns the runtime says.
@@ -40,21 +47,34 @@ struct Sleeper {
 }
 
 impl Shared {
-    pub(crate) fn new() -> Arc<Self> {
+    /// With one P that is driven.
+    pub(crate) fn driven_by_owner() -> Arc<Self> {
+        Self::new(None)
+    }
+
+    /// With `procs` Ps and Ms of its own, at least one and at most `MAX_PROCS`.
+    pub(crate) fn with_machines(procs: usize) -> Arc<Self> {
+        Self::new(Some(procs))
+    }
+
+    fn new(procs: Option<usize>) -> Arc<Self> {
         Arc::new_cyclic(|weak: &Weak<Self>| {
+            let pool = procs.map(|procs| Pool::new(procs, weak.clone()));
             let weak = weak.clone();
             let earlier = move || {
                 if let Some(shared) = weak.upgrade() {
-                    shared.wake();
+                    shared.earlier();
                 }
             };
             Self {
-                p: P::new(),
+                first: P::new(0, procs.is_some()),
                 global: Global::new(),
+                pool,
                 timers: Timers::new(Arc::new(Clock::real()), Box::new(earlier)),
                 sleeper: Sleeper::default(),
                 machines: AtomicU32::new(1),
                 starter: Starter::default(),
+                shut_down: AtomicBool::new(false),
             }
         })
     }
@@ -92,8 +112,46 @@ impl Shared {
         }
     }
 
+    /// The P that whoever owns the runtime drives.
+    pub(super) fn driven(&self) -> Option<&P> {
+        self.pool.is_none().then_some(&self.first)
+    }
+
+    /// Whether the runtime has Ms of its own.
+    pub(crate) fn has_own_machines(&self) -> bool {
+        self.pool.is_some()
+    }
+
+    /// Whether something is ready, or a timer due.
+    pub(super) fn has_work(&self) -> bool {
+        let more = self.pool.iter().flat_map(Pool::more);
+        !self.global.is_empty()
+            || core::iter::once(&self.first).chain(more).any(|p| !p.is_empty())
+            || self.timers.next() <= self.timers.clock().now()
+    }
+
+    /// From now on what is started in a closed scope is dropped at once.
+    pub(crate) fn set_shut_down(&self) {
+        self.shut_down.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn was_shut_down(&self) -> bool {
+        // SeqCst: pairs with the store, after which the registry is swept once more.
+        self.shut_down.load(Ordering::SeqCst)
+    }
+
+    fn earlier(&self) {
+        match &self.pool {
+            Some(pool) => self.timer_is_earlier(pool),
+            None => self.wake(),
+        }
+    }
+
     /// Wakes the sleeping M, if one sleeps, or starts one, if there is none.
     pub(crate) fn wake(&self) {
+        if let Some(pool) = &self.pool {
+            return self.wake_one(pool);
+        }
         self.start_machine();
         // SeqCst: pairs with the fence in `sleep`. What was pushed before this call is seen by an M
         // that is about to sleep, or the M is seen asleep here.
@@ -137,14 +195,40 @@ impl Shared {
 
 impl Schedule for Shared {
     fn enqueue(&self, g: GRef) {
-        if let Err(g) = Machine::push_local(self, g) {
-            self.global.push(g);
-            self.wake();
+        match Machine::push_local(self, g) {
+            Ok(()) => {
+                // The one P of a driven runtime has an M that comes to it.
+                if let Some(pool) = &self.pool {
+                    self.wake_one(pool);
+                }
+            }
+            Err(g) => {
+                self.global.push(g);
+                self.wake();
+            }
         }
     }
 
     fn demand(&self) {
-        self.wake();
+        if self.pool.is_none() {
+            self.wake();
+        }
+    }
+
+    fn has_machines(&self) -> bool {
+        self.has_own_machines()
+    }
+
+    fn is_shut_down(&self) -> bool {
+        self.was_shut_down()
+    }
+
+    fn procs(&self) -> usize {
+        Shared::procs(self)
+    }
+
+    fn set_procs(&self, procs: usize) -> bool {
+        Shared::set_procs(self, procs)
     }
 
     fn timers(&self) -> &Arc<Timers> {

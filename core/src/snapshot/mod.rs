@@ -85,17 +85,36 @@ pub struct Frozen {
     doing: Doing,
 }
 
-/// Freezes all goroutines of a closed scope.
+/// How long a poll on another M may go on before its goroutine counts as running.
+const POLL_ENDS: Duration = Duration::from_millis(10);
+
+/// Freezes all goroutines of a closed scope. Where Ms poll beside the caller it waits up to 10 ms for polls
+/// in progress to end.
 pub fn freeze(scope: &Scope) -> Vec<Frozen> {
+    let deadline = scope.schedule().has_machines().then(|| Instant::now() + POLL_ENDS);
     let freeze = |g: GRef| {
-        let doing = match () {
-            () if g.freeze() => Doing::Parked,
-            () if g.snapshot().is_frozen() || g.seize() => Doing::Runnable,
-            () => Doing::Running,
-        };
+        let mut doing = freeze_one(&g);
+        let may_end = doing == Doing::Running && !g.is_thread_bound();
+        while let Some(deadline) = deadline.filter(|_| may_end && doing == Doing::Running) {
+            if g.snapshot().is_complete() || Instant::now() >= deadline {
+                break;
+            }
+            std::thread::yield_now();
+            doing = freeze_one(&g);
+        }
         Frozen { g, doing }
     };
-    scope.goroutines().into_iter().map(freeze).collect()
+    let frozen = scope.goroutines().into_iter().map(freeze);
+    // One that ended meanwhile left nothing.
+    frozen.filter(|frozen| deadline.is_none() || !frozen.is_done()).collect()
+}
+
+fn freeze_one(g: &GRef) -> Doing {
+    match () {
+        () if g.freeze() => Doing::Parked,
+        () if g.snapshot().is_frozen() || g.seize() => Doing::Runnable,
+        () => Doing::Running,
+    }
 }
 
 /// Freezes those goroutines of a scope that goes on which are parked at this moment. Each has to be

@@ -1,0 +1,184 @@
+//! How an M of a runtime with several Ps finds a goroutine to run: its own P, the global queue, the
+//! timers, other Ps; and how it parks when there is none.
+
+use std::sync::Arc;
+
+use super::idle::{Grant, Parker, Woken};
+use super::m::Machine;
+use super::pool::Pool;
+use super::shared::Shared;
+use crate::choose::choose;
+use crate::g::GRef;
+use crate::time::clock::NEVER;
+
+/// Rounds over all Ps of a search; in the last one what a P would run next may be taken too.
+const PASSES: usize = 4;
+
+impl Machine {
+    /// Runs goroutines on this thread until the runtime stops. The grant says on which P.
+    pub(super) fn run_own(shared: &Arc<Shared>, parker: &Arc<Parker>, grant: Grant) {
+        let (Some(pool), Grant::P(index, tenure)) = (&shared.pool, grant) else { return };
+        Self::bind(shared, shared.p(index), tenure, |machine| {
+            machine.spinning.set(true);
+            while machine.wait_for_p(pool, parker) {
+                if let Some(g) = machine.find(pool, parker) {
+                    machine.found(pool);
+                    machine.poll(g);
+                }
+            }
+        });
+    }
+
+    /// The next goroutine. `None`: the P was given up.
+    fn find(&self, pool: &Pool, parker: &Arc<Parker>) -> Option<GRef> {
+        loop {
+            if self.is_surplus(pool) && self.give_up_surplus(pool, parker) {
+                return None;
+            }
+            self.fire_timers();
+            let global = &self.shared().global;
+            // SAFETY: between two polls the P is ours, as `wait_for_p` made sure.
+            let own = unsafe { self.p().pick(global, pool.idle.procs()) };
+            if let Some(g) = own.or_else(|| self.steal(pool)) {
+                return Some(g);
+            }
+            if self.park_without_work(pool, parker) {
+                return None;
+            }
+        }
+    }
+
+    /// Looks at all other Ps, from a random one on.
+    fn steal(&self, pool: &Pool) -> Option<GRef> {
+        let procs = pool.idle.procs();
+        if procs < 2 || !(self.spinning.get() || pool.idle.may_spin()) {
+            return None;
+        }
+        self.spinning.set(true);
+        for pass in 0..PASSES {
+            let start = choose(procs);
+            for i in 0..procs {
+                let victim = self.shared().p((start + i) % procs);
+                if core::ptr::eq(victim, self.p()) {
+                    continue;
+                }
+                let next_too = pass == PASSES - 1;
+                // SAFETY: the P is ours, and `pick` has just found its queue empty.
+                let g = unsafe { self.p().steal(victim, next_too, &self.shared().global) };
+                if g.is_some() {
+                    return g;
+                }
+            }
+        }
+        None
+    }
+
+    /// Something was found: this M spins no more, and another may have to.
+    fn found(&self, pool: &Pool) {
+        if self.spinning.replace(false) {
+            pool.idle.end_spinning();
+            self.shared().wake_one(pool);
+        }
+    }
+
+    /// Gives the P up and lists this M as parked. False if there is work after all.
+    fn park_without_work(&self, pool: &Pool, parker: &Arc<Parker>) -> bool {
+        let listed = pool.idle.change(|lists| {
+            let stays =
+                !self.shared().global.is_empty() || lists.stopping || self.p().index >= lists.procs;
+            if !stays {
+                self.give_up_p();
+                lists.ps.push(self.p().index);
+                lists.ms.push(parker.clone());
+            }
+            !stays
+        });
+        if !listed {
+            return false;
+        }
+        if self.spinning.replace(false) {
+            pool.idle.end_spinning();
+        }
+        pool.idle.fence_idle();
+        // Whoever pushed before the fence may have seen us spinning, or no idle P: it relies on us.
+        if self.shared().has_work() {
+            self.unpark_self(pool, parker);
+        }
+        true
+    }
+
+    /// Takes an idle P again and spins, unless all are in use or a grant is on its way.
+    fn unpark_self(&self, pool: &Pool, parker: &Arc<Parker>) {
+        pool.idle.change(|lists| {
+            let Some(at) = lists.ms.iter().position(|m| Arc::ptr_eq(m, parker)) else { return };
+            let Some(index) = lists.ps.pop() else { return };
+            lists.ms.remove(at);
+            let p = self.shared().p(index);
+            let Some(tenure) = p.owner.acquire(parker.number) else {
+                unreachable!("a listed P is idle, and acquired under the lock only")
+            };
+            self.take_p(p, tenure);
+            self.spinning.set(true);
+            pool.idle.start_spinning();
+        });
+    }
+
+    /// Parks until this M has a P. False if the runtime ends.
+    fn wait_for_p(&self, pool: &Pool, parker: &Arc<Parker>) -> bool {
+        let mut keeps_timers = true;
+        while !self.has_p() {
+            let keeper = keeps_timers && pool.idle.keep_timers(parker);
+            let timers = self.shared().timers();
+            // Read after we became the keeper: whoever arms an earlier timer pokes us.
+            let next = if keeper { timers.next() } else { NEVER };
+            let until = timers.clock().instant(next).filter(|_| next != NEVER);
+            let woken = parker.wait(until);
+            if keeper {
+                pool.idle.leave_timers();
+            }
+            match woken {
+                Woken::Granted(Grant::Exit) => return false,
+                Woken::Granted(Grant::P(index, tenure)) => {
+                    self.take_p(self.shared().p(index), tenure);
+                    self.spinning.set(true);
+                }
+                Woken::Poked => keeps_timers = true,
+                Woken::Due => {
+                    self.unpark_self(pool, parker);
+                    // All Ps are in use: their Ms look at the timers, and the first to park keeps them.
+                    keeps_timers = false;
+                }
+            }
+        }
+        true
+    }
+
+    fn is_surplus(&self, pool: &Pool) -> bool {
+        pool.idle.is_stopping() || self.p().index >= pool.idle.procs()
+    }
+
+    /// Gives up a P that is one too many. False if it is not, after all.
+    fn give_up_surplus(&self, pool: &Pool, parker: &Arc<Parker>) -> bool {
+        let given = pool.idle.change(|lists| {
+            let surplus = lists.stopping || self.p().index >= lists.procs;
+            if surplus {
+                // SAFETY: between two polls the P is ours.
+                unsafe { self.p().drain(&self.shared().global) };
+                self.give_up_p();
+                lists.ms.push(parker.clone());
+                if lists.stopping {
+                    lists.ms.pop();
+                    parker.grant(Grant::Exit);
+                }
+            }
+            surplus
+        });
+        if given {
+            if self.spinning.replace(false) {
+                pool.idle.end_spinning();
+            }
+            self.shared().wake_one(pool);
+        }
+        given
+    }
+}

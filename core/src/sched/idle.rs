@@ -1,0 +1,231 @@
+//! Who has nothing to do: idle Ps, parked Ms, and the count of Ms that spin.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::owner::Tenure;
+use crate::sys::Lock;
+use crate::sys::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+
+/// The idle part of a runtime with Ms of its own.
+pub(super) struct Idle {
+    /// Ms that look for work, and those woken to do so.
+    spinning: AtomicUsize,
+    /// Idle Ps, readable without the lock.
+    idle_ps: AtomicUsize,
+    /// Ps in all, readable without the lock.
+    procs: AtomicUsize,
+    /// Set once: nothing runs any more. Readable without the lock.
+    stopping: AtomicBool,
+    lists: Lock<Lists>,
+    /// Told when an M has ended.
+    ended: Condvar,
+    /// The parked M that sleeps until the next timer is due, and no longer.
+    keeper: Lock<Option<Arc<Parker>>>,
+}
+
+/// What the lock guards.
+#[derive(Default)]
+pub(super) struct Lists {
+    /// Indices of idle Ps; the last to be idle is the first to be used.
+    pub(super) ps: Vec<usize>,
+    /// Ms that are parked, or about to park and then granted what comes first.
+    pub(super) ms: Vec<Arc<Parker>>,
+    /// OS threads that are Ms.
+    pub(super) threads: usize,
+    /// As the atomics of the same names.
+    pub(super) procs: usize,
+    pub(super) stopping: bool,
+}
+
+/// Where one M parks.
+pub(super) struct Parker {
+    pub(super) number: u32,
+    state: Mutex<ParkState>,
+    condition: Condvar,
+}
+
+#[derive(Default)]
+struct ParkState {
+    grant: Option<Grant>,
+    poked: bool,
+}
+
+/// What ends the park of an M.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Grant {
+    /// This P is yours, and you spin.
+    P(usize, Tenure),
+    /// The runtime ends.
+    Exit,
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Woken {
+    Granted(Grant),
+    /// The next timer is due earlier than it was.
+    Poked,
+    /// The next timer is due.
+    Due,
+}
+
+impl Parker {
+    pub(super) fn new(number: u32) -> Arc<Self> {
+        Arc::new(Self { number, state: Mutex::default(), condition: Condvar::new() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ParkState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Grants once: the caller took this M out of the list.
+    pub(super) fn grant(&self, grant: Grant) {
+        self.lock().grant = Some(grant);
+        self.condition.notify_one();
+    }
+
+    /// Makes the M look at the timers again.
+    fn poke(&self) {
+        self.lock().poked = true;
+        self.condition.notify_one();
+    }
+
+    /// Waits for a grant, a poke, or `until`.
+    pub(super) fn wait(&self, until: Option<Instant>) -> Woken {
+        let mut state = self.lock();
+        loop {
+            if let Some(grant) = state.grant.take() {
+                return Woken::Granted(grant);
+            }
+            if core::mem::take(&mut state.poked) {
+                return Woken::Poked;
+            }
+            let Some(until) = until else {
+                state = self.condition.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Woken::Due;
+            }
+            let waited = self.condition.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl Idle {
+    pub(super) fn new(procs: usize) -> Self {
+        let lists = Lists { ps: (0..procs).rev().collect(), procs, ..Lists::default() };
+        Self {
+            spinning: AtomicUsize::new(0),
+            idle_ps: AtomicUsize::new(procs),
+            procs: AtomicUsize::new(procs),
+            stopping: AtomicBool::new(false),
+            lists: Lock::new(lists),
+            ended: Condvar::new(),
+            keeper: Lock::new(None),
+        }
+    }
+
+    /// Changes the lists, and what can be read of them without the lock.
+    pub(super) fn change<R>(&self, f: impl FnOnce(&mut Lists) -> R) -> R {
+        let mut lists = self.lists.lock();
+        let result = f(&mut lists);
+        // SeqCst: pairs with `wants_spinner`; see "A push versus going idle" in the README.
+        self.idle_ps.store(lists.ps.len(), Ordering::SeqCst);
+        // Relaxed: read as hints, decided under the lock.
+        self.procs.store(lists.procs, Ordering::Relaxed);
+        self.stopping.store(lists.stopping, Ordering::Relaxed);
+        result
+    }
+
+    pub(super) fn procs(&self) -> usize {
+        self.procs.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Whether a P is idle and nobody looks for work; the caller has pushed some. If so it counts as
+    /// spinning from now on.
+    pub(super) fn wants_spinner(&self) -> bool {
+        // SeqCst: pairs with `fence_idle`. What the caller pushed is seen by an M that goes idle, or
+        // the idle P, or the end of its spinning, is seen here.
+        fence(Ordering::SeqCst);
+        self.spinning.load(Ordering::SeqCst) == 0
+            && self.idle_ps.load(Ordering::SeqCst) != 0
+            && self.spinning.compare_exchange(0, 1, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+    }
+
+    /// Whether one more M may spin: at most half as many as there are busy Ps. It counts from now on.
+    pub(super) fn may_spin(&self) -> bool {
+        let busy = self.procs().saturating_sub(self.idle_ps.load(Ordering::Relaxed));
+        let may = 2 * self.spinning.load(Ordering::Relaxed) < busy;
+        if may {
+            self.start_spinning();
+        }
+        may
+    }
+
+    pub(super) fn start_spinning(&self) {
+        self.spinning.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn end_spinning(&self) {
+        // SeqCst: pairs with `wants_spinner`.
+        self.spinning.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Comes between giving up a P, or spinning, and the last look for work.
+    pub(super) fn fence_idle(&self) {
+        // SeqCst: pairs with `wants_spinner`.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Makes this M the one that sleeps until the next timer, if there is no other.
+    pub(super) fn keep_timers(&self, parker: &Arc<Parker>) -> bool {
+        let mut keeper = self.keeper.lock();
+        let free = keeper.is_none();
+        if free {
+            *keeper = Some(parker.clone());
+        }
+        free
+    }
+
+    pub(super) fn leave_timers(&self) {
+        *self.keeper.lock() = None;
+    }
+
+    /// Makes the keeper look at the timers again. False if there is none.
+    pub(super) fn poke_keeper(&self) -> bool {
+        let keeper = self.keeper.lock().clone();
+        keeper.map(|keeper| keeper.poke()).is_some()
+    }
+
+    /// An M has ended.
+    pub(super) fn end_machine(&self) {
+        self.change(|lists| lists.threads -= 1);
+        self.ended.notify_all();
+    }
+
+    /// Waits until at most `left` Ms remain. False if `until` came first.
+    pub(super) fn wait_for_end(&self, left: usize, until: Option<Instant>) -> bool {
+        let mut lists = self.lists.lock();
+        while lists.threads > left {
+            let Some(until) = until else {
+                lists = self.ended.wait(lists).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let time = until.saturating_duration_since(Instant::now());
+            if time.is_zero() {
+                return false;
+            }
+            let waited = self.ended.wait_timeout(lists, time);
+            lists = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+}

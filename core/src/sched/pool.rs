@@ -1,0 +1,177 @@
+//! A runtime with Ms of its own: starting and waking them, changing the number of Ps, stopping.
+
+use std::sync::{Arc, OnceLock, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::idle::{Grant, Idle, Parker};
+use super::m::Machine;
+use super::p::P;
+use super::shared::Shared;
+use crate::g::Scope;
+
+/// Ps that a runtime may have.
+pub(crate) const MAX_PROCS: usize = 1024;
+
+/// What a runtime with Ms of its own has beyond the one P that is driven by whoever owns it.
+pub(super) struct Pool {
+    pub(super) idle: Idle,
+    /// All Ps but the first, made when they are first needed.
+    more: Box<[OnceLock<Box<P>>]>,
+    shared: Weak<Shared>,
+    /// What is left when the runtime stops is dropped by Ms that come late.
+    root: OnceLock<Weak<Scope>>,
+}
+
+/// What became of the wish for one more M.
+enum Started {
+    Yes,
+    /// All Ps are in use.
+    NoP,
+    /// The system refused a thread.
+    Refused(std::io::Error),
+}
+
+impl Pool {
+    pub(super) fn new(procs: usize, shared: Weak<Shared>) -> Self {
+        let more = (1..MAX_PROCS).map(|_| OnceLock::new()).collect();
+        Self { idle: Idle::new(procs), more, shared, root: OnceLock::new() }
+    }
+
+    /// All Ps but the first that exist, in use or not.
+    pub(super) fn more(&self) -> impl Iterator<Item = &P> {
+        self.more.iter().map_while(|p| p.get().map(|p| &**p))
+    }
+}
+
+impl Shared {
+    /// P number `index`, made if it is new.
+    pub(super) fn p(&self, index: usize) -> &P {
+        match (&self.pool, index) {
+            (Some(pool), 1..) => pool.more[index - 1].get_or_init(|| Box::new(P::new(index, true))),
+            _ => &self.first,
+        }
+    }
+
+    /// Sets the scope whose goroutines are dropped when the runtime stops.
+    pub(crate) fn set_root(&self, root: &Arc<Scope>) {
+        if let Some(pool) = &self.pool {
+            let _ = pool.root.set(Arc::downgrade(root));
+        }
+    }
+
+    /// Makes an M look for work, if a P is idle and no M looks already: that one wakes the next.
+    pub(super) fn wake_one(&self, pool: &Pool) {
+        while pool.idle.wants_spinner() {
+            match self.start_one(pool) {
+                Started::Yes => return,
+                Started::NoP => pool.idle.end_spinning(),
+                Started::Refused(error) => {
+                    pool.idle.end_spinning();
+                    let running = pool.idle.change(|lists| lists.threads);
+                    assert!(running > 0, "gmp: the system refused a thread: {error}");
+                    return;
+                }
+            }
+            // Whoever pushed meanwhile relied on us: we look again.
+        }
+    }
+
+    /// Gives an idle P to a parked M, else to a new one. It counts as spinning already.
+    fn start_one(&self, pool: &Pool) -> Started {
+        let chosen = pool.idle.change(|lists| {
+            if lists.stopping {
+                return None;
+            }
+            let index = lists.ps.pop()?;
+            let parked = lists.ms.pop();
+            let parker = parked.clone().unwrap_or_else(|| {
+                lists.threads += 1;
+                Parker::new(self.machine_number())
+            });
+            let Some(tenure) = self.p(index).owner.acquire(parker.number) else {
+                unreachable!("a listed P is idle, and acquired under the lock only")
+            };
+            Some((parker, parked.is_none(), index, tenure))
+        });
+        let Some((parker, is_new, index, tenure)) = chosen else { return Started::NoP };
+        let grant = Grant::P(index, tenure);
+        if !is_new {
+            parker.grant(grant);
+            return Started::Yes;
+        }
+        match self.start_thread(pool, parker, grant) {
+            Ok(()) => Started::Yes,
+            Err(error) => {
+                pool.idle.change(|lists| {
+                    self.p(index).owner.release(tenure);
+                    if index < lists.procs {
+                        lists.ps.push(index);
+                    }
+                });
+                pool.idle.end_machine();
+                Started::Refused(error)
+            }
+        }
+    }
+
+    fn start_thread(&self, pool: &Pool, parker: Arc<Parker>, grant: Grant) -> std::io::Result<()> {
+        let Some(shared) = pool.shared.upgrade() else { return Ok(()) };
+        let name = format!("gmp-m{}", parker.number);
+        let run = move || {
+            Machine::run_own(&shared, &parker, grant);
+            if let Some(pool) = &shared.pool {
+                // A poll that outlasted the end of the runtime has left its goroutine to us.
+                if let Some(root) = pool.root.get().and_then(Weak::upgrade) {
+                    root.discard_all();
+                }
+                pool.idle.end_machine();
+            }
+        };
+        thread::Builder::new().name(name).spawn(run).map(drop)
+    }
+
+    /// A timer is the earliest now.
+    pub(super) fn timer_is_earlier(&self, pool: &Pool) {
+        // Without a keeper all Ms are busy and look at the timers before they park; or there is none.
+        if !pool.idle.poke_keeper() {
+            self.wake_one(pool);
+        }
+    }
+
+    /// Ps in use.
+    pub(crate) fn procs(&self) -> usize {
+        self.pool.as_ref().map_or(1, |pool| pool.idle.procs())
+    }
+
+    /// Changes the number of Ps. Ps too many are given up when the poll on them ends. False if this
+    /// runtime has no Ms of its own.
+    pub(crate) fn set_procs(&self, procs: usize) -> bool {
+        let Some(pool) = &self.pool else { return false };
+        pool.idle.change(|lists| {
+            lists.procs = procs;
+            lists.ps.retain(|index| *index < procs);
+            for index in (0..procs).rev() {
+                if self.p(index).owner.is_idle() && !lists.ps.contains(&index) {
+                    lists.ps.push(index);
+                }
+            }
+        });
+        self.wake_one(pool);
+        true
+    }
+
+    /// Ends all Ms between two polls. Waits for those that are in a poll, at most `at_most`. False if
+    /// some did not end in time. An M of this runtime that calls does not wait for itself.
+    pub(crate) fn stop(&self, at_most: Option<Duration>) -> bool {
+        let Some(pool) = &self.pool else { return true };
+        let until = at_most.and_then(|at_most| Instant::now().checked_add(at_most));
+        let parked = pool.idle.change(|lists| {
+            lists.stopping = true;
+            lists.ps.clear();
+            core::mem::take(&mut lists.ms)
+        });
+        parked.iter().for_each(|parker| parker.grant(Grant::Exit));
+        pool.idle.wait_for_end(usize::from(Machine::is_here(self)), until)
+    }
+}
