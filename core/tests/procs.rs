@@ -31,7 +31,9 @@ fn as_many_run_at_a_time_as_there_are_ps() {
         let barrier = Arc::new(Barrier::new(procs));
         let all: Vec<JoinHandle<()>> = (0..procs)
             .map(|_| barrier.clone())
-            .map(|barrier| runtime.go(async move { drop(barrier.wait()) }))
+            .map(|barrier| {
+                runtime.go(async move { assert!(barrier.wait().is_leader() || procs > 1) })
+            })
             .collect();
         runtime.block_on(async {
             for one in all {

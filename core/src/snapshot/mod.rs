@@ -110,8 +110,10 @@ pub fn freeze(scope: &Scope) -> Vec<Frozen> {
 }
 
 fn freeze_one(g: &GRef) -> Doing {
+    // Before it is frozen that means: an M has found the scope closed.
+    let was_refused = g.snapshot().was_woken();
     match () {
-        () if g.freeze() => Doing::Parked,
+        () if g.freeze() && !was_refused => Doing::Parked,
         () if g.snapshot().is_frozen() || g.seize() => Doing::Runnable,
         () => Doing::Running,
     }
