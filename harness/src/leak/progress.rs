@@ -168,7 +168,12 @@ impl Progress {
         self.finished.notify_all();
     }
 
-    /// Whether the result was handed over, taken or not.
+    /// No result is waited for any more.
+    pub(crate) fn give_up(&self) {
+        self.handed_over.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the result was handed over, taken or not, or given up.
     pub(crate) fn is_finished(&self) -> bool {
         self.handed_over.load(Ordering::SeqCst)
     }

@@ -66,6 +66,11 @@ pub(crate) fn drive(
     }
 }
 
+/// How many goroutines of the scope are not parked.
+pub(crate) fn moving(scope: &Scope) -> usize {
+    snapshot::read(scope).iter().filter(|reading| !reading.parked).count()
+}
+
 /// What speaks for something that may still come.
 enum Evidence {
     /// A timer is due in time.

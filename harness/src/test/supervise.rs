@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use gmp_core::inspect::GoroutineId;
 use gmp_core::runtime::drive::Driver;
 use gmp_core::runtime::{Builder, Reaped, Runtime};
+use gmp_core::snapshot;
 
 use super::alarm::Alarm;
 use super::baseline;
@@ -28,6 +29,8 @@ use crate::leak::quiesce::{self, End};
 
 /// How much later than it should an M may be before its P is taken away.
 const GRACE: Duration = Duration::from_millis(50);
+/// How long goroutines that are on their way get after the linger, each time they became fewer.
+const ANOTHER_TURN: Duration = Duration::from_millis(20);
 /// How often the test's thread looks after the M.
 const LOOK: Duration = Duration::from_millis(10);
 /// How long one destructor, or one look at a goroutine, may take.
@@ -214,7 +217,12 @@ impl Run {
             self.progress.is_body_done()
         };
         self.runtime.drive(|driver| {
-            let end = quiesce::drive(driver, scope, self.deadline(), &done);
+            let mut end = quiesce::drive(driver, scope, self.deadline(), &done);
+            // It has left the registry, and says so in a moment: then it was not asleep.
+            while end == End::Asleep && self.body_has_left() {
+                driver.sleep(Some(Instant::now() + LOOK));
+                end = quiesce::drive(driver, scope, self.deadline(), &done);
+            }
             match end {
                 End::Lost => return,
                 End::Done => {}
@@ -226,6 +234,12 @@ impl Run {
                 self.leave_without_body();
             }
         });
+    }
+
+    /// Whether the body, which was started, is no goroutine of the scope any more.
+    fn body_has_left(&self) -> bool {
+        let body = self.progress.body();
+        !snapshot::read(self.runtime.scope()).iter().any(|reading| Some(reading.id) == body)
     }
 
     /// A plain body sits in a call that gmp cannot leave: the report must not wait for it.
@@ -247,12 +261,7 @@ impl Run {
         let scope = self.runtime.scope();
         if self.progress.body_finished() {
             super::context::cancel(scope);
-            let empty = || {
-                self.progress.beat();
-                scope.live() == 0
-            };
-            let deadline = Instant::now() + self.plan.linger;
-            if quiesce::drive(driver, scope, deadline, &empty) == End::Lost {
+            if self.linger(driver) == End::Lost {
                 return;
             }
         }
@@ -267,6 +276,28 @@ impl Run {
             check::close_and_judge(scope, &self.progress, &reach, end, since)
         };
         self.progress.finish(checked);
+    }
+
+    /// Lets goroutines finish. When the linger is over, those that are on their way get more time as long as
+    /// they become fewer: on a busy machine, or where there are very many, they may not have had a turn.
+    fn linger(&self, driver: &Driver<'_>) -> End {
+        let scope = self.runtime.scope();
+        let empty = || {
+            self.progress.beat();
+            scope.live() == 0
+        };
+        let mut deadline = Instant::now() + self.plan.linger;
+        let mut fewest = usize::MAX;
+        loop {
+            let end = quiesce::drive(driver, scope, deadline, &empty);
+            self.progress.enter(Phase::Settling);
+            let moving = if end == End::TimedOut { quiesce::moving(scope) } else { 0 };
+            if moving == 0 || moving >= fewest {
+                return end;
+            }
+            fewest = moving;
+            deadline = Instant::now() + ANOTHER_TURN;
+        }
     }
 
     /// On the test's thread: waits for the result, and takes the P away from an M that is lost.
@@ -286,7 +317,22 @@ impl Run {
         let end = end
             .or_else(|| self.progress.told_end())
             .unwrap_or(BodyEnd::TimedOut(self.plan.timeout));
+        self.progress.give_up();
         check::give_up(self.runtime.scope(), &self.progress, end)
+    }
+
+    /// How long a linger may take: with very many goroutines a look at all of them takes a while.
+    fn settles_within(&self) -> Duration {
+        self.plan.linger + GRACE + self.times_live(Duration::from_micros(5))
+    }
+
+    /// How long the check may take from one drop to the next; before the first it reads them all.
+    fn reaps_within(&self) -> Duration {
+        BLOCKED + self.times_live(Duration::from_micros(50))
+    }
+
+    fn times_live(&self, each: Duration) -> Duration {
+        each.saturating_mul(u32::try_from(self.runtime.scope().live()).unwrap_or(u32::MAX))
     }
 
     /// Waits for the result; `None` if the M is lost: it is late, and has stood still for a while.
@@ -300,8 +346,8 @@ impl Run {
             let (phase, lasted) = self.progress.phase();
             let late = match phase {
                 Phase::Body => stands && Instant::now() > self.deadline() + GRACE,
-                Phase::Settling => stands && lasted > self.plan.linger + GRACE,
-                Phase::Reaping => lasted > BLOCKED,
+                Phase::Settling => stands && lasted > self.settles_within(),
+                Phase::Reaping => lasted > self.reaps_within(),
             };
             if late {
                 return None;
