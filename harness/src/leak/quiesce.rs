@@ -59,6 +59,8 @@ pub(crate) fn drive(
                         let until = timer.map_or(again, |at| at.min(again));
                         driver.sleep(Some(until.min(deadline)));
                     }
+                    // A plain body may have ended on its own thread since the turn.
+                    Evidence::None if done() => return End::Done,
                     Evidence::None => return End::Asleep,
                 }
             }

@@ -172,16 +172,19 @@ impl Run {
         let alarm = Alarm::set(self.deadline(), ring);
         let root = 0u8;
         self.progress.set_root(core::ptr::from_ref(core::hint::black_box(&root)).addr());
-        let bound =
-            AssertUnwindSafe(|| self.runtime.run_thread_bound(at, |id| self.set_body(id), body));
-        match catch_unwind(bound) {
-            Ok(outcome) => self.progress.set_end(BodyEnd::Returned(outcome.0)),
-            // The M found it blocked, has set the end, and checks.
-            Err(payload) if payload.is::<Reaped>() => {}
-            Err(payload) => self.progress.set_end(BodyEnd::Panicked(payload)),
-        }
+        // The end is told while the body is still registered: an M that finds neither the body nor its
+        // end would take the test for asleep.
+        let bound = || {
+            match catch_unwind(AssertUnwindSafe(body)) {
+                Ok(outcome) => self.progress.set_end(BodyEnd::Returned(outcome.0)),
+                // The M found it blocked, has set the end, and checks.
+                Err(payload) if payload.is::<Reaped>() => {}
+                Err(payload) => self.progress.set_end(BodyEnd::Panicked(payload)),
+            }
+            self.progress.body_is_done();
+        };
+        self.runtime.run_thread_bound(at, |id| self.set_body(id), bound);
         drop(alarm);
-        self.progress.body_is_done();
         self.runtime.notify();
         if !self.runtime.is_driven() {
             let end = self.progress.take_end().map_or(BodyEnd::Asleep, |(end, _)| end);
