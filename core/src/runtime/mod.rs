@@ -1,6 +1,7 @@
 //! The runtime as a value: build one, run goroutines on it, shut it down; and the lazy global one.
 
 pub mod drive;
+mod exit;
 mod handle;
 mod procs;
 mod scopes;
@@ -9,6 +10,8 @@ mod spawn;
 
 pub use crate::g::{Entered, Reaped, Scope};
 pub use crate::sched::Turn;
+#[doc(hidden)]
+pub use exit::at_exit;
 pub use handle::{Builder, Runtime};
 pub use procs::{procs, set_procs};
 pub use scopes::{current_scope, new_scope};

@@ -10,4 +10,4 @@ pub mod remedy;
 pub mod source;
 pub mod symbols;
 pub mod text;
-mod words;
+pub(crate) mod words;

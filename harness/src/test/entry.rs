@@ -6,9 +6,10 @@ use std::panic::resume_unwind;
 use std::process::Termination;
 use std::time::Duration;
 
-use super::descriptor::{Descriptor, ShouldPanic, box_body};
+use super::descriptor::{Descriptor, ShouldPanic, Spec, box_body};
 use super::expect;
 use super::supervise::{self, Call, Plan};
+use super::tally;
 use crate::leak::CheckError;
 use crate::leak::census::Ours;
 use crate::leak::check::{BodyEnd, Checked, payload_text};
@@ -49,7 +50,7 @@ pub fn run(descriptor: &'static Descriptor) {
 pub fn examine(descriptor: &'static Descriptor) -> Report {
     let _ours = Ours::register();
     let name = descriptor.path();
-    let rules = rules(descriptor.spec().ignore_rules)
+    let rules = rules(descriptor.spec())
         .unwrap_or_else(|failure| panic!("{}", failure.text.unwrap_or_default()));
     told(&name, &supervise::run(plan(descriptor, &name)), &rules)
 }
@@ -153,19 +154,23 @@ pub fn rerun(descriptor: &'static Descriptor) -> Result<(), String> {
 #[track_caller]
 fn once(descriptor: &'static Descriptor) -> Result<(), Failure> {
     let name = descriptor.path();
-    let rules = rules(descriptor.spec().ignore_rules)?;
+    let rules = rules(descriptor.spec())?;
     let checked = supervise::run(plan(descriptor, &name));
     judge(descriptor, &name, checked, &rules)
 }
 
 /// The rules of the environment and of the attribute.
-fn rules(own: &[&str]) -> Result<Rules, Failure> {
+fn rules(spec: &Spec) -> Result<Rules, Failure> {
     let settings = settings().map_err(|error| Failure::new(format!("Error: gmp: {error}")))?;
-    let mut rules = settings.leak_ignore.clone();
-    for text in own {
-        let parsed = Rules::parse(Source::ATTRIBUTE, text);
-        rules.extend(parsed.map_err(|error| Failure::new(format!("Error: gmp: {error}")))?);
+    let mut own = Rules::default();
+    for text in spec.ignore_rules {
+        let source = format!("{} at {}:{}", Source::ATTRIBUTE, spec.file, spec.line);
+        let parsed = Rules::parse(Source::named(source), text);
+        own.extend(parsed.map_err(|error| Failure::new(format!("Error: gmp: {error}")))?);
     }
+    tally::add(&own);
+    let mut rules = settings.leak_ignore.clone();
+    rules.extend(own);
     Ok(rules)
 }
 

@@ -8,6 +8,7 @@ mod entry;
 mod expect;
 mod mimic;
 mod supervise;
+mod tally;
 
 pub use context::context;
 #[doc(hidden)]

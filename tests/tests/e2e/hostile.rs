@@ -84,6 +84,26 @@ fn a_test_that_passes_because_of_a_rule_says_so() {
 }
 
 #[test]
+fn what_the_rules_did_is_told_at_the_end_of_the_run() {
+    let rules = "top:worker, top:nobody, chan:src/nowhere.rs";
+    let ran = test("leaks").env("GMP_LEAK_IGNORE", rules).run();
+    ran.passes_one();
+    let hid = "gmp: allow rules hid 1 leaked goroutine: 1 by `top:worker` (GMP_LEAK_IGNORE)\n";
+    assert!(ran.stderr.contains(hid), "{ran}");
+    // The others may be meant for tests that did not run.
+    ran.never_says("matched nothing");
+    let arguments = ["test", "-q", "--test", "output", "--", "--test-threads", "4"];
+    let ran = scenarios().cargo(&arguments).env("GMP_LEAK_IGNORE", rules).run();
+    let unused = "gmp: allow rules that matched nothing in this run: `top:worker` \
+                  (GMP_LEAK_IGNORE), `top:nobody` (GMP_LEAK_IGNORE) and `chan:src/nowhere.rs` \
+                  (GMP_LEAK_IGNORE)\n";
+    assert!(ran.stderr.contains(unused), "{ran}");
+    ran.never_says("allow rules hid");
+    let ran = scenarios().cargo(&["test", "-q", "--test", "hostile", "--", "--list"]);
+    ran.env("GMP_LEAK_IGNORE", rules).run().exits_with(0).never_says("gmp: ");
+}
+
+#[test]
 fn a_panic_of_a_goroutine_fails_the_test_and_names_the_goroutine() {
     for (name, mark) in
         [("a_goroutine_panics", "panics"), ("a_goroutine_panics_without_async", "panics plain")]

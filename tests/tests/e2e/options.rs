@@ -122,8 +122,13 @@ fn linger_decides_how_late_a_goroutine_may_finish() {
 fn ignore_allows_what_its_rules_match_and_nothing_else() {
     run("ignores_its_leak").passes_one();
     let name = "ignores_another_leak";
-    fails_with(name, &format!("1 goroutine leaked in {name}: "));
-    fails_with("ignores_with_a_bad_rule", "#[gmp::test(ignore(..))]: `[` is never closed");
+    let ran = fails_with(name, &format!("1 goroutine leaked in {name}: "));
+    let unused = "gmp: allow rules that matched nothing in this run: `created-by:src/other.rs` \
+                  (#[gmp::test(ignore(..))] at tests/options.rs:";
+    assert!(ran.stderr.contains(unused), "{ran}");
+    let name = "ignores_with_a_bad_rule";
+    fails_with(name, "#[gmp::test(ignore(..))] at tests/options.rs:");
+    run(name).says(": `[` is never closed\n");
 }
 
 #[test]

@@ -1,0 +1,30 @@
+//! A hook for the end of the process, for those who sum up what happened in it.
+
+use core::ffi::c_int;
+use std::panic::catch_unwind;
+use std::sync::{Mutex, PoisonError};
+
+// SAFETY: as in the C standard, which every supported system follows: it takes a function that may be
+// called once, on the thread that ends the process, and `run` asks for nothing else.
+unsafe extern "C" {
+    safe fn atexit(hook: extern "C" fn()) -> c_int;
+}
+
+static HOOKS: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
+
+/// Calls `hook` when the process ends by returning from `main` or by `exit`. A panic in it is dropped.
+/// Where the system refuses, nothing is called.
+pub fn at_exit(hook: fn()) {
+    let mut hooks = HOOKS.lock().unwrap_or_else(PoisonError::into_inner);
+    hooks.push(hook);
+    if hooks.len() == 1 {
+        let _ = atexit(run);
+    }
+}
+
+extern "C" fn run() {
+    let hooks = core::mem::take(&mut *HOOKS.lock().unwrap_or_else(PoisonError::into_inner));
+    for hook in hooks {
+        let _ = catch_unwind(hook);
+    }
+}
