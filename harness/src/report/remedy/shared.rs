@@ -20,8 +20,8 @@ impl Case<'_> {
         };
         let at = self.sources.show_line(at);
         let how = if *writer { "for writing" } else { "for reading" };
-        let mine = holders.iter().filter_map(|(who, at)| Some(((*who)?, at)));
-        let mine = mine.filter(|(who, _)| self.finding.goroutines.contains(who)).next_back();
+        let mut mine = holders.iter().filter_map(|(who, at)| Some(((*who)?, at)));
+        let mine = mine.rfind(|(who, _)| self.finding.goroutines.contains(who));
         if let Some((own, since)) = mine {
             let since = self.sources.show_line(since);
             if wait.reason == WaitReason::RwLockRead && *pending_writers > 0 {
