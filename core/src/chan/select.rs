@@ -215,7 +215,7 @@ impl Parts<'_> {
             }
         }
         let unused = match waiter {
-            Some(waiter) if done.is_none() => self.park(waiter, &locked),
+            Some(waiter) if done.is_none() => self.park(waiter, order, &locked),
             other => other,
         };
         self.unlock_all();
@@ -231,8 +231,9 @@ impl Parts<'_> {
         done.is_some()
     }
 
-    /// Registers all arms. The waiter comes back where only futures wait: their leaves speak for them.
-    fn park(&mut self, waiter: Prepared, locked: &[Locked]) -> Option<Prepared> {
+    /// Registers all arms, in `order`: of two on one channel a peer meets either. The waiter comes back
+    /// where only futures wait: their leaves speak for them.
+    fn park(&mut self, waiter: Prepared, order: &[usize], locked: &[Locked]) -> Option<Prepared> {
         let leaves: Vec<_> =
             self.arms.iter().filter_map(|arm| arm.leaf()).map(NonNull::cast::<Leaf>).collect();
         if leaves.is_empty() && !self.arms.is_empty() {
@@ -246,8 +247,8 @@ impl Parts<'_> {
             Leaf::park_alone(self.node(), waiter);
         }
         let control = NonNull::from(self.control).cast();
-        for (arm, inner) in self.arms.iter_mut().zip(locked) {
-            arm.as_mut().park(*inner, control);
+        for &i in order {
+            self.arms[i].as_mut().park(locked[i], control);
         }
         None
     }
