@@ -1,0 +1,29 @@
+//! Go's own cases: the facts that Go's tests of channels, `select`, `sync` and `context` state, written
+//! anew. One module for each Go file, with its address above it; what is left out says why.
+
+mod chan_programs;
+mod chan_select;
+mod context;
+mod power_series;
+mod runtime_chan;
+mod sync;
+
+use std::panic::AssertUnwindSafe;
+
+/// The text of the panic that `future` ends with.
+async fn panic_of<F: Future<Output = ()> + Send + 'static>(future: F) -> String {
+    let error = gmp::go(future).await.expect_err("it should have panicked");
+    text(&*error.try_into_panic().expect("a panic"))
+}
+
+/// The text of the panic that `f` ends with.
+fn panic_in(f: impl FnOnce()) -> String {
+    text(&*std::panic::catch_unwind(AssertUnwindSafe(f)).expect_err("it should have panicked"))
+}
+
+fn text(payload: &(dyn std::any::Any + Send)) -> String {
+    match payload.downcast_ref::<&str>() {
+        Some(text) => (*text).to_owned(),
+        None => payload.downcast_ref::<String>().expect("a text").clone(),
+    }
+}
