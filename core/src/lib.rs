@@ -21,4 +21,4 @@ pub mod time;
 pub use chan::{Chan, Receiver, Sender, chan, channel};
 pub use choose::choose;
 pub use g::{AbortHandle, JoinError, JoinHandle};
-pub use runtime::{block_on, go, yield_now};
+pub use runtime::{block_on, blocking, go, yield_now};

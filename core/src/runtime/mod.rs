@@ -9,7 +9,7 @@ mod shutdown;
 mod spawn;
 
 pub use crate::g::{Entered, Reaped, Scope};
-pub use crate::sched::Turn;
+pub use crate::sched::{Turn, blocking};
 #[doc(hidden)]
 pub use exit::at_exit;
 pub use handle::{Builder, Runtime};

@@ -24,6 +24,9 @@ impl Machine {
                 if let Some(g) = machine.find(pool, parker) {
                     machine.found(pool);
                     machine.poll(g);
+                    if !machine.has_p() {
+                        machine.come_back(pool, parker);
+                    }
                 }
             }
         });
@@ -50,15 +53,16 @@ impl Machine {
 
     /// Looks at all other Ps, from a random one on.
     fn steal(&self, pool: &Pool) -> Option<GRef> {
-        let procs = pool.idle.procs();
-        if procs < 2 || !(self.spinning.get() || pool.idle.may_spin()) {
+        // A P that is one too many now may have something left.
+        let ps = pool.idle.most_procs();
+        if ps < 2 || !(self.spinning.get() || pool.idle.may_spin()) {
             return None;
         }
         self.spinning.set(true);
         for pass in 0..PASSES {
-            let start = choose(procs);
-            for i in 0..procs {
-                let victim = self.shared().p((start + i) % procs);
+            let start = choose(ps);
+            for i in 0..ps {
+                let victim = self.shared().p((start + i) % ps);
                 if core::ptr::eq(victim, self.p()) {
                     continue;
                 }
@@ -105,6 +109,21 @@ impl Machine {
             self.unpark_self(pool, parker);
         }
         true
+    }
+
+    /// After a poll that has lost its P: takes an idle one, or lists this M as parked.
+    fn come_back(&self, pool: &Pool, parker: &Arc<Parker>) {
+        pool.idle.change(|lists| match lists.ps.pop() {
+            _ if lists.stopping => parker.grant(Grant::Exit),
+            Some(index) => {
+                let p = self.shared().p(index);
+                let Some(tenure) = p.owner.acquire(parker.number) else {
+                    unreachable!("a listed P is idle, and acquired under the lock only")
+                };
+                self.take_p(p, tenure);
+            }
+            None => lists.ms.push(parker.clone()),
+        });
     }
 
     /// Takes an idle P again and spins, unless all are in use or a grant is on its way.

@@ -1,8 +1,9 @@
 //! Who has nothing to do: idle Ps, parked Ms, and the count of Ms that spin.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
+use super::clocks::ThreadClock;
 use super::owner::Tenure;
 use crate::sys::Lock;
 use crate::sys::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
@@ -18,8 +19,12 @@ pub(super) struct Idle {
     /// Set once: nothing runs any more. Readable without the lock.
     stopping: AtomicBool,
     lists: Lock<Lists>,
+    /// Ps in use so far at most, readable without the lock.
+    most_procs: AtomicUsize,
     /// Told when an M has ended.
     ended: Condvar,
+    /// Told when sysmon is needed.
+    busy: Condvar,
     /// The parked M that sleeps until the next timer is due, and no longer.
     keeper: Lock<Option<Arc<Parker>>>,
 }
@@ -31,8 +36,13 @@ pub(super) struct Lists {
     pub(super) ps: Vec<usize>,
     /// Ms that are parked, or about to park and then granted what comes first.
     pub(super) ms: Vec<Arc<Parker>>,
+    /// All Ms.
+    pub(super) all: Vec<Arc<Parker>>,
     /// OS threads that are Ms.
     pub(super) threads: usize,
+    /// Whether sysmon was started, and whether it sleeps until a P is in use.
+    pub(super) has_sysmon: bool,
+    sysmon_sleeps: bool,
     /// As the atomics of the same names.
     pub(super) procs: usize,
     pub(super) stopping: bool,
@@ -41,6 +51,8 @@ pub(super) struct Lists {
 /// Where one M parks.
 pub(super) struct Parker {
     pub(super) number: u32,
+    /// Set by the M itself.
+    pub(super) thread: OnceLock<ThreadClock>,
     state: Mutex<ParkState>,
     condition: Condvar,
 }
@@ -70,9 +82,23 @@ pub(super) enum Woken {
     Due,
 }
 
+/// How sysmon slept.
+pub(super) enum Slept {
+    AWhile,
+    /// Until a P came into use.
+    Deeply,
+    /// The runtime has ended.
+    Stopped,
+}
+
 impl Parker {
     pub(super) fn new(number: u32) -> Arc<Self> {
-        Arc::new(Self { number, state: Mutex::default(), condition: Condvar::new() })
+        Arc::new(Self {
+            number,
+            thread: OnceLock::new(),
+            state: Mutex::default(),
+            condition: Condvar::new(),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, ParkState> {
@@ -123,8 +149,10 @@ impl Idle {
             idle_ps: AtomicUsize::new(procs),
             procs: AtomicUsize::new(procs),
             stopping: AtomicBool::new(false),
+            most_procs: AtomicUsize::new(procs),
             lists: Lock::new(lists),
             ended: Condvar::new(),
+            busy: Condvar::new(),
             keeper: Lock::new(None),
         }
     }
@@ -137,12 +165,46 @@ impl Idle {
         self.idle_ps.store(lists.ps.len(), Ordering::SeqCst);
         // Relaxed: read as hints, decided under the lock.
         self.procs.store(lists.procs, Ordering::Relaxed);
+        self.most_procs.fetch_max(lists.procs, Ordering::Relaxed);
         self.stopping.store(lists.stopping, Ordering::Relaxed);
+        if lists.sysmon_sleeps && (lists.stopping || lists.ps.len() < lists.procs) {
+            lists.sysmon_sleeps = false;
+            self.busy.notify_one();
+        }
         result
     }
 
     pub(super) fn procs(&self) -> usize {
         self.procs.load(Ordering::Relaxed)
+    }
+
+    /// As many Ps were in use at most: others have never had work.
+    pub(super) fn most_procs(&self) -> usize {
+        self.most_procs.load(Ordering::Relaxed)
+    }
+
+    /// Whether all Ps are in use and nobody looks for work: a hint.
+    pub(super) fn is_short_of_ps(&self) -> bool {
+        self.idle_ps.load(Ordering::Relaxed) == 0 && self.spinning.load(Ordering::Relaxed) == 0
+    }
+
+    /// For sysmon: sleeps for `a_while`; or, if all Ps are idle and `deep`, until one is in use.
+    pub(super) fn sysmon_sleep(&self, a_while: Duration, deep: bool) -> Slept {
+        let mut lists = self.lists.lock();
+        let deep = deep && !lists.stopping && lists.ps.len() >= lists.procs;
+        lists.sysmon_sleeps = deep;
+        while lists.sysmon_sleeps {
+            lists = self.busy.wait(lists).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(lists);
+        if !deep && !self.is_stopping() {
+            std::thread::sleep(a_while);
+        }
+        match self.is_stopping() {
+            true => Slept::Stopped,
+            false if deep => Slept::Deeply,
+            false => Slept::AWhile,
+        }
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -206,8 +268,11 @@ impl Idle {
     }
 
     /// An M has ended.
-    pub(super) fn end_machine(&self) {
-        self.change(|lists| lists.threads -= 1);
+    pub(super) fn end_machine(&self, parker: &Arc<Parker>) {
+        self.change(|lists| {
+            lists.threads -= 1;
+            lists.all.retain(|m| !Arc::ptr_eq(m, parker));
+        });
         self.ended.notify_all();
     }
 

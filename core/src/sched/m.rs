@@ -89,6 +89,24 @@ impl Machine {
         f(&machine)
     }
 
+    /// Runs `f` and lets the P be taken away meanwhile, if this is a poll on a runtime with Ms of its own.
+    pub(super) fn while_blocking<R>(f: impl FnOnce() -> R) -> R {
+        struct Leave<'a>(&'a Machine);
+        impl Drop for Leave<'_> {
+            fn drop(&mut self) {
+                self.0.p().owner.leave_blocking(self.0.tenure.get());
+            }
+        }
+        let machine = MACHINE.with(Cell::get);
+        // SAFETY: as in `push_local`; `f` returns before `bind` does.
+        let machine = unsafe { machine.as_ref() };
+        let polls = |m: &&Machine| m.in_poll.get() && m.shared.has_own_machines();
+        let machine = machine.filter(polls);
+        let lends = |m: &&Machine| m.p().owner.enter_blocking(m.tenure.get());
+        let _leave = machine.filter(lends).map(Leave);
+        f()
+    }
+
     /// Whether this thread is an M of `shared`.
     pub(super) fn is_here(shared: &Shared) -> bool {
         let machine = MACHINE.with(Cell::get);

@@ -2,6 +2,7 @@
 //!
 //! `README.md` in this folder states the protocol as numbered rules.
 
+mod clocks;
 mod find;
 mod global;
 mod idle;
@@ -12,9 +13,11 @@ mod p;
 mod pool;
 mod runq;
 mod shared;
+mod sysmon;
 
 pub(crate) use lazy::{scope_here, shards_for, started_global_scope};
 pub(crate) use m::Machine;
 pub use m::Turn;
 pub(crate) use pool::MAX_PROCS;
 pub(crate) use shared::Shared;
+pub use sysmon::blocking;

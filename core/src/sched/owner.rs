@@ -1,4 +1,5 @@
-//! The ownership word of a P: idle, owned by an M, or lent to a poll from which it may be taken.
+//! The ownership word of a P: idle, owned by an M, or lent to a poll or a blocking call from which it may be
+//! taken.
 //!
 //! The rules are in `README.md`.
 
@@ -14,8 +15,17 @@ pub(crate) struct Owner(AtomicU64);
 const IDLE: u64 = 0;
 const OWNED: u64 = 1;
 const IN_POLL: u64 = 2;
+const BLOCKING: u64 = 3;
 const STATUS: u64 = 3;
 const EPOCH_ONE: u64 = 1 << 32;
+
+/// What goes on with a P that may be taken away, and on which M.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    InPoll(u32),
+    Blocking(u32),
+    Other,
+}
 
 /// A tenure: which M owns the P in which epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +41,37 @@ impl Owner {
         self.change(m, IDLE)
     }
 
-    /// Rule 5: takes a P away from a poll.
+    /// Rule 5: takes a P away from a poll, or from a blocking call inside one.
     pub(crate) fn take(&self, m: u32) -> Option<Tenure> {
-        self.change(m, IN_POLL)
+        self.change(m, IN_POLL).or_else(|| self.change(m, BLOCKING))
+    }
+
+    /// Rule 16: says that the poll to which the P is lent may block. False if the P is gone, or that was
+    /// said already.
+    #[must_use]
+    pub(crate) fn enter_blocking(&self, tenure: Tenure) -> bool {
+        let (from, to) = (tenure.0 | IN_POLL, tenure.0 | BLOCKING);
+        // Release: pairs with `change`. What was done with the P before is in the release sequence of
+        // `lend`; a failure needs no order.
+        self.0.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed).is_ok()
+    }
+
+    /// Takes that back. If the P is gone, nothing changes.
+    pub(crate) fn leave_blocking(&self, tenure: Tenure) {
+        let (from, to) = (tenure.0 | BLOCKING, tenure.0 | IN_POLL);
+        // Release: as above. Whether the P is gone is asked by `claim`.
+        let _ = self.0.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed);
+    }
+
+    /// What goes on with the P; a hint.
+    pub(crate) fn look(&self) -> Look {
+        let now = self.0.load(Ordering::Relaxed);
+        let m = ((now & (EPOCH_ONE - 1)) >> 2) as u32;
+        match now & STATUS {
+            IN_POLL => Look::InPoll(m),
+            BLOCKING => Look::Blocking(m),
+            _ => Look::Other,
+        }
     }
 
     fn change(&self, m: u32, from: u64) -> Option<Tenure> {

@@ -8,7 +8,7 @@ use super::global::Global;
 use super::owner::Owner;
 use super::runq::{RunQueue, SLOTS};
 use crate::g::{GRef, Header};
-use crate::sys::atomic::{AtomicPtr, Ordering};
+use crate::sys::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 /// The global queue is looked at first on every 61st dispatch, so that two goroutines that keep
 /// making each other ready cannot starve it. Go's number.
@@ -32,13 +32,14 @@ pub(crate) struct P {
     queue: RunQueue,
     /// Owns a reference. Its owner fills and empties it, a thief may empty it.
     next: AtomicPtr<Header>,
-    tick: Cell<u32>,
+    /// Dispatches so far, wrapping. Only the owner writes.
+    tick: AtomicU32,
     /// Dispatches out of `next` since the queue had its turn.
     streak: Cell<u32>,
 }
 
-// SAFETY: `tick` and `streak` are used by the M that owns the P, as the ownership word decides; the word's
-// orderings hand them over.
+// SAFETY: `streak` is used by the M that owns the P, as the ownership word decides; the word's orderings hand it
+// over.
 unsafe impl Sync for P {}
 // SAFETY: as above; `next` owns a reference, which is `Send`.
 unsafe impl Send for P {}
@@ -51,9 +52,15 @@ impl P {
             has_thieves,
             queue: RunQueue::new(),
             next: AtomicPtr::new(null_mut()),
-            tick: Cell::new(0),
+            tick: AtomicU32::new(0),
             streak: Cell::new(0),
         }
+    }
+
+    /// Dispatches so far: two equal readings mean that the same poll goes on.
+    pub(super) fn tick(&self) -> u32 {
+        // Relaxed: a hint for anybody but the owner.
+        self.tick.load(Ordering::Relaxed)
     }
 
     /// Puts `new` into `next` and gives what was there.
@@ -117,8 +124,8 @@ impl P {
     /// # Safety
     /// The caller owns the P.
     pub(super) unsafe fn pick(&self, global: &Global, sharers: usize) -> Option<GRef> {
-        let tick = self.tick.get().wrapping_add(1);
-        self.tick.set(tick);
+        let tick = self.tick().wrapping_add(1);
+        self.tick.store(tick, Ordering::Relaxed);
         if tick.is_multiple_of(GLOBAL_TICK)
             && let Some(g) = global.pop()
         {

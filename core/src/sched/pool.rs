@@ -4,14 +4,19 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::clocks::ThreadClock;
 use super::idle::{Grant, Idle, Parker};
 use super::m::Machine;
+use super::owner::Tenure;
 use super::p::P;
 use super::shared::Shared;
 use crate::g::Scope;
 
 /// Ps that a runtime may have.
 pub(crate) const MAX_PROCS: usize = 1024;
+
+/// Ms that a runtime may have: so many blocking calls at a time keep a thread. Go's number.
+pub(super) const MAX_MS: usize = 10_000;
 
 /// What a runtime with Ms of its own has beyond the one P that is driven by whoever owns it.
 pub(super) struct Pool {
@@ -36,6 +41,10 @@ impl Pool {
     pub(super) fn new(procs: usize, shared: Weak<Shared>) -> Self {
         let more = (1..MAX_PROCS).map(|_| OnceLock::new()).collect();
         Self { idle: Idle::new(procs), more, shared, root: OnceLock::new() }
+    }
+
+    pub(super) fn upgrade(&self) -> Option<Arc<Shared>> {
+        self.shared.upgrade()
     }
 
     /// All Ps but the first that exist, in use or not.
@@ -79,53 +88,82 @@ impl Shared {
 
     /// Gives an idle P to a parked M, else to a new one. It counts as spinning already.
     fn start_one(&self, pool: &Pool) -> Started {
+        let mut all_in_use = false;
         let chosen = pool.idle.change(|lists| {
-            if lists.stopping {
+            all_in_use = lists.ms.is_empty() && lists.threads >= MAX_MS;
+            if lists.stopping || all_in_use {
                 return None;
             }
             let index = lists.ps.pop()?;
             let parked = lists.ms.pop();
             let parker = parked.clone().unwrap_or_else(|| {
+                let parker = Parker::new(self.machine_number());
                 lists.threads += 1;
-                Parker::new(self.machine_number())
+                lists.all.push(parker.clone());
+                parker
             });
             let Some(tenure) = self.p(index).owner.acquire(parker.number) else {
                 unreachable!("a listed P is idle, and acquired under the lock only")
             };
             Some((parker, parked.is_none(), index, tenure))
         });
-        let Some((parker, is_new, index, tenure)) = chosen else { return Started::NoP };
-        let grant = Grant::P(index, tenure);
-        if !is_new {
-            parker.grant(grant);
-            return Started::Yes;
+        if all_in_use {
+            return Started::Refused(std::io::Error::other("too many are in use"));
         }
-        match self.start_thread(pool, parker, grant) {
+        let Some((parker, is_new, index, tenure)) = chosen else { return Started::NoP };
+        match self.give(pool, &parker, is_new, Grant::P(index, tenure)) {
             Ok(()) => Started::Yes,
             Err(error) => {
-                pool.idle.change(|lists| {
-                    self.p(index).owner.release(tenure);
-                    if index < lists.procs {
-                        lists.ps.push(index);
-                    }
-                });
-                pool.idle.end_machine();
+                self.take_back(pool, index, tenure);
                 Started::Refused(error)
             }
         }
     }
 
+    /// A P whose M could not be started is idle again. Its queue is empty.
+    pub(super) fn take_back(&self, pool: &Pool, index: usize, tenure: Tenure) {
+        pool.idle.change(|lists| {
+            self.p(index).owner.release(tenure);
+            if index < lists.procs {
+                lists.ps.push(index);
+            }
+        });
+    }
+
+    /// Grants a P to an M that was parked, or starts the new M with it.
+    pub(super) fn give(
+        &self,
+        pool: &Pool,
+        parker: &Arc<Parker>,
+        is_new: bool,
+        grant: Grant,
+    ) -> std::io::Result<()> {
+        if !is_new {
+            parker.grant(grant);
+            return Ok(());
+        }
+        let started = self.start_thread(pool, parker.clone(), grant);
+        match started {
+            Ok(()) => self.start_sysmon(pool),
+            Err(_) => pool.idle.end_machine(parker),
+        }
+        started
+    }
+
     fn start_thread(&self, pool: &Pool, parker: Arc<Parker>, grant: Grant) -> std::io::Result<()> {
-        let Some(shared) = pool.shared.upgrade() else { return Ok(()) };
+        let Some(shared) = pool.upgrade() else { return Ok(()) };
         let name = format!("gmp-m{}", parker.number);
         let run = move || {
+            if let Some(clock) = ThreadClock::here() {
+                let _ = parker.thread.set(clock);
+            }
             Machine::run_own(&shared, &parker, grant);
             if let Some(pool) = &shared.pool {
                 // A poll that outlasted the end of the runtime has left its goroutine to us.
                 if let Some(root) = pool.root.get().and_then(Weak::upgrade) {
                     root.discard_all();
                 }
-                pool.idle.end_machine();
+                pool.idle.end_machine(&parker);
             }
         };
         thread::Builder::new().name(name).spawn(run).map(drop)
@@ -151,7 +189,7 @@ impl Shared {
         pool.idle.change(|lists| {
             lists.procs = procs;
             lists.ps.retain(|index| *index < procs);
-            for index in (0..procs).rev() {
+            for index in (0..procs).rev().filter(|_| !lists.stopping) {
                 if self.p(index).owner.is_idle() && !lists.ps.contains(&index) {
                     lists.ps.push(index);
                 }

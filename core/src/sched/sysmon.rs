@@ -1,0 +1,199 @@
+//! Sysmon: a thread without a P that takes Ps away from polls and blocking calls that last too long.
+//!
+//! It judges by the CPU clock of the thread, or by the kernel saying that it is blocked: wall time alone
+//! would punish polls that the system itself has interrupted. And it acts only if other work waits.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use super::clocks::{ThreadClock, ThreadTime};
+use super::idle::{Grant, Parker, Slept};
+use super::owner::Look;
+use super::pool::{MAX_MS, Pool};
+use super::shared::Shared;
+
+/// How long a poll may keep its P while others wait. Go's number.
+const SLICE: Duration = Duration::from_millis(10);
+/// The sleeps of sysmon: the first after it had something to do, and the longest while a P is in use.
+const SHORTEST: Duration = Duration::from_micros(20);
+const LONGEST: Duration = Duration::from_millis(5);
+/// Rounds without anything to do after which its sleeps get longer, and after which it sleeps for good if
+/// all Ps are idle.
+const BRISK_ROUNDS: u32 = 50;
+const LAST_ROUND: u32 = 64;
+
+/// A poll that is shorter is not looked at more closely.
+const SUSPICIOUS: Duration = Duration::from_millis(1);
+
+/// What sysmon has seen of a P.
+struct Seen {
+    tick: u32,
+    look: Look,
+    since: Instant,
+    /// The first reading of the thread's clock in this poll.
+    first: Option<ThreadTime>,
+}
+
+/// What to do about a P.
+#[derive(PartialEq)]
+enum Judgement {
+    Fine,
+    /// It would have to be taken if its poll went on: look again soon.
+    Suspicious,
+    Take,
+}
+
+/// Watches over the Ps until the runtime ends.
+fn run(shared: &Shared, pool: &Pool) {
+    let mut seen: Vec<Option<Seen>> = Vec::new();
+    let (mut idle_rounds, mut delay) = (0u32, SHORTEST);
+    loop {
+        match pool.idle.sysmon_sleep(delay, idle_rounds >= LAST_ROUND) {
+            Slept::AWhile => {}
+            Slept::Deeply => (idle_rounds, delay) = (0, SHORTEST),
+            Slept::Stopped => return,
+        }
+        seen.resize_with(pool.idle.most_procs(), || None);
+        let (mut retaken, mut suspicious) = (false, false);
+        for (index, seen) in seen.iter_mut().enumerate() {
+            match judge(shared, pool, index, seen) {
+                Judgement::Fine => {}
+                Judgement::Suspicious => suspicious = true,
+                Judgement::Take => retaken |= shared.retake(pool, index),
+            }
+        }
+        idle_rounds = if retaken { 0 } else { (idle_rounds + 1).min(LAST_ROUND) };
+        delay = match idle_rounds {
+            0 => SHORTEST,
+            1..BRISK_ROUNDS => delay,
+            _ if suspicious => SUSPICIOUS,
+            _ => (delay * 2).min(LONGEST),
+        };
+    }
+}
+
+/// Whether the P has to be taken away now.
+fn judge(shared: &Shared, pool: &Pool, index: usize, seen: &mut Option<Seen>) -> Judgement {
+    let p = shared.p(index);
+    let (tick, look) = (p.tick(), p.owner.look());
+    let (Look::InPoll(m) | Look::Blocking(m)) = look else {
+        *seen = None;
+        return Judgement::Fine;
+    };
+    let Some(before) = seen.as_mut().filter(|seen| (seen.tick, seen.look) == (tick, look)) else {
+        *seen = Some(Seen { tick, look, since: Instant::now(), first: None });
+        return Judgement::Fine;
+    };
+    let lasted = before.since.elapsed();
+    if before.first.is_none() && lasted >= SUSPICIOUS && matches!(look, Look::InPoll(_)) {
+        before.first = read_clock(pool, m);
+    }
+    let is_surplus = index >= pool.idle.procs() && !p.is_empty();
+    if !(is_surplus || pool.idle.is_short_of_ps()) || !shared.has_work() {
+        return Judgement::Fine;
+    }
+    let take = match look {
+        Look::Blocking(_) => true,
+        _ => lasted >= SLICE && has_used_slice(before, lasted, read_clock(pool, m)),
+    };
+    if take { Judgement::Take } else { Judgement::Suspicious }
+}
+
+/// Whether a poll that lasts longer than a slice has used one, or is blocked.
+fn has_used_slice(seen: &mut Seen, lasted: Duration, now: Option<ThreadTime>) -> bool {
+    let (Some(first), Some(now)) = (&mut seen.first, now) else {
+        // The system does not tell: twice the time by the wall.
+        return lasted >= 2 * SLICE;
+    };
+    // Blocked at two looks in a row: not only for a moment.
+    let blocked = core::mem::replace(&mut first.blocked, now.blocked) && now.blocked;
+    blocked || Duration::from_nanos(now.cpu.saturating_sub(first.cpu)) >= SLICE
+}
+
+fn read_clock(pool: &Pool, m: u32) -> Option<ThreadTime> {
+    let parker = pool.idle.change(|lists| lists.all.iter().find(|p| p.number == m).cloned());
+    parker?.thread.get().and_then(ThreadClock::read)
+}
+
+/// Whether the environment forbids retaking: `GMP_DEBUG=retakeoff=1`.
+fn is_off() -> bool {
+    static OFF: OnceLock<bool> = OnceLock::new();
+    *OFF.get_or_init(|| {
+        let debug = std::env::var("GMP_DEBUG").unwrap_or_default();
+        debug.split(',').any(|setting| setting.trim() == "retakeoff=1")
+    })
+}
+
+impl Shared {
+    /// Starts sysmon beside the first M.
+    pub(super) fn start_sysmon(&self, pool: &Pool) {
+        let first = pool.idle.change(|lists| !core::mem::replace(&mut lists.has_sysmon, true));
+        let Some(shared) = pool.upgrade().filter(|_| first && !is_off()) else { return };
+        let run = move || {
+            if let Some(pool) = &shared.pool {
+                run(&shared, pool);
+            }
+        };
+        // Without it the runtime works, except that nothing is taken from long polls.
+        let _ = std::thread::Builder::new().name("gmp-sysmon".into()).spawn(run);
+    }
+
+    /// Hands the P of a poll to another M. False if the poll has just ended.
+    fn retake(&self, pool: &Pool, index: usize) -> bool {
+        let p = self.p(index);
+        let taken = pool.idle.change(|lists| {
+            if lists.stopping {
+                return None;
+            }
+            let parked = lists.ms.pop();
+            let is_new = parked.is_none();
+            if is_new && lists.threads >= MAX_MS {
+                return None;
+            }
+            let parker = parked.unwrap_or_else(|| Parker::new(self.machine_number()));
+            match p.owner.take(parker.number) {
+                Some(tenure) => {
+                    if is_new {
+                        lists.threads += 1;
+                        lists.all.push(parker.clone());
+                    }
+                    Some((parker, is_new, tenure))
+                }
+                None => {
+                    if !is_new {
+                        lists.ms.push(parker);
+                    }
+                    None
+                }
+            }
+        });
+        let Some((parker, is_new, tenure)) = taken else { return false };
+        pool.idle.start_spinning();
+        let refused = self.give(pool, &parker, is_new, Grant::P(index, tenure)).err();
+        if refused.is_some() {
+            // SAFETY: taken just now, and used by nobody else before it is released.
+            unsafe { p.drain(&self.global) };
+            self.take_back(pool, index, tenure);
+            pool.idle.end_spinning();
+        }
+        refused.is_none()
+    }
+}
+
+/// Runs `f`, which may block the thread or compute for long, in place.
+///
+/// Inside a goroutine of a runtime with threads of its own, `f` keeps its P only as long as nobody else needs
+/// it: then another thread goes on with the other goroutines. Nothing is moved, so `f` may borrow.
+/// Everywhere else it is just called.
+///
+/// # Panics
+/// With the panic of `f`.
+///
+/// ```
+/// let text = String::from("borrowed");
+/// gmp_core::block_on(async { assert_eq!(gmp_core::blocking(|| text.len()), 8) });
+/// ```
+#[doc(alias("spawn_blocking", "block_in_place"))]
+pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
+    super::m::Machine::while_blocking(f)
+}

@@ -1,0 +1,247 @@
+//! Polls and blocking calls that do not end: their Ps go to other threads.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use gmp_core::runtime::{Builder, Runtime};
+use gmp_core::time::sleep;
+use gmp_core::{blocking, chan, go, yield_now};
+use support::{Life, panic_text, rounds};
+
+fn with_procs(procs: usize) -> Runtime {
+    Builder::new().procs(procs).build()
+}
+
+fn spin_until(flag: &AtomicBool) {
+    while !flag.load(Ordering::Acquire) {
+        core::hint::spin_loop();
+    }
+}
+
+#[test]
+fn a_goroutine_starts_while_as_many_spin_as_there_are_ps() {
+    for procs in 1..=3 {
+        let runtime = with_procs(procs);
+        let stop = Arc::new(AtomicBool::new(false));
+        let spinners: Vec<_> = (0..procs)
+            .map(|_| stop.clone())
+            .map(|stop| runtime.go(async move { spin_until(&stop) }))
+            .collect();
+        let ends_it = runtime.go(async move {
+            yield_now().await;
+            stop.store(true, Ordering::Release);
+        });
+        runtime.block_on(async {
+            ends_it.await.unwrap();
+            for spinner in spinners {
+                spinner.await.unwrap();
+            }
+        });
+    }
+}
+
+#[test]
+fn what_a_spinning_poll_starts_and_wakes_runs() {
+    let runtime = with_procs(1);
+    let (ping, pong) = (chan::<u32>(0), chan::<u32>(0));
+    let (rx, tx) = (ping.clone(), pong.clone());
+    let echo = runtime.go(async move {
+        while let Some(n) = rx.recv().await {
+            tx.send(n).await;
+        }
+    });
+    let hog = runtime.go(async move {
+        ping.send(1).await;
+        assert_eq!(pong.recv().await, Some(1));
+        // From here on in one poll: started before and after the P is gone.
+        let done = Arc::new(AtomicUsize::new(0));
+        for n in 1..=3 {
+            let more = done.clone();
+            drop(go(async move {
+                more.fetch_add(1, Ordering::Release);
+            }));
+            while done.load(Ordering::Acquire) < n {
+                core::hint::spin_loop();
+            }
+        }
+        ping.close();
+    });
+    runtime.block_on(async {
+        hog.await.unwrap();
+        echo.await.unwrap();
+    });
+}
+
+#[test]
+fn a_poll_that_lost_its_p_goes_on_as_a_goroutine() {
+    let runtime = with_procs(1);
+    let stop = Arc::new(AtomicBool::new(false));
+    let seen = stop.clone();
+    let life = Life::default();
+    let value = life.make(0);
+    let hog = runtime.go(async move {
+        let _value = value;
+        for _ in 0..3 {
+            spin_until(&seen);
+            yield_now().await;
+            sleep(Duration::from_micros(100)).await;
+        }
+        7
+    });
+    let other = runtime.go(async move { stop.store(true, Ordering::Release) });
+    assert_eq!(runtime.block_on(hog).unwrap(), 7);
+    runtime.block_on(other).unwrap();
+    assert_eq!(life.alive(), 0);
+}
+
+#[test]
+fn a_timer_fires_while_the_only_p_is_in_a_spinning_poll() {
+    let runtime = with_procs(1);
+    let stop = Arc::new(AtomicBool::new(false));
+    let seen = stop.clone();
+    let hog = runtime.go(async move { spin_until(&seen) });
+    let timer = runtime.go(async move {
+        sleep(Duration::from_millis(1)).await;
+        stop.store(true, Ordering::Release);
+    });
+    runtime.block_on(async {
+        timer.await.unwrap();
+        hog.await.unwrap();
+    });
+}
+
+/// More calls that block at a time than there are Ps: each needs another one to end.
+#[test]
+fn blocking_calls_give_their_p_away() {
+    let runtime = with_procs(2);
+    let calls = 20;
+    let barrier = Arc::new(std::sync::Barrier::new(calls));
+    let all: Vec<_> = (0..calls)
+        .map(|_| barrier.clone())
+        .map(|barrier| {
+            runtime.go(async move {
+                let borrowed = &barrier;
+                blocking(|| borrowed.wait());
+            })
+        })
+        .collect();
+    runtime.block_on(async {
+        for one in all {
+            one.await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_poll_that_blocks_without_saying_so_loses_its_p_too() {
+    let runtime = with_procs(1);
+    let (tx, rx) = std::sync::mpsc::channel();
+    let waits = runtime.go(async move { rx.recv().unwrap() });
+    let sends = runtime.go(async move { tx.send(5).unwrap() });
+    assert_eq!(runtime.block_on(waits).unwrap(), 5);
+    runtime.block_on(sends).unwrap();
+}
+
+#[test]
+fn blocking_is_a_plain_call_elsewhere() {
+    assert_eq!(blocking(|| 1), 1);
+    let driven = Runtime::new();
+    assert_eq!(driven.block_on(async { blocking(|| blocking(|| 2)) }), 2);
+    let runtime = with_procs(1);
+    assert_eq!(runtime.block_on(async { blocking(|| 3) }), 3);
+    assert_eq!(runtime.block_on(runtime.go(async { blocking(|| blocking(|| 4)) })).unwrap(), 4);
+}
+
+#[test]
+fn a_blocking_call_that_panics_gives_the_panic() {
+    let runtime = with_procs(1);
+    let caught = runtime.go(async { panic_text(|| blocking(|| panic!("inside"))) });
+    assert_eq!(runtime.block_on(caught).unwrap(), "inside");
+    assert_eq!(runtime.block_on(runtime.go(async { 1 })).unwrap(), 1);
+}
+
+#[test]
+fn every_spinner_gets_on_and_so_does_everybody_else() {
+    for procs in [1, 2, 4] {
+        let runtime = with_procs(procs);
+        let counters: Arc<Vec<AtomicUsize>> =
+            Arc::new((0..procs + 1).map(|_| AtomicUsize::new(0)).collect());
+        let stop = Arc::new(AtomicBool::new(false));
+        let spinners: Vec<_> = (0..counters.len())
+            .map(|i| (i, counters.clone(), stop.clone()))
+            .map(|(i, counters, stop)| {
+                runtime.go(async move {
+                    while !stop.load(Ordering::Relaxed) {
+                        counters[i].fetch_add(1, Ordering::Relaxed);
+                    }
+                })
+            })
+            .collect();
+        while counters.iter().any(|counter| counter.load(Ordering::Relaxed) < 1_000) {
+            thread::yield_now();
+        }
+        stop.store(true, Ordering::Relaxed);
+        runtime.block_on(async {
+            for spinner in spinners {
+                spinner.await.unwrap();
+            }
+        });
+    }
+}
+
+#[test]
+fn work_goes_on_beside_polls_of_all_lengths() {
+    let runtime = with_procs(2);
+    let began = Instant::now();
+    let all: Vec<_> = (0..rounds(400))
+        .map(|i| {
+            runtime.go(async move {
+                for step in 0..4 {
+                    match (i + step) % 23 {
+                        0 => blocking(|| thread::sleep(Duration::from_micros(300))),
+                        7 => thread::sleep(Duration::from_millis(1)),
+                        9 => sleep(Duration::from_micros(200)).await,
+                        _ => yield_now().await,
+                    }
+                }
+                1
+            })
+        })
+        .collect();
+    let done: usize = runtime.block_on(async {
+        let mut sum = 0;
+        for one in all {
+            sum += one.await.unwrap();
+        }
+        sum
+    });
+    assert_eq!(done, rounds(400));
+    assert!(began.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn a_runtime_whose_ps_were_taken_away_ends_cleanly() {
+    let life = Life::default();
+    let runtime = with_procs(1);
+    let stop = Arc::new(AtomicBool::new(false));
+    for i in 0..4 {
+        let (value, stop) = (life.make(i), stop.clone());
+        drop(runtime.go(async move {
+            let _value = value;
+            blocking(|| {
+                while !stop.load(Ordering::Acquire) {
+                    thread::sleep(Duration::from_micros(100));
+                }
+            });
+            chan::<u32>(0).recv().await;
+        }));
+    }
+    runtime.block_on(async { go(async {}).await.unwrap() });
+    stop.store(true, Ordering::Release);
+    drop(runtime);
+    assert_eq!(life.alive(), 0);
+}
