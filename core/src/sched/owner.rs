@@ -221,6 +221,34 @@ mod models {
     }
 
     #[test]
+    fn a_blocking_call_and_a_take() {
+        loom::model(|| {
+            let p = Guarded::new();
+            let tenure = p.owner.acquire(1).expect("idle");
+            let taker = {
+                let p = p.clone();
+                thread::spawn(move || {
+                    if let Some(tenure) = p.owner.take(2) {
+                        p.poll(tenure);
+                    }
+                })
+            };
+            p.touch();
+            p.owner.lend(tenure);
+            if p.owner.enter_blocking(tenure) {
+                assert!(!p.owner.claim(tenure), "nobody pushes from inside the call");
+                p.owner.leave_blocking(tenure);
+            }
+            if p.owner.claim(tenure) {
+                p.touch();
+                p.owner.release(tenure);
+            }
+            taker.join().expect("the taker");
+            assert!(p.owner.is_idle(), "whoever had it last gave it up");
+        });
+    }
+
+    #[test]
     fn taken_away_twice() {
         loom::model(|| {
             let p = Guarded::new();
