@@ -17,11 +17,12 @@ pub struct Smol;
 
 impl Rt for Gmp {
     type Lock = gmp_core::sync::Mutex<u64>;
-    fn run<F>(_procs: usize, main: F) -> u64
+    fn run<F>(procs: usize, main: F) -> u64
     where
         F: Future<Output = u64> + Send + 'static,
     {
-        gmp_core::block_on(main)
+        let runtime = gmp_runtime(procs);
+        runtime.block_on(runtime.go(main)).expect("the goroutine ended well")
     }
     fn run_outside<F>(_procs: usize, outside: impl FnOnce() -> F) -> u64
     where
@@ -67,6 +68,12 @@ impl Lock for gmp_core::sync::Mutex<u64> {
     fn lock(&self) -> impl Future<Output = Self::Guard<'_>> + Send {
         Self::lock(self)
     }
+}
+
+/// The runtime is never taken apart: that is not measured.
+fn gmp_runtime(procs: usize) -> &'static gmp_core::runtime::Runtime {
+    static RUNTIME: OnceLock<gmp_core::runtime::Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| gmp_core::runtime::Builder::new().procs(procs).build())
 }
 
 fn tokio_runtime(procs: Option<usize>) -> &'static tokio::runtime::Runtime {
