@@ -1,5 +1,8 @@
 //! The one door to atomics and locks, so that model checks can swap them for their own.
 
+mod brief;
+
+pub(crate) use brief::{BriefGuard, BriefLock};
 pub(crate) use std::sync::atomic;
 
 /// The atomics of the protocols that are model-checked: the state word, the ownership word and the
@@ -13,7 +16,8 @@ pub(crate) mod modelled {
 
 use std::sync::{Mutex as StdMutex, MutexGuard, PoisonError};
 
-/// A short lock around plain data. Nothing of the user's runs under it, so poison says nothing.
+/// A lock around plain data, which a `Condvar` can be used with. Nothing of the user's runs under it, so
+/// poison says nothing.
 #[derive(Default)]
 pub(crate) struct Lock<T>(StdMutex<T>);
 

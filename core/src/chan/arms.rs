@@ -7,12 +7,12 @@ use core::mem::MaybeUninit;
 use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
-use std::sync::MutexGuard;
 
 use super::SendError;
 use super::queue::{ChanLeaf, Core, Inner, NIL, Offered, Taken};
 use crate::g::leaf::{CLOSED, Control, FIRED, Leaf, Prepared, Wake};
 use crate::inspect::{Location, WaitReason};
+use crate::sys::BriefGuard;
 
 mod sealed {
     pub trait Sealed {}
@@ -64,7 +64,7 @@ pub struct Attempt(pub(super) Result<Option<Wake>, ()>);
 pub struct RecvArm<'a, T> {
     leaf: ChanLeaf<T>,
     core: Option<&'a Core<T>>,
-    guard: Option<MutexGuard<'a, Inner<T>>>,
+    guard: Option<BriefGuard<'a, Inner<T>>>,
     result: Option<Option<T>>,
 }
 
@@ -73,7 +73,7 @@ pub struct RecvArm<'a, T> {
 pub struct SendArm<'a, T> {
     leaf: ChanLeaf<T>,
     core: Option<&'a Core<T>>,
-    guard: Option<MutexGuard<'a, Inner<T>>>,
+    guard: Option<BriefGuard<'a, Inner<T>>>,
     /// The value, while the arm is not parked.
     value: Option<T>,
     result: Option<Result<(), SendError<T>>>,
@@ -98,7 +98,7 @@ fn leaf<T>(reason: WaitReason, core: Option<&Core<T>>, at: Location) -> ChanLeaf
 fn abandon<T>(
     core: Option<&Core<T>>,
     leaf: &ChanLeaf<T>,
-    remove: impl FnOnce(&mut MutexGuard<'_, Inner<T>>),
+    remove: impl FnOnce(&mut BriefGuard<'_, Inner<T>>),
 ) {
     let Some(core) = core else { return };
     // SAFETY: the select was not dropped and is pinned, so its memory is never used again.

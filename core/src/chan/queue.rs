@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, MutexGuard, Weak};
+use std::sync::{Arc, Weak};
 
 use super::after::Alarm;
 use crate::g::current;
@@ -14,7 +14,7 @@ use crate::g::leaf::{CLOSED, Claimed, FIRED, Leaf, WaitQueue, Wake};
 use crate::inspect::{
     Anchor, Capability, Drain, Figure, Location, PrimitiveKind, WaitInfo, WaitReason,
 };
-use crate::sys::Lock;
+use crate::sys::{BriefGuard, BriefLock};
 
 /// Where a value lies while it changes hands: in the parked peer's leaf.
 pub(super) type Slot<T> = UnsafeCell<MaybeUninit<T>>;
@@ -45,7 +45,7 @@ pub(super) struct Core<T> {
     pub(super) handles: AtomicUsize,
     /// Sends the time when it fires: the channel of `after`.
     alarm: Option<Box<Alarm>>,
-    inner: Lock<Inner<T>>,
+    inner: BriefLock<Inner<T>>,
 }
 
 /// What the lock guards.
@@ -114,7 +114,7 @@ impl<T> Core<T> {
             receivers: one(),
             handles: one(),
             alarm,
-            inner: Lock::new(Inner {
+            inner: BriefLock::new(Inner {
                 buffer: VecDeque::new(),
                 cap,
                 closed: false,
@@ -146,7 +146,7 @@ impl<T> Core<T> {
         self.alarm.as_deref()
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Inner<T>> {
+    pub(super) fn lock(&self) -> BriefGuard<'_, Inner<T>> {
         self.inner.lock()
     }
 

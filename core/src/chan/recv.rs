@@ -104,7 +104,7 @@ impl<'a, T> Recv<'a, T> {
         if !Leaf::<()>::proceed(cx) {
             return Poll::Pending;
         }
-        let waiter = Prepared::new(self.node(), cx);
+        let waiter = Prepared::if_foreign(self.node(), cx);
         let mut inner = core.lock();
         match inner.take() {
             Taken::Value(value, wake) => {
@@ -116,6 +116,7 @@ impl<'a, T> Recv<'a, T> {
             }
             Taken::Closed => Poll::Ready(None),
             Taken::Empty => {
+                let waiter = waiter.unwrap_or_else(|| Prepared::new(self.node(), cx));
                 // SAFETY: the lock is held; the leaf is idle, and pinned until `drop` or `settle`
                 // withdrew it.
                 unsafe { Leaf::park(self.node(), waiter, inner.receivers()) };

@@ -100,11 +100,13 @@ impl<'a, T> SendChecked<'a, T> {
         if !Leaf::<()>::proceed(cx) {
             return Poll::Pending;
         }
-        let waiter = Prepared::new(self.node(), cx);
+        let waiter = Prepared::if_foreign(self.node(), cx);
         let mut inner = core.lock();
+        let prepared =
+            |waiter: Option<Prepared>| waiter.unwrap_or_else(|| Prepared::new(self.node(), cx));
         if !inner.can_offer() {
             // SAFETY: the lock is held; the leaf is idle, and pinned until it is withdrawn.
-            unsafe { Leaf::park(self.node(), waiter, inner.senders()) };
+            unsafe { Leaf::park(self.node(), prepared(waiter), inner.senders()) };
             drop(inner);
             // SAFETY: parked just now.
             unsafe { Leaf::enlist(self.node()) };
@@ -129,7 +131,7 @@ impl<'a, T> SendChecked<'a, T> {
                 // SAFETY: the slot is empty: `value` came out of it. Then as above.
                 unsafe {
                     (*self.leaf.slot.get()).write(value);
-                    Leaf::park(self.node(), waiter, inner.senders());
+                    Leaf::park(self.node(), prepared(waiter), inner.senders());
                     drop(inner);
                     Leaf::enlist(self.node());
                 }

@@ -10,7 +10,7 @@ use super::cell::{GRef, Header};
 use super::current;
 use crate::inspect::{GoroutineId, Location, PrimitiveKind, Record, Watch};
 use crate::list::{Linked, Links, List};
-use crate::sys::Lock;
+use crate::sys::BriefLock;
 use crate::time::heap::Timers;
 
 /// Where goroutines that are ready go: the runtime of their scope.
@@ -49,7 +49,7 @@ struct Shard {
 
 /// The set of everything that a test, a guard or a runtime started; children inherit it.
 pub struct Scope {
-    shards: Box<[Lock<Shard>]>,
+    shards: Box<[BriefLock<Shard>]>,
     live: AtomicUsize,
     closed: AtomicBool,
     watch: Option<Arc<Watch>>,
@@ -61,7 +61,7 @@ impl Scope {
     /// A scope whose goroutines run on `schedule`. With `watch`, its primitives have records.
     pub(crate) fn new(schedule: Arc<dyn Schedule>, shards: usize, watch: bool) -> Arc<Self> {
         debug_assert!(shards.is_power_of_two());
-        let shard = || Lock::new(Shard { members: List::new(), scope: None });
+        let shard = || BriefLock::new(Shard { members: List::new(), scope: None });
         Arc::new(Self {
             shards: (0..shards).map(|_| shard()).collect(),
             live: AtomicUsize::new(0),
@@ -120,7 +120,7 @@ impl Scope {
         Some(Record::new(self.watch.as_ref()?, kind, at, current::id()))
     }
 
-    fn shard(&self, id: GoroutineId) -> &Lock<Shard> {
+    fn shard(&self, id: GoroutineId) -> &BriefLock<Shard> {
         &self.shards[id.get() as usize & (self.shards.len() - 1)]
     }
 

@@ -161,6 +161,13 @@ impl Prepared {
         Self(Waiter::new(leaf.addr().get(), cx))
     }
 
+    /// As [`new`](Self::new), but `None` if making it runs no user code: then it can be made under the
+    /// primitive's lock, by those who have to wait.
+    pub(crate) fn if_foreign(leaf: NonNull<Leaf>, cx: &Context<'_>) -> Option<Self> {
+        let own = current::goroutine().is_some_and(|g| waker::is_of(cx.waker(), g));
+        (!own).then(|| Self::new(leaf, cx))
+    }
+
     /// The waiter of an arm of `control`, which is pinned until the arm is withdrawn.
     pub(crate) fn arm(control: NonNull<Control>) -> Self {
         Self(Waiter::arm(control))

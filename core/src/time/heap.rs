@@ -8,7 +8,7 @@ use core::ptr::NonNull;
 use std::sync::Arc;
 
 use super::clock::{Clock, NEVER, Nanos};
-use crate::sys::Lock;
+use crate::sys::BriefLock;
 use crate::sys::atomic::{AtomicU64, Ordering};
 
 /// Not in the heap.
@@ -43,7 +43,7 @@ pub(crate) struct Timers {
     next: AtomicU64,
     /// Called when a timer became the earliest: an M that sleeps longer has to look again.
     earlier: Box<dyn Fn() + Send + Sync>,
-    heap: Lock<Heap>,
+    heap: BriefLock<Heap>,
 }
 
 #[derive(Default)]
@@ -58,7 +58,7 @@ unsafe impl Send for Heap {}
 
 impl Timers {
     pub(crate) fn new(clock: Arc<Clock>, earlier: Box<dyn Fn() + Send + Sync>) -> Arc<Self> {
-        let (next, heap) = (AtomicU64::new(NEVER), Lock::new(Heap::default()));
+        let (next, heap) = (AtomicU64::new(NEVER), BriefLock::new(Heap::default()));
         Arc::new(Self { clock, next, earlier, heap })
     }
 
