@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gmp::context::{background, with_cancel, with_timeout};
 use gmp::sync::WaitGroup;
-use gmp::time::{after, sleep};
+use gmp::time::after;
 use gmp::{Chan, chan, go, select, yield_now};
 
 /// Sends the numbers below `n` to workers that range over the channel. Not closed here.
@@ -156,14 +156,13 @@ async fn context_timeout_fixed() {
 }
 
 /// As [`ask`], with a timer.
-async fn ask_with_timer(results: Chan<u32>) {
+async fn ask_with_timer(results: Chan<u32>, slow: Chan<()>) {
     let (answer, late) = (results.clone(), after(Duration::from_millis(1)));
     drop(go(async move {
-        sleep(Duration::from_millis(3)).await;
+        slow.recv().await;
         answer.send(1).await;
     }));
     select! {
-        biased;
         recv(late) -> _ => (),
         recv(results) -> _ => panic!("the answer came too early"),
     }
@@ -171,12 +170,16 @@ async fn ask_with_timer(results: Chan<u32>) {
 
 #[gmp::test(expect_leak("chan send: Proven"))]
 async fn timer_wins() {
-    ask_with_timer(chan(0)).await;
+    let slow = chan(0);
+    ask_with_timer(chan(0), slow.clone()).await;
+    slow.send(()).await;
 }
 
 #[gmp::test]
 async fn timer_wins_fixed() {
-    ask_with_timer(chan(1)).await;
+    let slow = chan(0);
+    ask_with_timer(chan(1), slow.clone()).await;
+    slow.send(()).await;
 }
 
 /// A cancelled parent stops listening.
