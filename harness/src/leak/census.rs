@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The number by which the operating system lists a thread.
-type ThreadNumber = u64;
+pub(crate) type ThreadNumber = u64;
 
 static BASELINE: OnceLock<HashSet<ThreadNumber>> = OnceLock::new();
 static OURS: Mutex<Vec<ThreadNumber>> = Mutex::new(Vec::new());
@@ -67,8 +67,9 @@ fn listed() -> Option<HashSet<ThreadNumber>> {
     Some(entries.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect())
 }
 
+/// The number of this thread, where threads have one.
 #[cfg(target_os = "linux")]
-fn own_number() -> Option<ThreadNumber> {
+pub(crate) fn own_number() -> Option<ThreadNumber> {
     let link = std::fs::read_link("/proc/thread-self").ok()?;
     link.file_name()?.to_str()?.parse().ok()
 }
@@ -86,8 +87,9 @@ fn listed() -> Option<HashSet<ThreadNumber>> {
     None
 }
 
+/// The number of this thread, where threads have one.
 #[cfg(not(target_os = "linux"))]
-fn own_number() -> Option<ThreadNumber> {
+pub(crate) fn own_number() -> Option<ThreadNumber> {
     None
 }
 

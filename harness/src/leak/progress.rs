@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use gmp_core::inspect::GoroutineId;
 
+use super::census::ThreadNumber;
 use super::check::{BodyEnd, Checked};
 use super::suspect::Suspect;
 
@@ -31,6 +32,8 @@ pub(crate) struct Progress {
     at_work_on: AtomicU64,
     /// Counts the looks of the M between two polls: while it stands still, so does the M.
     beat: AtomicU32,
+    /// The thread that is the M, as the system numbers it; 0 if that is not known.
+    m: AtomicU64,
     handed_over: AtomicBool,
     body_done: AtomicBool,
     body: AtomicU64,
@@ -54,6 +57,7 @@ impl Progress {
             since: AtomicU64::new(0),
             at_work_on: AtomicU64::new(0),
             beat: AtomicU32::new(0),
+            m: AtomicU64::new(0),
             handed_over: AtomicBool::new(false),
             body_done: AtomicBool::new(false),
             body: AtomicU64::new(0),
@@ -176,6 +180,17 @@ impl Progress {
     /// Whether the result was handed over, taken or not, or given up.
     pub(crate) fn is_finished(&self) -> bool {
         self.handed_over.load(Ordering::SeqCst)
+    }
+
+    /// The calling thread is the M now.
+    pub(crate) fn set_m(&self, thread: Option<ThreadNumber>) {
+        // Relaxed: a number to look a thread up with.
+        self.m.store(thread.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// The thread that is the M, if that is known.
+    pub(crate) fn m(&self) -> Option<ThreadNumber> {
+        Some(self.m.load(Ordering::Relaxed)).filter(|number| *number != 0)
     }
 
     /// The M is between two polls.

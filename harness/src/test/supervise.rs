@@ -22,7 +22,8 @@ use gmp_core::snapshot;
 use super::alarm::Alarm;
 use super::baseline;
 use super::descriptor::{Body, Outcome};
-use crate::leak::census::Ours;
+use super::standstill::Standstill;
+use crate::leak::census::{self, Ours};
 use crate::leak::check::{self, BodyEnd, Checked, Reach};
 use crate::leak::progress::{Phase, Progress};
 use crate::leak::quiesce::{self, End};
@@ -137,6 +138,7 @@ impl Run {
     /// On the M: runs an async body and checks.
     fn drive_async(&self, make: MakeFuture, at: &'static Location<'static>) {
         self.runtime.drive(|driver| {
+            self.progress.set_m(census::own_number());
             let body = driver.start(at, async move { make().await });
             self.set_body(body.id());
             let scope = self.runtime.scope();
@@ -220,6 +222,7 @@ impl Run {
             self.progress.is_body_done()
         };
         self.runtime.drive(|driver| {
+            self.progress.set_m(census::own_number());
             let mut end = quiesce::drive(driver, scope, self.deadline(), &done);
             // It has left the registry, and says so in a moment: then it was not asleep.
             while end == End::Asleep && self.body_has_left() {
@@ -373,32 +376,16 @@ impl Run {
             let mut still = Standstill::new(&run.progress);
             // The M may have come back by now: then it goes on, and this one only waits.
             while !run.progress.is_finished() {
-                let settle = |driver: &Driver<'_>| run.settle(driver, !run.plan.is_plain);
+                let settle = |driver: &Driver<'_>| {
+                    run.progress.set_m(census::own_number());
+                    run.settle(driver, !run.plan.is_plain);
+                };
                 if still.lasts(&run.progress) >= LOOK && run.runtime.drive_taken(settle).is_some() {
                     return;
                 }
                 thread::sleep(LOOK);
             }
         })
-    }
-}
-
-/// For how long an M has not been between two polls.
-struct Standstill {
-    beats: u32,
-    since: Instant,
-}
-
-impl Standstill {
-    fn new(progress: &Progress) -> Self {
-        Self { beats: progress.beats(), since: Instant::now() }
-    }
-
-    fn lasts(&mut self, progress: &Progress) -> Duration {
-        if progress.beats() != self.beats {
-            *self = Self::new(progress);
-        }
-        self.since.elapsed()
     }
 }
 
