@@ -210,7 +210,7 @@ async fn once_whose_function_never_returns() {
     let (once, ch) = (Arc::new(Once::new()), chan::<u32>(0));
     for _ in 0..2 {
         let (once, ch) = (once.clone(), ch.clone());
-        drop(go(async move { once.call(|| async { assert!(ch.recv().await.is_some()) }).await }));
+        drop(go(async move { once.call(|| async { _ = ch.recv().await }).await }));
     }
 }
 
@@ -219,7 +219,7 @@ async fn once_whose_function_never_returns_fixed() {
     let (once, ch) = (Arc::new(Once::new()), chan::<u32>(0));
     for _ in 0..2 {
         let (once, ch) = (once.clone(), ch.clone());
-        drop(go(async move { once.call(|| async { assert!(ch.recv().await.is_some()) }).await }));
+        drop(go(async move { once.call(|| async { _ = ch.recv().await }).await }));
     }
     yield_now().await;
     ch.close();
