@@ -107,10 +107,15 @@ fn unindented(text: &str) -> String {
 fn without_the_built_in_harness_the_same_tests_run() {
     let project = own_main();
     let ran = project.cargo(&["test", "--test", "own_main"]).run();
-    ran.exits_with(101).says("3 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out");
+    ran.exits_with(101).says("3 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out");
     let report = ran.captured("leaks");
     assert!(report.starts_with("Error: gmp: 1 goroutine leaked in leaks: "), "{ran}");
     names_the_lines(report, &project, OWN_MAIN, "own_main::worker");
+    let asleep = ran.captured("is_asleep");
+    assert!(
+        asleep.starts_with("Error: gmp: all goroutines are asleep - deadlock! in is_"),
+        "{ran}"
+    );
     let error = ran.captured("returns_an_error");
     assert!(error.contains("the test returned an error"), "{ran}");
     assert!(ran.stderr.contains("Error: \"the text of the error\""), "{ran}");
@@ -122,16 +127,19 @@ fn without_the_built_in_harness_a_run_can_be_narrowed() {
         own_main().cargo(&["test", "-q", "--test", "own_main", "--"]).args(arguments).run()
     };
     let listed = run(&["--list", "--format", "terse"]);
-    let names = "clean: test\ninner::clean_too: test\ninner::ignored: test\nleaks: test\n\
+    let names = "clean: test\ninner::clean_too: test\ninner::ignored: test\nis_asleep: test\n\
+                 leaks: test\n\
                  panics: test\nreturns_an_error: test\n";
     assert_eq!(listed.stdout, names, "{listed}");
     listed.exits_with(0);
     let ignored = run(&["--list", "--format", "terse", "--ignored"]);
     assert_eq!(ignored.stdout, "inner::ignored: test\n", "{ignored}");
-    run(&["clean"]).exits_with(0).says("2 passed; 0 failed; 0 ignored; 0 measured; 4 filtered");
+    run(&["clean"]).exits_with(0).says("2 passed; 0 failed; 0 ignored; 0 measured; 5 filtered");
     run(&["--exact", "clean"]).passes_one();
     run(&["--exact", "leaks"]).fails_one();
-    run(&["--skip", "leaks", "--skip", "returns"]).exits_with(0).says("3 passed; 0 failed");
+    run(&["--skip", "leaks", "--skip", "returns", "--skip", "asleep"])
+        .exits_with(0)
+        .says("3 passed; 0 failed");
     run(&["--ignored"]).fails_one().says("it was run");
     run(&["--exact", "inner::ignored"]).exits_with(0).says("1 ignored");
     run(&["--exact", "--include-ignored", "inner::ignored"]).fails_one();
@@ -144,9 +152,12 @@ fn without_the_built_in_harness_nextest_runs_the_same_tests() {
     }
     let project = own_main();
     let ran = project.cargo(&["nextest", "run", "--no-fail-fast", "--test", "own_main"]).run();
-    ran.exits_with(100).says("5 tests run: 3 passed, 2 failed, 1 skipped");
-    let start = ran.stderr.find("Error: gmp: ").unwrap_or_else(|| panic!("no report\n{ran}"));
+    ran.exits_with(100).says("6 tests run: 3 passed, 3 failed, 1 skipped");
+    let start = ran
+        .stderr
+        .find("Error: gmp: 1 goroutine leaked")
+        .unwrap_or_else(|| panic!("no report\n{ran}"));
     names_the_lines(&unindented(&ran.stderr[start..]), &project, OWN_MAIN, "own_main::worker");
     let ran = project.cargo(&["nextest", "run", "--run-ignored", "only"]).run();
-    ran.exits_with(100).says("1 test run: 0 passed, 1 failed, 5 skipped").says("it was run");
+    ran.exits_with(100).says("1 test run: 0 passed, 1 failed, 6 skipped").says("it was run");
 }
