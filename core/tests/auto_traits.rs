@@ -9,6 +9,11 @@ use gmp_core::chan::{
 };
 use gmp_core::runtime::drive::{Body, Driver};
 use gmp_core::runtime::{Builder, Entered, Runtime, Scope, Turn};
+use gmp_core::sync::{
+    Acquire, AcquireOwned, Cond, ErrGroup, Mutex, Once, OnceValue, OwnedPermit,
+    OwnedRwLockReadGuard, OwnedRwLockWriteGuard, Permit, ReadLock, ReadLockOwned, RwLock,
+    RwLockReadGuard, RwLockWriteGuard, Semaphore, SingleFlight, WriteLock, WriteLockOwned,
+};
 use gmp_core::{
     AbortHandle, Chan, JoinError, JoinHandle, Receiver, Sender, chan, select, yield_now,
 };
@@ -106,4 +111,68 @@ fn unnamed_futures() {
             () = std::future::ready(()) => {}
         }
     });
+}
+
+#[test]
+fn locks_and_their_guards() {
+    is! {
+        RwLock<u8>: Send Sync Unpin;
+        RwLock<SendOnly>: Send;
+        ReadLock<'static, u8>: Send;
+        WriteLock<'static, u8>: Send;
+        ReadLockOwned<u8>: Send;
+        WriteLockOwned<u8>: Send;
+        RwLockReadGuard<'static, u8>: Send Sync Unpin;
+        RwLockWriteGuard<'static, u8>: Send Sync Unpin;
+        OwnedRwLockReadGuard<u8>: Send Sync Unpin;
+        OwnedRwLockWriteGuard<u8>: Send Sync Unpin;
+    }
+    is_not! {
+        RwLock<SendOnly>: Sync;
+        RwLock<Local>: Send Sync;
+        ReadLock<'static, SendOnly>: Send;
+        ReadLock<'static, u8>: Unpin;
+        WriteLock<'static, u8>: Unpin;
+        ReadLockOwned<u8>: Unpin;
+        WriteLockOwned<SendOnly>: Send Unpin;
+        RwLockReadGuard<'static, SendOnly>: Send Sync;
+        RwLockWriteGuard<'static, SendOnly>: Send Sync;
+        OwnedRwLockReadGuard<SendOnly>: Send Sync;
+        OwnedRwLockWriteGuard<SendOnly>: Send Sync;
+    }
+}
+
+#[test]
+fn what_else_goroutines_share() {
+    is! {
+        Cond: Send Sync Unpin;
+        Once: Send Sync Unpin;
+        OnceValue<u8, fn()>: Send Sync;
+        Semaphore: Send Sync Unpin;
+        Permit<'static>: Send Sync Unpin;
+        OwnedPermit: Send Sync Unpin;
+        Acquire<'static>: Send Sync;
+        AcquireOwned: Send Sync;
+        ErrGroup<u8>: Send Sync Unpin Clone;
+        SingleFlight<u8, u8>: Send Sync;
+    }
+    is_not! {
+        Acquire<'static>: Unpin;
+        AcquireOwned: Unpin;
+        OnceValue<SendOnly, fn()>: Sync;
+        ErrGroup<Local>: Send Sync;
+        SingleFlight<u8, SendOnly>: Send Sync;
+    }
+}
+
+#[test]
+fn unnamed_futures_of_sync() {
+    fn send<T: Send>(_: T) {}
+    let (mutex, lock, cond, once) = (Mutex::new(0), RwLock::new(0), Cond::new(), Once::new());
+    send(cond.wait(mutex.try_lock().unwrap()));
+    send(cond.wait(lock.try_read().unwrap()));
+    send(once.call(|| async {}));
+    send(OnceValue::new(|| async { 1 }).get());
+    send(SingleFlight::<u8, u8>::new().run(1, || async { 1 }));
+    send(ErrGroup::<u8>::new().wait());
 }

@@ -3,7 +3,6 @@
 mod support;
 
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
@@ -12,34 +11,7 @@ use gmp_core::inspect::{Capability, Figure, WaitReason};
 use gmp_core::runtime::{Builder, Runtime};
 use gmp_core::sync::{RwLock, WaitGroup};
 use gmp_core::{block_on, go, snapshot, yield_now};
-use support::{Counter, poll};
-
-/// A future that the test polls by hand, and how often it was woken.
-struct Hand<F>(Pin<Box<F>>, Arc<Counter>);
-
-impl<F: Future> Hand<F> {
-    fn new(future: F) -> Self {
-        Self(Box::pin(future), Counter::new())
-    }
-
-    /// A future that has to wait.
-    fn waiting(future: F) -> Self {
-        let mut hand = Self::new(future);
-        assert!(hand.poll().is_none(), "it has to wait");
-        hand
-    }
-
-    fn poll(&mut self) -> Option<F::Output> {
-        match poll(self.0.as_mut(), &self.1) {
-            Poll::Ready(output) => Some(output),
-            Poll::Pending => None,
-        }
-    }
-
-    fn wakes(&self) -> usize {
-        self.1.wakes()
-    }
-}
+use support::{Counter, Hand};
 
 #[test]
 fn readers_share_and_a_writer_is_alone() {

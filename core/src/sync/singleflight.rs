@@ -70,10 +70,10 @@ impl<K: Eq + Hash + Clone, V: Clone> SingleFlight<K, V> {
     {
         let at = Panic::caller();
         async move {
-            let seat = self.join(key, at);
-            let flight = &*seat.flight;
+            let caller = self.join(key, at);
+            let flight = &*caller.flight;
             if let Some(run) = flight.core.enter(at).await {
-                run.finish(seat.work(work)).await;
+                run.finish(caller.work(work)).await;
             }
             // Relaxed: whoever joined did so under the lock that the worker took when it landed.
             let shared = flight.shared.load(Ordering::Relaxed);
@@ -91,7 +91,7 @@ impl<K: Eq + Hash + Clone, V: Clone> SingleFlight<K, V> {
     }
 
     /// Joins the flight for `key`, or opens one.
-    fn join(&self, key: K, at: crate::inspect::Location) -> Seat<'_, K, V> {
+    fn join(&self, key: K, at: crate::inspect::Location) -> Caller<'_, K, V> {
         let mut flights = self.flights.lock();
         let flight = match flights.get(&key) {
             Some(flight) => {
@@ -105,7 +105,7 @@ impl<K: Eq + Hash + Clone, V: Clone> SingleFlight<K, V> {
             }
         };
         drop(flights);
-        Seat { flights: self, key, flight }
+        Caller { flights: self, key, flight }
     }
 }
 
@@ -118,13 +118,13 @@ impl<V> Flight<V> {
 }
 
 /// A caller's part in a flight.
-struct Seat<'a, K: Eq + Hash, V> {
+struct Caller<'a, K: Eq + Hash, V> {
     flights: &'a SingleFlight<K, V>,
     key: K,
     flight: Arc<Flight<V>>,
 }
 
-impl<K: Eq + Hash, V> Seat<'_, K, V> {
+impl<K: Eq + Hash, V> Caller<'_, K, V> {
     async fn work<F, R>(&self, work: F)
     where
         F: FnOnce() -> R,
@@ -152,9 +152,9 @@ impl<K: Eq + Hash, V> Seat<'_, K, V> {
     }
 }
 
-impl<K: Eq + Hash, V> Drop for Seat<'_, K, V> {
+impl<K: Eq + Hash, V> Drop for Caller<'_, K, V> {
     fn drop(&mut self) {
-        // The map has a reference and this seat has one: nobody else is left who would work.
+        // The map has a reference and this caller has one: nobody else is left who would work.
         let mut flights = self.flights.flights.lock();
         let last = flights
             .get(&self.key)

@@ -39,6 +39,34 @@ pub(crate) fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Outp
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
+/// A future that a test polls by hand, with a waker that counts.
+pub(crate) struct Hand<F>(Pin<Box<F>>, pub(crate) Arc<Counter>);
+
+impl<F: Future> Hand<F> {
+    pub(crate) fn new(future: F) -> Self {
+        Self(Box::pin(future), Counter::new())
+    }
+
+    /// A future that has to wait.
+    #[track_caller]
+    pub(crate) fn waiting(future: F) -> Self {
+        let mut hand = Self::new(future);
+        assert!(hand.poll().is_none(), "it has to wait");
+        hand
+    }
+
+    pub(crate) fn poll(&mut self) -> Option<F::Output> {
+        match poll(self.0.as_mut(), &self.1) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        }
+    }
+
+    pub(crate) fn wakes(&self) -> usize {
+        self.1.wakes()
+    }
+}
+
 /// Marsaglia's xorshift64*.
 pub(crate) struct Rng(u64);
 

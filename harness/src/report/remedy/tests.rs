@@ -264,3 +264,56 @@ fn a_join_points_at_the_goroutine_that_it_waits_for() {
         &["G8", "chan send at src/pool.rs:31", "Cure that leak first"],
     );
 }
+
+fn rwlock(holders: &[Option<u64>], writer: bool, pending_writers: usize) -> Primitive {
+    let holder = |id: &Option<u64>| (id.and_then(GoroutineId::from_u64), at("src/pool.rs", 20, 9));
+    let holders = holders.iter().map(holder).collect();
+    primitive(5, PrimitiveKind::RwLock, Figure::RwLock { holders, writer, pending_writers })
+}
+
+#[test]
+fn a_rwlock_names_who_holds_it_and_how() {
+    let read = |on| stuck(7, WaitReason::RwLockRead, on);
+    let write = |on| stuck(7, WaitReason::RwLockWrite, on);
+    let advice = first(vec![read(rwlock(&[Some(8)], true, 0))]);
+    says(&advice, &["G8 locked rwlock #5 for writing at src/pool.rs:20", "never dropped"]);
+    let holder = stuck(8, WaitReason::ChanSend, chan(4, (0, 0), (1, 1)));
+    let advice = first(vec![write(rwlock(&[Some(8), Some(9)], false, 1)), holder]);
+    says(&advice, &["G8 locked rwlock #5 for reading", "stuck in chan send at src/pool.rs:31"]);
+    says(&first(vec![read(rwlock(&[Some(7)], false, 1))]), &["waiting writer stops new readers"]);
+    says(&first(vec![write(rwlock(&[Some(7)], true, 0))]), &["not recursive"]);
+    says(&first(vec![write(rwlock(&[None], false, 0))]), &["outside any goroutine"]);
+    says(&first(vec![read(rwlock(&[], false, 1))]), &["A writer is in line", "Await or drop"]);
+}
+
+#[test]
+fn a_cond_wants_a_signal() {
+    let on = primitive(5, PrimitiveKind::Cond, Figure::None);
+    let advice = first(vec![stuck(7, WaitReason::CondWait, on)]);
+    says(&advice, &["Nobody is left to signal cond #5", "`broadcast`"]);
+}
+
+#[test]
+fn a_once_names_its_runner() {
+    let once = |id| {
+        let runner = GoroutineId::from_u64(id);
+        let figure = Figure::Once { runner, called_at: Some(at("src/pool.rs", 20, 9)) };
+        stuck(7, WaitReason::OnceDo, primitive(5, PrimitiveKind::Once, figure))
+    };
+    let runner = stuck(8, WaitReason::ChanReceive, chan(4, (0, 0), (1, 1)));
+    let advice = first(vec![once(8), runner]);
+    says(&advice, &["G8 runs it, called at src/pool.rs:20", "chan receive at src/pool.rs:31"]);
+    says(&first(vec![once(7)]), &["G7 itself runs it", "must not call once #5 again"]);
+    says(&first(vec![once(9)]), &["never ends"]);
+}
+
+#[test]
+fn a_semaphore_names_the_lines_that_keep_permits() {
+    let semaphore = |wants| {
+        let taken = vec![(at("src/pool.rs", 20, 9), 3)];
+        let figure = Figure::Semaphore { free: 1, size: 4, wants, taken };
+        stuck(7, WaitReason::Semacquire, primitive(5, PrimitiveKind::Semaphore, figure))
+    };
+    says(&first(vec![semaphore(2)]), &["not given back: 3 taken at src/pool.rs:20"]);
+    says(&first(vec![semaphore(5)]), &["wants 5 permits, and semaphore #5 has 4 in all"]);
+}
