@@ -55,7 +55,7 @@ impl Machine {
     fn steal(&self, pool: &Pool) -> Option<GRef> {
         // A P that is one too many now may have something left.
         let ps = pool.idle.most_procs();
-        if ps < 2 || !(self.spinning.get() || pool.idle.may_spin()) {
+        if ps < 2 || !(self.spinning.get() || pool.idle.counts.may_spin(pool.idle.procs())) {
             return None;
         }
         self.spinning.set(true);
@@ -80,7 +80,7 @@ impl Machine {
     /// Something was found: this M spins no more, and another may have to.
     fn found(&self, pool: &Pool) {
         if self.spinning.replace(false) {
-            pool.idle.end_spinning();
+            pool.idle.counts.end_spinning();
             self.shared().wake_one(pool);
         }
     }
@@ -101,9 +101,9 @@ impl Machine {
             return false;
         }
         if self.spinning.replace(false) {
-            pool.idle.end_spinning();
+            pool.idle.counts.end_spinning();
         }
-        pool.idle.fence_idle();
+        pool.idle.counts.fence_idle();
         // Whoever pushed before the fence may have seen us spinning, or no idle P: it relies on us.
         if self.shared().has_work() {
             self.unpark_self(pool, parker);
@@ -138,7 +138,7 @@ impl Machine {
             };
             self.take_p(p, tenure);
             self.spinning.set(true);
-            pool.idle.start_spinning();
+            pool.idle.counts.start_spinning();
         });
     }
 
@@ -194,7 +194,7 @@ impl Machine {
         });
         if given {
             if self.spinning.replace(false) {
-                pool.idle.end_spinning();
+                pool.idle.counts.end_spinning();
             }
             self.shared().wake_one(pool);
         }

@@ -1,19 +1,17 @@
-//! Who has nothing to do: idle Ps, parked Ms, and the count of Ms that spin.
+//! Who has nothing to do: idle Ps and parked Ms.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::clocks::ThreadClock;
+use super::counts::Counts;
 use super::owner::Tenure;
 use crate::sys::Lock;
-use crate::sys::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use crate::sys::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// The idle part of a runtime with Ms of its own.
 pub(super) struct Idle {
-    /// Ms that look for work, and those woken to do so.
-    spinning: AtomicUsize,
-    /// Idle Ps, readable without the lock.
-    idle_ps: AtomicUsize,
+    pub(super) counts: Counts,
     /// Ps in all, readable without the lock.
     procs: AtomicUsize,
     /// Set once: nothing runs any more. Readable without the lock.
@@ -145,8 +143,7 @@ impl Idle {
     pub(super) fn new(procs: usize) -> Self {
         let lists = Lists { ps: (0..procs).rev().collect(), procs, ..Lists::default() };
         Self {
-            spinning: AtomicUsize::new(0),
-            idle_ps: AtomicUsize::new(procs),
+            counts: Counts::new(procs),
             procs: AtomicUsize::new(procs),
             stopping: AtomicBool::new(false),
             most_procs: AtomicUsize::new(procs),
@@ -161,8 +158,7 @@ impl Idle {
     pub(super) fn change<R>(&self, f: impl FnOnce(&mut Lists) -> R) -> R {
         let mut lists = self.lists.lock();
         let result = f(&mut lists);
-        // SeqCst: pairs with `wants_spinner`; see "A push versus going idle" in the README.
-        self.idle_ps.store(lists.ps.len(), Ordering::SeqCst);
+        self.counts.set_idle_ps(lists.ps.len());
         // Relaxed: read as hints, decided under the lock.
         self.procs.store(lists.procs, Ordering::Relaxed);
         self.most_procs.fetch_max(lists.procs, Ordering::Relaxed);
@@ -181,11 +177,6 @@ impl Idle {
     /// As many Ps were in use at most: others have never had work.
     pub(super) fn most_procs(&self) -> usize {
         self.most_procs.load(Ordering::Relaxed)
-    }
-
-    /// Whether all Ps are in use and nobody looks for work: a hint.
-    pub(super) fn is_short_of_ps(&self) -> bool {
-        self.idle_ps.load(Ordering::Relaxed) == 0 && self.spinning.load(Ordering::Relaxed) == 0
     }
 
     /// For sysmon: sleeps for `a_while`; or, if all Ps are idle and `deep`, until one is in use.
@@ -209,42 +200,6 @@ impl Idle {
 
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
-    }
-
-    /// Whether a P is idle and nobody looks for work; the caller has pushed some. If so it counts as
-    /// spinning from now on.
-    pub(super) fn wants_spinner(&self) -> bool {
-        // SeqCst: pairs with `fence_idle`. What the caller pushed is seen by an M that goes idle, or
-        // the idle P, or the end of its spinning, is seen here.
-        fence(Ordering::SeqCst);
-        self.spinning.load(Ordering::SeqCst) == 0
-            && self.idle_ps.load(Ordering::SeqCst) != 0
-            && self.spinning.compare_exchange(0, 1, Ordering::SeqCst, Ordering::Relaxed).is_ok()
-    }
-
-    /// Whether one more M may spin: at most half as many as there are busy Ps. It counts from now on.
-    pub(super) fn may_spin(&self) -> bool {
-        let busy = self.procs().saturating_sub(self.idle_ps.load(Ordering::Relaxed));
-        let may = 2 * self.spinning.load(Ordering::Relaxed) < busy;
-        if may {
-            self.start_spinning();
-        }
-        may
-    }
-
-    pub(super) fn start_spinning(&self) {
-        self.spinning.fetch_add(1, Ordering::SeqCst);
-    }
-
-    pub(super) fn end_spinning(&self) {
-        // SeqCst: pairs with `wants_spinner`.
-        self.spinning.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    /// Comes between giving up a P, or spinning, and the last look for work.
-    pub(super) fn fence_idle(&self) {
-        // SeqCst: pairs with `wants_spinner`.
-        fence(Ordering::SeqCst);
     }
 
     /// Makes this M the one that sleeps until the next timer, if there is no other.

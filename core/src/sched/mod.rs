@@ -3,6 +3,7 @@
 //! `README.md` in this folder states the protocol as numbered rules.
 
 mod clocks;
+mod counts;
 mod find;
 mod global;
 mod idle;

@@ -71,12 +71,12 @@ impl Shared {
 
     /// Makes an M look for work, if a P is idle and no M looks already: that one wakes the next.
     pub(super) fn wake_one(&self, pool: &Pool) {
-        while pool.idle.wants_spinner() {
+        while pool.idle.counts.wants_spinner() {
             match self.start_one(pool) {
                 Started::Yes => return,
-                Started::NoP => pool.idle.end_spinning(),
+                Started::NoP => pool.idle.counts.end_spinning(),
                 Started::Refused(error) => {
-                    pool.idle.end_spinning();
+                    pool.idle.counts.end_spinning();
                     let running = pool.idle.change(|lists| lists.threads);
                     assert!(running > 0, "gmp: the system refused a thread: {error}");
                     return;

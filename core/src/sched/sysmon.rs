@@ -89,7 +89,7 @@ fn judge(shared: &Shared, pool: &Pool, index: usize, seen: &mut Option<Seen>) ->
         before.first = read_clock(pool, m);
     }
     let is_surplus = index >= pool.idle.procs() && !p.is_empty();
-    if !(is_surplus || pool.idle.is_short_of_ps()) || !shared.has_work() {
+    if !(is_surplus || pool.idle.counts.is_short_of_ps()) || !shared.has_work() {
         return Judgement::Fine;
     }
     let take = match look {
@@ -168,13 +168,13 @@ impl Shared {
             }
         });
         let Some((parker, is_new, tenure)) = taken else { return false };
-        pool.idle.start_spinning();
+        pool.idle.counts.start_spinning();
         let refused = self.give(pool, &parker, is_new, Grant::P(index, tenure)).err();
         if refused.is_some() {
             // SAFETY: taken just now, and used by nobody else before it is released.
             unsafe { p.drain(&self.global) };
             self.take_back(pool, index, tenure);
-            pool.idle.end_spinning();
+            pool.idle.counts.end_spinning();
         }
         refused.is_none()
     }
