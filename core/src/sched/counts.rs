@@ -145,7 +145,10 @@ mod models {
 
     #[test]
     fn nor_by_two_pushers_that_rely_on_each_other() {
-        loom::model(|| {
+        let mut two = loom::model::Builder::new();
+        // Three take minutes.
+        two.preemption_bound = Some(2);
+        two.check(|| {
             let model = Model::new();
             model.counts.start_spinning();
             let pushers = [0, 1].map(|queue| {
