@@ -128,6 +128,11 @@ fn a_guard_ends_goroutines_that_run_on_other_threads() {
         let report = leaks(guard.check());
         assert_eq!(report.findings.iter().map(|finding| finding.count).sum::<usize>(), 8);
         assert!(report.findings.iter().all(|finding| finding.verdict == Verdict::Running));
-        assert_eq!(Arc::strong_count(&alive), 1, "every future is dropped");
+        // One that was inside a poll is dropped by its own M when the poll ends.
+        let checked = std::time::Instant::now();
+        while Arc::strong_count(&alive) > 1 {
+            assert!(checked.elapsed() < Duration::from_secs(30), "every future is dropped");
+            std::thread::yield_now();
+        }
     }
 }

@@ -236,6 +236,11 @@ impl Frozen {
         Some(Dropped { began, panicked })
     }
 
+    /// Asks the M that is in its poll to drop its future when the poll ends.
+    pub fn abort(&self) {
+        self.g.clone().abort();
+    }
+
     /// Unwinds a parked call of a thread with a [`Reaped`](crate::runtime::Reaped) payload, after
     /// `look` ran on that thread. Returns when that began; the caller waits for `is_done`.
     pub fn reap_thread(&self, scope: &Arc<Scope>, look: Box<dyn FnOnce() + Send>) -> Option<Tick> {

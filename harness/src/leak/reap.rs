@@ -64,7 +64,8 @@ impl<'a> Reaper<'a> {
         self.drop_roots(suspects);
         self.drop_functions(functions);
         self.drain();
-        self.worklist();
+        self.worklist(suspects);
+        self.abort_running(suspects);
         self.progress.works_on(None);
         self.judge(suspects, &found)
     }
@@ -186,7 +187,8 @@ impl<'a> Reaper<'a> {
     }
 
     /// Futures that destructors handed to `go` meanwhile: dropped in turn, never run.
-    fn worklist(&mut self) {
+    fn worklist(&mut self, suspects: &[Suspect]) {
+        let known: HashSet<GoroutineId> = suspects.iter().map(Suspect::id).collect();
         let mut dropped = 0;
         loop {
             let late: Vec<Frozen> = snapshot::freeze(self.scope)
@@ -199,7 +201,10 @@ impl<'a> Reaper<'a> {
                 let at = g.created_at();
                 let Some(done) = g.reap(self.scope) else { continue };
                 dropped += 1;
-                self.note(format!("{at}: a goroutine started by a destructor was not run"));
+                // The others were inside a poll, which has ended meanwhile.
+                if !known.contains(&g.id()) {
+                    self.note(format!("{at}: a goroutine started by a destructor was not run"));
+                }
                 if let Some(message) = done.panicked {
                     self.note(format!("{}: a destructor panicked: {message}", g.id()));
                 }
@@ -212,6 +217,17 @@ impl<'a> Reaper<'a> {
                     .note(format!("destructors keep starting goroutines: gave up at {dropped}"));
             }
         }
+    }
+
+    /// Whoever is still inside a poll is dropped by its own M, should the poll ever end.
+    fn abort_running(&self, suspects: &[Suspect]) {
+        let running = suspects.iter().zip(&self.drops).filter(|(suspect, dropped)| {
+            dropped.is_none()
+                && suspect.class == Class::Running
+                && !suspect.frozen.is_thread_bound()
+                && self.not_ours != Some(suspect.id())
+        });
+        running.for_each(|(suspect, _)| suspect.frozen.abort());
     }
 
     /// The log of the stuck ones, as far as what died before `until` speaks for itself.
