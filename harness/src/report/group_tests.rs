@@ -1,7 +1,6 @@
 //! Grouping and ordering of findings.
 
 use core::time::Duration;
-use std::time::Instant;
 
 use super::super::fixtures::*;
 use super::*;
@@ -91,15 +90,9 @@ fn the_body_comes_first_then_causes_then_victims() {
 }
 
 #[test]
-fn a_hundred_thousand_leaks_are_grouped_in_linear_time() {
-    let time = |n: u64| {
-        let all: Vec<Finding> = (1..=n).map(receiver).collect();
-        let start = Instant::now();
-        let groups = group(all);
-        assert_eq!((groups.len(), groups[0].count), (1, n as usize));
-        assert_eq!(groups[0].goroutines.len(), NAMED);
-        start.elapsed()
-    };
+fn a_hundred_thousand_leaks_are_one_group() {
     // Quadratic time would be minutes.
-    assert!(time(100_000) < Duration::from_secs(2));
+    let groups = group((1..=100_000).map(receiver));
+    assert_eq!((groups.len(), groups[0].count), (1, 100_000));
+    assert_eq!(groups[0].goroutines.len(), NAMED);
 }
