@@ -25,7 +25,8 @@ pub fn run(case: &str, n: u64, procs: usize) -> Option<u64> {
         "sleeps_100k" => sleeps,
         _ => return None,
     };
-    go(move || main(n)).join().ok()
+    // A panic is a failure, not a case that cannot be expressed: it ends this process.
+    Some(go(move || main(n)).join().expect("the coroutine ended well"))
 }
 
 fn go<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
