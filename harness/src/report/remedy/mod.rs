@@ -176,7 +176,7 @@ impl<'a> Case<'a> {
         let line = self.top_line().unwrap_or_else(|| self.spawn_line());
         format!(
             "It never reaches an await that waits. Leave the loop in the goroutine of {line} when \
-             the context is done, and move blocking calls to a thread of their own."
+             the context is done, and move blocking calls into `gmp::blocking`."
         )
     }
 
