@@ -250,7 +250,7 @@ fn what_has_no_primitive_is_told_by_its_lines() {
     says(&leak(WaitReason::External), &["outside gmp's primitives", "src/pool.rs:12"]);
     says(&leak(WaitReason::NoWaker), &["src/pool.rs:44", "cx.waker()"]);
     says(&leak(WaitReason::Runnable), &["yields", "src/pool.rs:44"]);
-    says(&leak(WaitReason::Running), &["src/pool.rs:44", "a thread of their own"]);
+    says(&leak(WaitReason::Running), &["src/pool.rs:44", "gmp::blocking"]);
 }
 
 #[test]
