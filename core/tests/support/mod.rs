@@ -1,6 +1,6 @@
 //! What the tests of the runtime share: wakers that count, hand-driven polls, a random generator, and
 //! values whose life is counted.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each suite uses a part of it")]
 
 use std::future::Future;
 use std::pin::Pin;

@@ -184,6 +184,39 @@ async fn held_by_a_thread_local() {
     drop(go(async move { rx.recv().await }));
 }
 
+/// Tells a thread to let go of what it holds, and waits until it has.
+struct LetGo {
+    ask: std::sync::mpsc::Sender<()>,
+    gone: std::sync::mpsc::Receiver<()>,
+}
+
+impl Drop for LetGo {
+    fn drop(&mut self) {
+        let _ = self.ask.send(());
+        let _ = self.gone.recv();
+    }
+}
+
+/// The sender dies while the futures are dropped, but it was an OS thread that held it until then.
+#[gmp::test(linger = "1ms", expect_leak("chan receive: Proven", "chan receive: Reachable"))]
+async fn let_go_by_an_os_thread_during_the_check() {
+    let (tx, rx) = channel::<u32>(0);
+    let (ask, asked) = std::sync::mpsc::channel();
+    let (let_go, gone) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let _ = asked.recv();
+        drop(tx);
+        let _ = let_go.send(());
+    });
+    let own = chan::<u32>(0);
+    // Started first, so dropped first.
+    drop(go(async move {
+        let _held = LetGo { ask, gone };
+        own.recv().await
+    }));
+    drop(go(async move { rx.recv().await }));
+}
+
 #[gmp::test]
 async fn an_os_thread_sends_later() {
     let (tx, rx) = channel(0);

@@ -1,6 +1,5 @@
 //! gmp beside Go, tokio, smol and may: the same work in one interleaved run, as a table and as JSON.
-// A program: nothing here is seen from outside.
-#![allow(unreachable_pub)]
+#![allow(unreachable_pub, reason = "a program: nothing here is seen from outside")]
 
 mod cases;
 mod child;
