@@ -11,17 +11,10 @@ use std::time::{Duration, Instant};
 use gmp_core::runtime::{self, Builder, Runtime};
 use gmp_core::time::sleep;
 use gmp_core::{JoinHandle, chan, go, yield_now};
-use support::{Life, Rng, panic_text, rounds};
+use support::{Life, Rng, panic_text, rounds, spin_until};
 
 fn with_procs(procs: usize) -> Runtime {
     Builder::new().procs(procs).build()
-}
-
-/// Holds its thread until `flag` is set.
-fn spin_until(flag: &AtomicBool) {
-    while !flag.load(Ordering::Acquire) {
-        thread::yield_now();
-    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::state::{EndPoll, Ready, Snapshot, StartPoll, State};
 use super::{JoinError, current, trace, waker};
 use crate::inspect::{GoroutineId, Location, PanicNote};
 use crate::list::Links;
-use crate::sys::atomic::{AtomicU32, Ordering};
+use crate::sys::atomic::AtomicU32;
 
 /// What a panic carries.
 pub(crate) type Payload = Box<dyn Any + Send>;
@@ -71,10 +71,10 @@ pub(crate) struct Header {
     leaves: LeafList,
     /// Who joins it; guarded by the cell's lock.
     joiner: UnsafeCell<Option<NonNull<Joiner>>>,
-    /// Coarse time of the last park in milliseconds of the runtime's clock.
-    parked_at: AtomicU32,
-    /// Polls so far, wrapping: two equal readings mean that it did not run in between.
-    polls: AtomicU32,
+    /// Coarse time of the last park in milliseconds of the runtime's clock, see `marks.rs`.
+    pub(super) parked_at: AtomicU32,
+    /// Polls so far, and marks, see `marks.rs`.
+    pub(super) polls: AtomicU32,
 }
 
 const _: () = assert!(size_of::<Header>() == 96 || cfg!(loom) || size_of::<usize>() != 8);
@@ -168,17 +168,6 @@ impl Header {
     pub(super) fn contains(&self, address: usize) -> bool {
         let start = core::ptr::from_ref(self).addr();
         (start..start + self.vtable.size).contains(&address)
-    }
-    pub(crate) fn polls(&self) -> u32 {
-        // Acquire: pairs with `note_poll`.
-        self.polls.load(Ordering::Acquire)
-    }
-    pub(crate) fn parked_at(&self) -> u32 {
-        self.parked_at.load(Ordering::Relaxed)
-    }
-    pub(crate) fn set_parked_at(&self, millis: u32) {
-        // Relaxed: a figure of the report.
-        self.parked_at.store(millis, Ordering::Relaxed);
     }
 
     /// The scope.
@@ -416,12 +405,6 @@ impl GRef {
             forget_payload(payload);
         }
         true
-    }
-
-    /// Counts a poll. Only whoever claimed the goroutine writes: no read-modify-write is needed.
-    pub(super) fn note_poll(&self) {
-        // Release: pairs with `polls`.
-        self.polls.store(self.polls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
     }
 
     /// Ends a thread-bound goroutine, on its thread.

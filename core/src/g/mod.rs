@@ -5,6 +5,7 @@ pub(crate) mod current;
 mod join;
 pub(crate) mod leaf;
 mod leaves;
+mod marks;
 mod park;
 mod scope;
 mod spawn;

@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use super::cell::{GRef, Header};
 use super::current;
@@ -25,6 +25,10 @@ pub(crate) trait Schedule: Send + Sync {
     fn has_machines(&self) -> bool;
     /// Whether it has ended, and dropped everything it had.
     fn is_shut_down(&self) -> bool;
+    /// A new scope has its goroutines run there.
+    fn adopt(&self, scope: Weak<Scope>);
+    /// For whoever knows the runtime.
+    fn as_any(&self) -> &dyn Any;
     /// Ps in use.
     fn procs(&self) -> usize;
     /// Changes the number of Ps. False if there is one that is driven by its owner.
@@ -62,14 +66,16 @@ impl Scope {
     pub(crate) fn new(schedule: Arc<dyn Schedule>, shards: usize, watch: bool) -> Arc<Self> {
         debug_assert!(shards.is_power_of_two());
         let shard = || BriefLock::new(Shard { members: List::new(), scope: None });
-        Arc::new(Self {
+        let scope = Arc::new(Self {
             shards: (0..shards).map(|_| shard()).collect(),
             live: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             watch: watch.then(Watch::new),
             schedule,
             attached: OnceLock::new(),
-        })
+        });
+        scope.schedule.adopt(Arc::downgrade(&scope));
+        scope
     }
 
     /// The watch, if this scope keeps records.

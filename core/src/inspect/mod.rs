@@ -3,6 +3,7 @@
 pub(crate) mod anchor;
 mod context;
 mod ids;
+mod metrics;
 mod reason;
 mod record;
 mod watch;
@@ -12,6 +13,8 @@ pub use anchor::{Capability, Figure, Site, WaitInfo};
 pub(crate) use context::ContextView;
 pub use context::{ContextInfo, ContextState};
 pub use ids::{GoroutineId, PrimitiveId};
+pub(crate) use metrics::BUCKETS;
+pub use metrics::{Histogram, Metrics, ProcMetrics};
 pub use reason::{PrimitiveKind, WaitReason};
 pub(crate) use record::Drain;
 pub use record::Record;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::shutdown::shut_down;
 use super::spawn::Main;
 use crate::g::{JoinHandle, Origin, Scope, ThreadG};
+use crate::inspect::Metrics;
 use crate::sched::{MAX_PROCS, Machine, Shared, Turn, shards_for};
 
 /// Builds a [`Runtime`].
@@ -102,6 +103,11 @@ impl Runtime {
     /// Ps: how many goroutines run at a time.
     pub fn procs(&self) -> usize {
         self.shared.procs()
+    }
+
+    /// What this runtime has counted so far. Always on, and cheap to read.
+    pub fn metrics(&self) -> Metrics {
+        self.shared.metrics()
     }
 
     /// Changes the number of Ps. If there are fewer from now on, those too many go when the polls on them

@@ -4,15 +4,18 @@ pub mod drive;
 mod exit;
 mod handle;
 mod procs;
+mod remote;
 mod scopes;
 mod shutdown;
 mod spawn;
 
 pub use crate::g::{Entered, Reaped, Scope};
+pub use crate::inspect::{Histogram, Metrics, ProcMetrics};
 pub use crate::sched::{Turn, blocking};
 #[doc(hidden)]
 pub use exit::at_exit;
 pub use handle::{Builder, Runtime};
 pub use procs::{procs, set_procs};
+pub use remote::{Handle, metrics};
 pub use scopes::{current_scope, new_scope};
 pub use spawn::{block_on, go, yield_now};

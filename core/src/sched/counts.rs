@@ -39,6 +39,11 @@ impl Counts {
         may
     }
 
+    /// Ms that spin; a figure.
+    pub(super) fn spinning(&self) -> usize {
+        self.spinning.load(Ordering::Relaxed)
+    }
+
     pub(super) fn start_spinning(&self) {
         self.spinning.fetch_add(1, Ordering::SeqCst);
     }

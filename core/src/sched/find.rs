@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::idle::{Grant, Parker, Woken};
 use super::m::Machine;
+use super::metrics::nanos;
 use super::pool::Pool;
 use super::shared::Shared;
 use crate::choose::choose;
@@ -34,6 +35,8 @@ impl Machine {
 
     /// The next goroutine. `None`: the P was given up.
     fn find(&self, pool: &Pool, parker: &Arc<Parker>) -> Option<GRef> {
+        // An M that was woken looks from its first moment on.
+        let mut began = self.spinning.get().then(nanos);
         loop {
             if self.is_surplus(pool) && self.give_up_surplus(pool, parker) {
                 return None;
@@ -42,10 +45,15 @@ impl Machine {
             let global = &self.shared().global;
             // SAFETY: between two polls the P is ours, as `wait_for_p` made sure.
             let own = unsafe { self.p().pick(global, pool.idle.procs()) };
+            if own.is_some() && began.is_none() {
+                return own;
+            }
+            let since = *began.get_or_insert_with(nanos);
             if let Some(g) = own.or_else(|| self.steal(pool)) {
+                self.p().meters.has_looked_since(since);
                 return Some(g);
             }
-            if self.park_without_work(pool, parker) {
+            if self.park_without_work(pool, parker, since) {
                 return None;
             }
         }
@@ -70,6 +78,7 @@ impl Machine {
                 // SAFETY: the P is ours, and `pick` has just found its queue empty.
                 let g = unsafe { self.p().steal(victim, next_too, &self.shared().global) };
                 if g.is_some() {
+                    self.p().meters.stolen.add(1);
                     return g;
                 }
             }
@@ -86,11 +95,13 @@ impl Machine {
     }
 
     /// Gives the P up and lists this M as parked. False if there is work after all.
-    fn park_without_work(&self, pool: &Pool, parker: &Arc<Parker>) -> bool {
+    fn park_without_work(&self, pool: &Pool, parker: &Arc<Parker>, since: u64) -> bool {
         let listed = pool.idle.change(|lists| {
             let stays =
                 !self.shared().global.is_empty() || lists.stopping || self.p().index >= lists.procs;
             if !stays {
+                self.p().meters.parks.add(1);
+                self.p().meters.has_looked_since(since);
                 self.give_up_p();
                 lists.ps.push(self.p().index);
                 lists.ms.push(parker.clone());

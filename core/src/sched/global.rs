@@ -32,6 +32,10 @@ impl Global {
         self.len.load(Ordering::Acquire) == 0
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn push(&self, g: GRef) {
         self.push_all([g]);
     }

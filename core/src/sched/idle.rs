@@ -38,6 +38,8 @@ pub(super) struct Lists {
     pub(super) all: Vec<Arc<Parker>>,
     /// OS threads that are Ms.
     pub(super) threads: usize,
+    /// Threads that were ever started.
+    pub(super) started: u64,
     /// Whether sysmon was started, and whether it sleeps until a P is in use.
     pub(super) has_sysmon: bool,
     sysmon_sleeps: bool,
@@ -139,6 +141,14 @@ impl Parker {
     }
 }
 
+impl Lists {
+    /// Counts an M whose thread is about to be started.
+    pub(super) fn add_machine(&mut self, parker: &Arc<Parker>) {
+        self.threads += 1;
+        self.all.push(parker.clone());
+    }
+}
+
 impl Idle {
     pub(super) fn new(procs: usize) -> Self {
         let lists = Lists { ps: (0..procs).rev().collect(), procs, ..Lists::default() };
@@ -168,6 +178,11 @@ impl Idle {
             self.busy.notify_one();
         }
         result
+    }
+
+    /// Looks at the lists.
+    pub(super) fn read<R>(&self, f: impl FnOnce(&Lists) -> R) -> R {
+        f(&self.lists.lock())
     }
 
     pub(super) fn procs(&self) -> usize {
@@ -220,6 +235,11 @@ impl Idle {
     pub(super) fn poke_keeper(&self) -> bool {
         let keeper = self.keeper.lock().clone();
         keeper.map(|keeper| keeper.poke()).is_some()
+    }
+
+    /// The thread of an M was started.
+    pub(super) fn count_start(&self) {
+        self.lists.lock().started += 1;
     }
 
     /// An M has ended.

@@ -84,6 +84,7 @@ impl Machine {
             spinning: Cell::new(false),
             before: MACHINE.with(Cell::get),
         };
+        p.meters.begin_use();
         MACHINE.with(|m| m.set(&raw const machine));
         let _unbind = Unbind(&machine);
         f(&machine)
@@ -133,11 +134,13 @@ impl Machine {
         self.p.set(NonNull::from(p));
         self.tenure.set(tenure);
         self.lost.set(false);
+        p.meters.begin_use();
     }
 
     /// Gives the P up, between two polls.
     pub(super) fn give_up_p(&self) {
         self.lost.set(true);
+        self.p().meters.end_use();
         self.p().owner.release(self.tenure.get());
     }
 
@@ -151,6 +154,7 @@ impl Machine {
         }
         let p = machine.p();
         if !machine.in_poll.get() {
+            p.meters.made_ready(&g);
             // SAFETY: outside a poll the P is this M's, and this is its thread.
             unsafe { p.put_next(g, &shared.global) };
             return Ok(());
@@ -159,6 +163,7 @@ impl Machine {
         if !p.owner.claim(tenure) {
             return Err(g);
         }
+        p.meters.made_ready(&g);
         // SAFETY: claimed just now, rule 3.
         unsafe { p.put_next(g, &shared.global) };
         p.owner.lend(tenure);
@@ -209,6 +214,7 @@ impl Machine {
     pub(super) fn poll(&self, g: GRef) {
         let (p, tenure) = (self.p(), self.tenure.get());
         let now = self.shared.timers().clock().now() / 1_000_000;
+        p.meters.runs(&g);
         self.in_poll.set(true);
         p.owner.lend(tenure);
         let polled = g.run(now as u32);
@@ -219,9 +225,11 @@ impl Machine {
         }
         if let Polled::Requeue(g) = polled {
             if ours {
+                p.meters.made_ready(&g);
                 // SAFETY: claimed just now, rule 4.
                 unsafe { p.put_last(g, &self.shared.global) };
             } else {
+                self.shared.made_ready_outside(&g);
                 self.shared.global.push(g);
                 self.shared.wake();
             }

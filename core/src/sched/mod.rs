@@ -9,6 +9,7 @@ mod global;
 mod idle;
 mod lazy;
 pub(crate) mod m;
+mod metrics;
 mod owner;
 mod p;
 mod pool;

@@ -5,14 +5,15 @@ use core::ptr::{NonNull, null_mut};
 use std::time::{Duration, Instant};
 
 use super::global::Global;
+use super::metrics::Meters;
 use super::owner::Owner;
 use super::runq::{RunQueue, SLOTS};
 use crate::g::{GRef, Header};
-use crate::sys::atomic::{AtomicPtr, AtomicU32, Ordering};
+use crate::sys::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 /// The global queue is looked at first on every 61st dispatch, so that two goroutines that keep
 /// making each other ready cannot starve it. Go's number.
-const GLOBAL_TICK: u32 = 61;
+const GLOBAL_TICK: u64 = 61;
 
 /// Dispatches out of `runnext` in a row, after which the queue has its turn: two goroutines that keep
 /// making each other ready must not starve it. Go caps the time slice that they inherit; counted
@@ -32,13 +33,14 @@ pub(crate) struct P {
     queue: RunQueue,
     /// Owns a reference. Its owner fills and empties it, a thief may empty it.
     next: AtomicPtr<Header>,
-    /// Dispatches so far, wrapping. Only the owner writes.
-    tick: AtomicU32,
+    /// Looks for something to run so far. Only the owner writes.
+    tick: AtomicU64,
     /// Dispatches out of `next` since the queue had its turn.
     streak: Cell<u32>,
+    pub(super) meters: Meters,
 }
 
-// SAFETY: `streak` is used by the M that owns the P, as the ownership word decides; the word's orderings hand it
+// SAFETY: `streak`, and the cell in `meters`, is used by the M that owns the P, as the ownership word decides; the word's orderings hand it
 // over.
 unsafe impl Sync for P {}
 // SAFETY: as above; `next` owns a reference, which is `Send`.
@@ -52,13 +54,14 @@ impl P {
             has_thieves,
             queue: RunQueue::new(),
             next: AtomicPtr::new(null_mut()),
-            tick: AtomicU32::new(0),
+            tick: AtomicU64::new(0),
             streak: Cell::new(0),
+            meters: Meters::new(),
         }
     }
 
-    /// Dispatches so far: two equal readings mean that the same poll goes on.
-    pub(super) fn tick(&self) -> u32 {
+    /// Looks for something to run so far: two equal readings mean that the same poll goes on.
+    pub(super) fn tick(&self) -> u64 {
         // Relaxed: a hint for anybody but the owner.
         self.tick.load(Ordering::Relaxed)
     }
@@ -124,11 +127,12 @@ impl P {
     /// # Safety
     /// The caller owns the P.
     pub(super) unsafe fn pick(&self, global: &Global, sharers: usize) -> Option<GRef> {
-        let tick = self.tick().wrapping_add(1);
+        let tick = self.tick() + 1;
         self.tick.store(tick, Ordering::Relaxed);
         if tick.is_multiple_of(GLOBAL_TICK)
             && let Some(g) = global.pop()
         {
+            self.meters.global.add(1);
             return Some(g);
         }
         if let Some(g) = self.take_next() {
@@ -141,7 +145,19 @@ impl P {
         }
         self.streak.set(0);
         // SAFETY: the P is the caller's.
-        self.queue.get().or_else(|| unsafe { self.take_share(global, sharers) })
+        self.queue.get().or_else(|| unsafe { self.pick_global(global, sharers) })
+    }
+
+    /// Picks out of the global queue.
+    ///
+    /// # Safety
+    /// The caller owns the P.
+    unsafe fn pick_global(&self, global: &Global, sharers: usize) -> Option<GRef> {
+        // SAFETY: as the caller says.
+        let g = unsafe { self.take_share(global, sharers) };
+        let count = if g.is_some() { &self.meters.global } else { &self.meters.empty };
+        count.add(1);
+        g
     }
 
     /// One goroutine of the global queue, and this P's share of the others into its own, empty one.
@@ -157,6 +173,11 @@ impl P {
         // SAFETY: as the caller says.
         share.for_each(|g| unsafe { self.put(g, global) });
         first
+    }
+
+    /// Goroutines that are ready here; a hint.
+    pub(super) fn len(&self) -> usize {
+        self.queue.len() + usize::from(!self.next.load(Ordering::Relaxed).is_null())
     }
 
     /// Whether nothing is ready here; a hint for anybody but the owner.

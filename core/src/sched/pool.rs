@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::clocks::ThreadClock;
 use super::idle::{Grant, Idle, Parker};
 use super::m::Machine;
+use super::metrics::PoolMeters;
 use super::owner::Tenure;
 use super::p::P;
 use super::shared::Shared;
@@ -21,6 +22,7 @@ pub(super) const MAX_MS: usize = 10_000;
 /// What a runtime with Ms of its own has beyond the one P that is driven by whoever owns it.
 pub(super) struct Pool {
     pub(super) idle: Idle,
+    pub(super) meters: PoolMeters,
     /// All Ps but the first, made when they are first needed.
     more: Box<[OnceLock<Box<P>>]>,
     shared: Weak<Shared>,
@@ -40,7 +42,8 @@ enum Started {
 impl Pool {
     pub(super) fn new(procs: usize, shared: Weak<Shared>) -> Self {
         let more = (1..MAX_PROCS).map(|_| OnceLock::new()).collect();
-        Self { idle: Idle::new(procs), more, shared, root: OnceLock::new() }
+        let idle = Idle::new(procs);
+        Self { idle, meters: PoolMeters::default(), more, shared, root: OnceLock::new() }
     }
 
     pub(super) fn upgrade(&self) -> Option<Arc<Shared>> {
@@ -98,8 +101,7 @@ impl Shared {
             let parked = lists.ms.pop();
             let parker = parked.clone().unwrap_or_else(|| {
                 let parker = Parker::new(self.machine_number());
-                lists.threads += 1;
-                lists.all.push(parker.clone());
+                lists.add_machine(&parker);
                 parker
             });
             let Some(tenure) = self.p(index).owner.acquire(parker.number) else {
@@ -144,7 +146,10 @@ impl Shared {
         }
         let started = self.start_thread(pool, parker.clone(), grant);
         match started {
-            Ok(()) => self.start_sysmon(pool),
+            Ok(()) => {
+                pool.idle.count_start();
+                self.start_sysmon(pool);
+            }
             Err(_) => pool.idle.end_machine(parker),
         }
         started

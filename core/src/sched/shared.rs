@@ -3,6 +3,7 @@
 //! Either the runtime has one P that whoever owns it drives: then the order of everything is
 //! deterministic. Or it has Ms of its own, see `pool.rs`.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::sync::{Condvar, Mutex, PoisonError, Weak};
@@ -12,7 +13,7 @@ use super::global::Global;
 use super::m::Machine;
 use super::p::P;
 use super::pool::Pool;
-use crate::g::{GRef, Schedule};
+use crate::g::{GRef, Schedule, Scope};
 use crate::sys::Lock;
 use crate::time::clock::{Clock, NEVER};
 use crate::time::heap::Timers;
@@ -28,6 +29,10 @@ pub(crate) struct Shared {
     machines: AtomicU32,
     starter: Starter,
     shut_down: AtomicBool,
+    /// All whose goroutines run here.
+    scopes: Lock<Vec<Weak<Scope>>>,
+    /// Goroutines to be queued from outside before the next is timed.
+    pub(super) until_timed: AtomicU32,
 }
 
 /// How an M is had when there is none: whoever owns the runtime says.
@@ -75,6 +80,8 @@ impl Shared {
                 machines: AtomicU32::new(1),
                 starter: Starter::default(),
                 shut_down: AtomicBool::new(false),
+                scopes: Lock::default(),
+                until_timed: AtomicU32::new(0),
             }
         })
     }
@@ -110,6 +117,19 @@ impl Shared {
                 start();
             }
         }
+    }
+
+    /// All scopes whose goroutines run here.
+    pub(super) fn scopes(&self) -> Vec<Arc<Scope>> {
+        self.scopes.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// The runtime of `scope`.
+    pub(crate) fn of(scope: &Scope) -> &Self {
+        let Some(shared) = scope.schedule().as_any().downcast_ref() else {
+            unreachable!("runtimes are of one kind")
+        };
+        shared
     }
 
     /// The P that whoever owns the runtime drives.
@@ -203,6 +223,7 @@ impl Schedule for Shared {
                 }
             }
             Err(g) => {
+                self.made_ready_outside(&g);
                 self.global.push(g);
                 self.wake();
             }
@@ -221,6 +242,16 @@ impl Schedule for Shared {
 
     fn is_shut_down(&self) -> bool {
         self.was_shut_down()
+    }
+
+    fn adopt(&self, scope: Weak<Scope>) {
+        let mut scopes = self.scopes.lock();
+        scopes.retain(|scope| scope.strong_count() != 0);
+        scopes.push(scope);
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 
     fn procs(&self) -> usize {

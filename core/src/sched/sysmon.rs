@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::clocks::{ThreadClock, ThreadTime};
 use super::idle::{Grant, Parker, Slept};
+use super::metrics::PoolMeters;
 use super::owner::Look;
 use super::pool::{MAX_MS, Pool};
 use super::shared::Shared;
@@ -27,11 +28,24 @@ const SUSPICIOUS: Duration = Duration::from_millis(1);
 
 /// What sysmon has seen of a P.
 struct Seen {
-    tick: u32,
+    tick: u64,
     look: Look,
     since: Instant,
     /// The first reading of the thread's clock in this poll.
     first: Option<ThreadTime>,
+}
+
+impl PoolMeters {
+    /// A P was taken from what was seen on it. The tick says which poll it has really hit.
+    fn count_retake(&self, seen: &Option<Seen>, tick: u64) {
+        match seen {
+            Some(Seen { look: Look::Blocking(_), .. }) => self.blocking_retakes.add(1),
+            seen => {
+                self.retakes.add(1);
+                self.false_retakes.add(seen.as_ref().is_none_or(|seen| seen.tick != tick).into());
+            }
+        }
+    }
 }
 
 /// What to do about a P.
@@ -59,7 +73,7 @@ fn run(shared: &Shared, pool: &Pool) {
             match judge(shared, pool, index, seen) {
                 Judgement::Fine => {}
                 Judgement::Suspicious => suspicious = true,
-                Judgement::Take => retaken |= shared.retake(pool, index),
+                Judgement::Take => retaken |= shared.retake(pool, index, seen),
             }
         }
         idle_rounds = if retaken { 0 } else { (idle_rounds + 1).min(LAST_ROUND) };
@@ -138,8 +152,8 @@ impl Shared {
         let _ = std::thread::Builder::new().name("gmp-sysmon".into()).spawn(run);
     }
 
-    /// Hands the P of a poll to another M. False if the poll has just ended.
-    fn retake(&self, pool: &Pool, index: usize) -> bool {
+    /// Hands the P of the poll that was seen to another M. False if the poll has just ended.
+    fn retake(&self, pool: &Pool, index: usize, seen: &Option<Seen>) -> bool {
         let p = self.p(index);
         let taken = pool.idle.change(|lists| {
             if lists.stopping {
@@ -154,8 +168,7 @@ impl Shared {
             match p.owner.take(parker.number) {
                 Some(tenure) => {
                     if is_new {
-                        lists.threads += 1;
-                        lists.all.push(parker.clone());
+                        lists.add_machine(&parker);
                     }
                     Some((parker, is_new, tenure))
                 }
@@ -168,11 +181,13 @@ impl Shared {
             }
         });
         let Some((parker, is_new, tenure)) = taken else { return false };
+        pool.meters.count_retake(seen, p.tick());
         pool.idle.counts.start_spinning();
         let refused = self.give(pool, &parker, is_new, Grant::P(index, tenure)).err();
         if refused.is_some() {
             // SAFETY: taken just now, and used by nobody else before it is released.
             unsafe { p.drain(&self.global) };
+            p.meters.end_use();
             self.take_back(pool, index, tenure);
             pool.idle.counts.end_spinning();
         }
