@@ -10,9 +10,9 @@ use gmp_core::chan::{
 use gmp_core::runtime::drive::{Body, Driver};
 use gmp_core::runtime::{Builder, Entered, Runtime, Scope, Turn};
 use gmp_core::sync::{
-    Acquire, AcquireOwned, Cond, ErrGroup, Mutex, Once, OnceValue, OwnedPermit,
-    OwnedRwLockReadGuard, OwnedRwLockWriteGuard, Permit, ReadLock, ReadLockOwned, RwLock,
-    RwLockReadGuard, RwLockWriteGuard, Semaphore, SingleFlight, WriteLock, WriteLockOwned,
+    Acquire, AcquireOwned, Cond, ErrGroup, Lent, Map, Mutex, Once, OnceValue, OwnedPermit,
+    OwnedRwLockReadGuard, OwnedRwLockWriteGuard, Permit, Pool, ReadLock, ReadLockOwned, RwLock,
+    RwLockReadGuard, RwLockWriteGuard, Semaphore, SingleFlight, Value, WriteLock, WriteLockOwned,
 };
 use gmp_core::{
     AbortHandle, Chan, JoinError, JoinHandle, Receiver, Sender, chan, select, yield_now,
@@ -155,6 +155,10 @@ fn what_else_goroutines_share() {
         AcquireOwned: Send Sync;
         ErrGroup<u8>: Send Sync Unpin Clone;
         SingleFlight<u8, u8>: Send Sync;
+        Pool<SendOnly>: Send Sync Unpin;
+        Lent<'static, u8>: Send Sync Unpin;
+        Map<u8, u8>: Send Sync Unpin;
+        Value<u8>: Send Sync Unpin;
     }
     is_not! {
         Acquire<'static>: Unpin;
@@ -162,6 +166,10 @@ fn what_else_goroutines_share() {
         OnceValue<SendOnly, fn()>: Sync;
         ErrGroup<Local>: Send Sync;
         SingleFlight<u8, SendOnly>: Send Sync;
+        Pool<Local>: Send Sync;
+        Map<u8, SendOnly>: Send Sync;
+        Map<SendOnly, u8>: Send Sync;
+        Value<SendOnly>: Send Sync;
     }
 }
 

@@ -108,6 +108,14 @@ impl Machine {
         f()
     }
 
+    /// The number of the P that the M on this thread has, or had last. A hint: the P may be taken away at
+    /// any moment.
+    pub(super) fn p_number() -> Option<usize> {
+        let machine = MACHINE.with(Cell::get);
+        // SAFETY: as in `push_local`.
+        unsafe { machine.as_ref() }.map(|m| m.p().index)
+    }
+
     /// Whether this thread is an M of `shared`.
     pub(super) fn is_here(shared: &Shared) -> bool {
         let machine = MACHINE.with(Cell::get);

@@ -23,3 +23,8 @@ pub use m::Turn;
 pub(crate) use pool::MAX_PROCS;
 pub(crate) use shared::Shared;
 pub use sysmon::blocking;
+
+/// The number of the P that this thread has, or had last; `None` if it is no M. A hint, for caches.
+pub(crate) fn p_here() -> Option<usize> {
+    Machine::p_number()
+}

@@ -7,6 +7,7 @@ mod context;
 mod power_series;
 mod runtime_chan;
 mod sync;
+mod sync_stores;
 
 use std::panic::AssertUnwindSafe;
 
