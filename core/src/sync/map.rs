@@ -267,9 +267,9 @@ impl<K: Hash + Eq, V> Map<K, V> {
     /// Gives `key` the value `new` if it has a value equal to `old`. True if it did.
     ///
     /// ```
-    /// let map = gmp_core::sync::Map::new();
+    /// let map = gmp_core::sync::Map::<String, u32>::new();
     /// assert!(!map.compare_and_swap("a", &1, 2));
-    /// map.store("a", 1);
+    /// map.store("a".to_owned(), 1);
     /// assert!(map.compare_and_swap("a", &1, 2));
     /// assert!(!map.compare_and_delete("a", &1));
     /// assert!(map.compare_and_delete("a", &2));

@@ -236,7 +236,7 @@ mod map_test {
 
     #[gmp::test]
     async fn compare_and_swap_of_a_key_that_is_not_there_fails() {
-        let map = Map::new();
+        let map = Map::<String, Option<i32>>::new();
         assert!(!map.compare_and_swap("key", &None, Some(42)));
         assert!(map.is_empty());
     }
