@@ -238,6 +238,18 @@ impl Header {
         }
     }
 
+    /// Makes the goroutine ready, for somebody whose waker keeps the cell alive.
+    pub(super) fn ready_by_ref(g: NonNull<Header>) {
+        if current::wake_polled(g) {
+            return;
+        }
+        // SAFETY: the caller's waker keeps the cell alive.
+        if unsafe { g.as_ref() }.state.ready_by_ref() == Ready::Enqueue {
+            // SAFETY: the state word made this reference.
+            unsafe { GRef::from_raw(g) }.enqueue();
+        }
+    }
+
     /// The slot of whoever joins this goroutine; the cell's lock guards it.
     pub(super) fn joiner(&self) -> *mut Option<NonNull<Joiner>> {
         self.joiner.get()
@@ -334,6 +346,11 @@ impl GRef {
             // SAFETY: the reference goes over to the callee.
             return unsafe { unpark(self.into_raw()) };
         }
+        // What runs here is in the same scope: no lock and no reference is needed to know where.
+        if let Some(schedule) = current::schedule_of(self.scope) {
+            // SAFETY: what `enter_poll` was given outlives the poll.
+            return unsafe { schedule.as_ref() }.enqueue(self);
+        }
         if let Some(schedule) = self.schedule() {
             schedule.enqueue(self);
         }
@@ -351,8 +368,9 @@ impl GRef {
         Some(unsafe { self.scope() }.schedule().clone())
     }
 
-    /// Runs a goroutine that was taken from a run queue: one poll.
-    pub(crate) fn run(self, now_millis: u32) -> Polled {
+    /// Runs a goroutine that was taken from a run queue of `schedule`, which is that of its scope: one
+    /// poll.
+    pub(crate) fn run(self, now_millis: u32, schedule: &dyn Schedule) -> Polled {
         match self.state.start_poll() {
             StartPoll::Skip => return Polled::Gone,
             StartPoll::Cancel => return self.cancel(),
@@ -365,14 +383,18 @@ impl GRef {
         }
         self.note_poll();
         let waker = waker::for_poll(self.0);
-        let polled =
-            current::enter(self.0, || Header::poll(self.0, &mut Context::from_waker(&waker)));
+        let poll = || Header::poll(self.0, &mut Context::from_waker(&waker));
+        let (polled, woken) = current::enter_poll(self.0, self.scope, schedule, poll);
         if polled.is_ready() {
             return Polled::Gone;
         }
         self.set_parked_at(now_millis);
-        match self.state.end_poll() {
-            EndPoll::Parked => Polled::Gone,
+        match self.state.end_own_poll(woken) {
+            EndPoll::Parked => {
+                // Given up with the claim.
+                let _ = self.into_raw();
+                Polled::Gone
+            }
             EndPoll::Requeue => Polled::Requeue(self),
             EndPoll::Cancel => self.cancel(),
         }

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::trace::Tracing;
-use super::{Header, Scope};
+use super::{Header, Schedule, Scope};
 use crate::inspect::{GoroutineId, Location, PrimitiveKind, Record, Watch};
 
 /// Operations that one poll may complete before it yields, so that a loop over ready channels
@@ -15,13 +15,32 @@ const BUDGET: u32 = 256;
 
 struct Current {
     g: Cell<Option<NonNull<Header>>>,
+    poll: Cell<Option<ThisPoll>>,
+    /// The goroutine that this M polls made itself ready.
+    woken: Cell<bool>,
     tracing: Cell<Option<NonNull<Tracing>>>,
     budget: Cell<u32>,
 }
 
+/// A poll by an M, from a run queue.
+#[derive(Clone, Copy)]
+struct ThisPoll {
+    g: NonNull<Header>,
+    /// Its scope; alive while the poll goes on.
+    scope: NonNull<Scope>,
+    /// Where the goroutines of that scope run.
+    schedule: NonNull<dyn Schedule>,
+}
+
 thread_local! {
     static CURRENT: Current = const {
-        Current { g: Cell::new(None), tracing: Cell::new(None), budget: Cell::new(BUDGET) }
+        Current {
+            g: Cell::new(None),
+            poll: Cell::new(None),
+            woken: Cell::new(false),
+            tracing: Cell::new(None),
+            budget: Cell::new(BUDGET),
+        }
     };
     /// The scope that `go` on this plain thread starts goroutines in. Gone while the thread ends:
     /// destructors that run then belong to no scope.
@@ -46,19 +65,82 @@ pub fn who() -> Option<(GoroutineId, Location)> {
     goroutine().map(|g| unsafe { (g.as_ref().id(), g.as_ref().created_at()) })
 }
 
-/// Runs `f` as a poll of `g`, with a fresh budget.
-pub(crate) fn enter<R>(g: NonNull<Header>, f: impl FnOnce() -> R) -> R {
-    struct Leave(Option<NonNull<Header>>, u32);
-    impl Drop for Leave {
-        fn drop(&mut self) {
-            CURRENT.with(|c| {
-                c.g.set(self.0);
-                c.budget.set(self.1);
-            });
-        }
+/// What was current before something else was.
+struct Before {
+    g: Option<NonNull<Header>>,
+    poll: Option<ThisPoll>,
+    woken: bool,
+    budget: u32,
+}
+
+impl Before {
+    fn replace(g: NonNull<Header>, poll: Option<ThisPoll>) -> Self {
+        CURRENT.with(|c| Self {
+            g: c.g.replace(Some(g)),
+            poll: c.poll.replace(poll),
+            woken: c.woken.replace(false),
+            budget: c.budget.replace(BUDGET),
+        })
     }
-    let _leave = CURRENT.with(|c| Leave(c.g.replace(Some(g)), c.budget.replace(BUDGET)));
+}
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        CURRENT.with(|c| {
+            c.g.set(self.g);
+            c.poll.set(self.poll);
+            c.woken.set(self.woken);
+            c.budget.set(self.budget);
+        });
+    }
+}
+
+/// Runs `f` as `g`, with a fresh budget.
+pub(crate) fn enter<R>(g: NonNull<Header>, f: impl FnOnce() -> R) -> R {
+    let _before = Before::replace(g, None);
     f()
+}
+
+/// Runs `f` as the poll of `g` by an M of `schedule`, which is that of its scope `scope`. Returns too whether
+/// it made itself ready.
+#[inline]
+pub(super) fn enter_poll<R>(
+    g: NonNull<Header>,
+    scope: NonNull<Scope>,
+    schedule: &dyn Schedule,
+    f: impl FnOnce() -> R,
+) -> (R, bool) {
+    let schedule = NonNull::from(schedule);
+    // SAFETY: only the lifetime is erased; `poll` is unset before the borrow ends.
+    let schedule = unsafe {
+        core::mem::transmute::<NonNull<dyn Schedule + '_>, NonNull<dyn Schedule + 'static>>(
+            schedule,
+        )
+    };
+    let _before = Before::replace(g, Some(ThisPoll { g, scope, schedule }));
+    let result = f();
+    (result, CURRENT.with(|c| c.woken.get()))
+}
+
+/// Whether `g` is polled by the M on this thread, which will make it ready when the poll ends.
+#[inline]
+pub(super) fn wake_polled(g: NonNull<Header>) -> bool {
+    CURRENT.with(|c| {
+        let is_polled = c.poll.get().is_some_and(|poll| poll.g == g);
+        if is_polled {
+            c.woken.set(true);
+        }
+        is_polled
+    })
+}
+
+/// Where goroutines of `scope` run, if the M on this thread polls one of them. Valid while the poll goes on.
+#[inline]
+pub(super) fn schedule_of(scope: NonNull<Scope>) -> Option<NonNull<dyn Schedule>> {
+    // The scope of what is polled is alive: an equal address is the same scope, or that of a goroutine
+    // which is done, and which every run queue skips.
+    let poll = CURRENT.with(|c| c.poll.get())?;
+    (poll.scope == scope).then_some(poll.schedule)
 }
 
 /// Takes one operation from the budget. False when the poll has to yield first.

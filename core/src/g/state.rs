@@ -89,7 +89,7 @@ pub(crate) enum StartPoll {
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum EndPoll {
-    /// It is parked: drop the reference.
+    /// It is parked.
     Parked,
     /// It was made ready meanwhile: queue it again.
     Requeue,
@@ -156,12 +156,40 @@ impl State {
         })
     }
 
-    /// Ends a poll that returned `Pending`.
+    /// As [`ready`](Self::ready), by somebody who has no reference to give away: what has to be queued gets
+    /// one of its own.
+    pub(crate) fn ready_by_ref(&self) -> Ready {
+        self.update(|now| match now {
+            _ if now & COMPLETE != 0 => (Ready::Nothing, None),
+            // As in `ready`.
+            _ if now & SCHEDULED != 0 => (Ready::Nothing, Some(now)),
+            _ if now & FROZEN != 0 => (Ready::Nothing, Some(now | WOKEN)),
+            _ if now & RUNNING != 0 => (Ready::Nothing, Some(now | SCHEDULED)),
+            _ => {
+                abort_on_overflow(Snapshot(now).refs() == u32::MAX);
+                (Ready::Enqueue, Some((now | SCHEDULED) + REF_ONE))
+            }
+        })
+    }
+
+    /// Ends a poll of a thread's own call that returned `Pending`.
     pub(crate) fn end_poll(&self) -> EndPoll {
         self.update(|now| match now {
             _ if now & ABORT != 0 => (EndPoll::Cancel, None),
             _ if now & SCHEDULED != 0 => (EndPoll::Requeue, Some(now & !RUNNING)),
             _ => (EndPoll::Parked, Some(now & !RUNNING)),
+        })
+    }
+
+    /// Ends a poll by an M that returned `Pending`. If the goroutine is parked, the M's reference is given
+    /// up with it. `woken`: it made itself ready, which only the M knows so far.
+    pub(crate) fn end_own_poll(&self, woken: bool) -> EndPoll {
+        let scheduled = if woken { SCHEDULED } else { 0 };
+        self.update(|now| match now | scheduled {
+            new if new & ABORT != 0 => (EndPoll::Cancel, None),
+            new if new & SCHEDULED != 0 => (EndPoll::Requeue, Some(new & !RUNNING)),
+            // The registry has a reference: this is not the last one.
+            new => (EndPoll::Parked, Some((new & !RUNNING) - REF_ONE)),
         })
     }
 
@@ -394,7 +422,7 @@ mod models {
                 if self.flags.iter().all(|flag| flag.load(Ordering::Relaxed)) {
                     return self.finish();
                 }
-                match self.state.end_poll() {
+                match self.state.end_own_poll(false) {
                     EndPoll::Parked => return,
                     EndPoll::Requeue => {}
                     EndPoll::Cancel => return self.finish(),
@@ -409,11 +437,19 @@ mod models {
             self.done.fetch_add(1, Ordering::Relaxed);
         }
 
-        /// Sets a flag and wakes; the waker's thread is the M that finds it in the queue.
+        /// Sets a flag and wakes, as a waker does or as a leaf does; the waker's thread is the M that finds
+        /// it in the queue.
         fn set(&self, flag: usize) {
             self.flags[flag].store(true, Ordering::Relaxed);
-            if self.state.ready() == Ready::Enqueue {
+            let by_ref = flag == 0;
+            if !by_ref {
+                self.state.ref_inc();
+            }
+            let ready = if by_ref { self.state.ready_by_ref() } else { self.state.ready() };
+            if ready == Ready::Enqueue {
                 self.run();
+            } else if !by_ref {
+                assert!(!self.state.ref_dec(), "the registry has a reference");
             }
         }
 
@@ -481,6 +517,7 @@ mod models {
             if g.state.freeze() {
                 // SAFETY: frozen: nobody polls; the model fails if not.
                 g.polls.with_mut(|polls| unsafe { *polls += 1 });
+                g.state.ref_inc();
                 if g.state.thaw() == Ready::Enqueue {
                     g.run();
                 }

@@ -4,7 +4,7 @@ use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use core::task::{RawWaker, RawWakerVTable, Waker};
 
-use super::cell::{GRef, Header};
+use super::cell::Header;
 use super::trace;
 
 /// Clones are counted in the state word: a live clone means somebody foreign may wake.
@@ -56,8 +56,7 @@ unsafe fn wake(data: *const ()) {
 }
 
 unsafe fn wake_by_ref(data: *const ()) {
-    // SAFETY: the waker keeps the cell alive.
-    unsafe { GRef::clone_from_raw(header(data)) }.ready();
+    Header::ready_by_ref(header(data));
 }
 
 unsafe fn drop_clone(data: *const ()) {

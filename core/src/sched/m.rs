@@ -16,6 +16,9 @@ thread_local! {
     static MACHINE: Cell<*const Machine> = const { Cell::new(core::ptr::null()) };
 }
 
+/// Polls for which one reading of the clock is good enough: reading it costs a third of a poll.
+const POLLS_A_READING: u32 = 16;
+
 /// Why a turn of an M ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
@@ -38,6 +41,8 @@ pub(crate) struct Machine {
     lost: Cell<bool>,
     /// Whether it counts among those that look for work.
     pub(super) spinning: Cell<bool>,
+    /// A reading of the clock in milliseconds, and the polls for which it is good enough.
+    now: Cell<(u32, u32)>,
     before: *const Machine,
 }
 
@@ -82,6 +87,7 @@ impl Machine {
             in_poll: Cell::new(false),
             lost: Cell::new(false),
             spinning: Cell::new(false),
+            now: Cell::new((0, 0)),
             before: MACHINE.with(Cell::get),
         };
         p.meters.begin_use();
@@ -137,8 +143,25 @@ impl Machine {
         !self.lost.get()
     }
 
+    /// The time in milliseconds, as it was a few polls ago at most: what is parked shows it.
+    fn coarse_now(&self) -> u32 {
+        let (mut now, mut left) = self.now.get();
+        if left == 0 {
+            now = (self.shared.timers().clock().now() / 1_000_000) as u32;
+            left = POLLS_A_READING;
+        }
+        self.now.set((now, left - 1));
+        now
+    }
+
+    /// This M may have slept: the time has to be read again.
+    fn forget_now(&self) {
+        self.now.set((0, 0));
+    }
+
     /// Goes on with `p`, which was acquired for this M.
     pub(super) fn take_p(&self, p: &P, tenure: Tenure) {
+        self.forget_now();
         self.p.set(NonNull::from(p));
         self.tenure.set(tenure);
         self.lost.set(false);
@@ -181,6 +204,7 @@ impl Machine {
     /// Runs goroutines until `stop` says so (asked before each), none is runnable, or the P is lost.
     pub(crate) fn turn(&self, stop: &dyn Fn() -> bool) -> Turn {
         let timers = self.shared.timers();
+        self.forget_now();
         loop {
             if self.lost.get() {
                 return Turn::Lost;
@@ -221,11 +245,11 @@ impl Machine {
     /// Polls one goroutine with the P lent to the poll.
     pub(super) fn poll(&self, g: GRef) {
         let (p, tenure) = (self.p(), self.tenure.get());
-        let now = self.shared.timers().clock().now() / 1_000_000;
+        let now = self.coarse_now();
         p.meters.runs(&g);
         self.in_poll.set(true);
         p.owner.lend(tenure);
-        let polled = g.run(now as u32);
+        let polled = g.run(now, &*self.shared);
         let ours = p.owner.claim(tenure);
         self.in_poll.set(false);
         if !ours {
