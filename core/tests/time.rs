@@ -225,3 +225,78 @@ fn the_stock_tells_when_a_timer_will_release_a_wait() {
     assert!(all[3][0].due_in.is_none() && all[3][0].complete, "never comes");
     assert!(all[4][0].due_in.is_none(), "fired already");
 }
+
+#[test]
+fn a_virtual_clock_moves_to_the_next_timer_when_all_are_parked() {
+    let runtime = Builder::new().virtual_time().build();
+    runtime.block_on(async {
+        let begin = now();
+        let woken = chan(3);
+        for (name, at) in [("late", 3 * HOUR), ("early", HOUR), ("early too", HOUR)] {
+            let woken = woken.clone();
+            go(async move {
+                sleep(at).await;
+                woken.send((name, now())).await;
+            });
+            yield_now().await;
+        }
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        assert_eq!(now(), begin, "somebody was runnable all the time");
+        assert_eq!(woken.recv().await, Some(("early", begin + HOUR)));
+        assert_eq!(woken.recv().await, Some(("early too", begin + HOUR)));
+        assert_eq!(woken.recv().await, Some(("late", begin + 3 * HOUR)));
+        assert_eq!(after(HOUR).recv().await, Some(begin + 4 * HOUR));
+    });
+}
+
+/// A future that a thread completes: the clock must not move while the thread has the waker.
+#[test]
+fn a_waker_outside_stops_a_virtual_clock_until_it_is_gone() {
+    let runtime = Builder::new().virtual_time().build();
+    runtime.block_on(async {
+        let begin = now();
+        let (send, receive) = std::sync::mpsc::channel::<Waker>();
+        let (idle, is_idle) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let waker = receive.recv().expect("sent by the poll");
+            is_idle.recv().expect("sent by the body");
+            // Time for a clock that is not stopped to run away.
+            std::thread::sleep(20 * MS);
+            waker.wake();
+        });
+        let mut polled = false;
+        let answered = std::future::poll_fn(move |cx| match std::mem::replace(&mut polled, true) {
+            true => Poll::Ready(now()),
+            false => {
+                send.send(cx.waker().clone()).expect("the thread waits");
+                idle.send(()).expect("the thread waits");
+                Poll::Pending
+            }
+        });
+        assert_eq!(timeout(HOUR, answered).await, Ok(begin));
+        thread.join().unwrap();
+        sleep(HOUR).await;
+        assert_eq!(now(), begin + HOUR, "the clone is gone");
+    });
+}
+
+#[test]
+fn a_virtual_clock_that_ignores_what_is_outside_goes_on() {
+    let runtime = Builder::new().virtual_time().ignore_external().build();
+    runtime.block_on(async {
+        let begin = now();
+        let keep = |cx: &mut Context<'_>| Poll::<Waker>::Ready(cx.waker().clone());
+        let kept = std::future::poll_fn(keep).await;
+        sleep(HOUR).await;
+        assert_eq!(now(), begin + HOUR);
+        drop(kept);
+    });
+}
+
+#[test]
+#[should_panic(expected = "no virtual clock")]
+fn several_ps_have_no_virtual_clock() {
+    Builder::new().procs(2).virtual_time().build();
+}

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gmp::__private::{Body, Descriptor, Outcome, ShouldPanic, Spec, box_body, examine, run};
+use gmp::__private::{Body, Clock, Descriptor, Outcome, ShouldPanic, Spec, box_body, examine, run};
 use gmp::{Chan, chan, go};
 
 const TESTS: usize = 1_000;
@@ -33,6 +33,7 @@ fn test(body: Body) -> &'static Descriptor {
         body,
         timeout: None,
         linger: None,
+        clock: Clock::Real,
         ignore_rules: &[],
         expect_leak: None,
         should_panic: ShouldPanic::No,

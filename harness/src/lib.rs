@@ -42,8 +42,8 @@ pub use gmp_macros::{main, test};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::test::{
-        Body, Descriptor, ExpectLeak, Outcome, ShouldPanic, Spec, Submission, box_body, examine,
-        outcome, rerun, run,
+        Body, Clock, Descriptor, ExpectLeak, Outcome, ShouldPanic, Spec, Submission, box_body,
+        examine, outcome, rerun, run,
     };
     pub use inventory;
 }

@@ -25,6 +25,7 @@ use proc_macro::TokenStream;
 /// |---|---|
 /// | `timeout = "60s"` | how long the body may take |
 /// | `linger = "100ms"` | how long to wait for goroutines that something may still wake |
+/// | `clock = "virtual"` | time stands still while something runs, and moves straight to the next timer when everything is parked; also while somebody outside (a live waker clone, an OS thread that started during the test, a call that is not gmp's) may make a goroutine ready, unless it says `"virtual, ignoring external"`. After the body it moves by `linger` at most |
 /// | `ignore("rule", ..)` | leaks that match one of these rules are counted, but do not fail the test |
 /// | `expect_leak` | the test fails unless something leaks |
 /// | `expect_leak("2 chan receive: Proven", ..)` | the test fails unless exactly these leak |

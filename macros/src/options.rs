@@ -138,6 +138,17 @@ impl Given {
         Ok(duration)
     }
 
+    /// The value of an option such as `clock = "virtual"`, one of `words`, by its number.
+    pub(crate) fn word(&self, words: &[&str]) -> syn::Result<usize> {
+        let text = self.string(self.assigned()?)?;
+        let value = text.value();
+        words.iter().position(|word| *word == value).ok_or_else(|| {
+            let near = did_you_mean(&value, words.iter().copied());
+            let (name, words) = (self.known.name, crate::errors::list(words.iter().copied()));
+            syn::Error::new(text.span(), format!("`{value}` is no {name}{near}\nvalues: {words}"))
+        })
+    }
+
     /// The values of an option such as `ignore("rule", ..)`, at least one.
     pub(crate) fn strings(&self) -> syn::Result<Vec<LitStr>> {
         match &self.value {

@@ -23,10 +23,14 @@ use crate::options::{self, Given, Known, optional};
 const KNOWN: &[Known] = &[
     Known { name: "timeout", form: "timeout = \"60s\"" },
     Known { name: "linger", form: "linger = \"100ms\"" },
+    Known { name: "clock", form: "clock = \"virtual\"" },
     Known { name: "ignore", form: "ignore(\"rule\", ..)" },
     Known { name: "expect_leak", form: "expect_leak(\"2 chan receive: Proven\", ..)" },
     options::CRATE,
 ];
+
+/// The clocks that a test may ask for.
+const CLOCKS: &[&str] = &["real", "virtual", "virtual, ignoring external"];
 
 const CURES: Cures = Cures {
     arguments: "create what it needs in its body, or put `#[rstest]` above `#[gmp::test]`",
@@ -77,6 +81,8 @@ struct Settings {
     gmp: Path,
     timeout: Option<Duration>,
     linger: Option<Duration>,
+    /// Its place in [`CLOCKS`]; `None` without the option.
+    clock: Option<usize>,
     ignore: Vec<LitStr>,
     /// `None` without the option, empty for any leak.
     expect_leak: Option<Vec<ExpectLeak>>,
@@ -88,6 +94,7 @@ impl Settings {
             gmp: options::default_crate(),
             timeout: None,
             linger: None,
+            clock: None,
             ignore: Vec::new(),
             expect_leak: None,
         };
@@ -103,6 +110,7 @@ impl Settings {
             "crate" => self.gmp = given.path()?,
             "timeout" => self.timeout = Some(given.duration_above_zero()?),
             "linger" => self.linger = Some(given.duration()?),
+            "clock" => self.clock = Some(given.word(CLOCKS)?),
             "ignore" => self.ignore = rules(given)?,
             "expect_leak" => self.expect_leak = Some(expectations(given)?),
             other => unreachable!("the option `{other}` is known but not set"),
@@ -266,7 +274,7 @@ fn emit(settings: &Settings, attributes: &Sorted<'_>, function: &Function) -> To
 
 /// The descriptor's value, after the user's function.
 fn initializer(settings: &Settings, attributes: &Sorted<'_>, function: &Function) -> TokenStream {
-    let Settings { gmp, timeout, linger, ignore, expect_leak } = settings;
+    let Settings { gmp, timeout, linger, clock, ignore, expect_leak } = settings;
     let name = &function.signature.ident;
     // As the built-in harness prints it: `r#match` keeps its `r#`.
     let text = name.to_string();
@@ -276,6 +284,11 @@ fn initializer(settings: &Settings, attributes: &Sorted<'_>, function: &Function
     let body = body(gmp, function);
     let timeout = optional(timeout.map(duration));
     let linger = optional(linger.map(duration));
+    let clock = match clock {
+        None | Some(0) => quote!(Real),
+        Some(1) => quote!(Virtual),
+        Some(_) => quote!(VirtualIgnoringExternal),
+    };
     let expect_leak = optional(expect_leak.as_ref().map(|leaks| {
         let leaks = leaks.iter().map(|leak| leak.to_tokens(gmp));
         quote!(&[#(#leaks),*])
@@ -298,6 +311,7 @@ fn initializer(settings: &Settings, attributes: &Sorted<'_>, function: &Function
             body: #body,
             timeout: #timeout,
             linger: #linger,
+            clock: #gmp::__private::Clock::#clock,
             ignore_rules: &[#(#ignore),*],
             expect_leak: #expect_leak,
             should_panic: #should_panic,

@@ -66,6 +66,13 @@ mod stand_in {
             pub(crate) verdict: Option<&'static str>,
         }
 
+        #[derive(Debug)]
+        pub(crate) enum Clock {
+            Real,
+            Virtual,
+            VirtualIgnoringExternal,
+        }
+
         pub(crate) struct Spec {
             pub(crate) module_path: &'static str,
             pub(crate) name: &'static str,
@@ -74,6 +81,7 @@ mod stand_in {
             pub(crate) body: Body,
             pub(crate) timeout: Option<Duration>,
             pub(crate) linger: Option<Duration>,
+            pub(crate) clock: Clock,
             pub(crate) ignore_rules: &'static [&'static str],
             pub(crate) expect_leak: Option<&'static [ExpectLeak]>,
             pub(crate) should_panic: ShouldPanic,
@@ -109,10 +117,13 @@ mod stand_in {
 
             /// The options and attributes that were given, on one line.
             pub(crate) fn describe(&self) -> String {
-                let Spec { timeout, linger, ignore_rules, .. } = &self.0;
+                let Spec { timeout, linger, clock, ignore_rules, .. } = &self.0;
                 let mut given = Vec::new();
                 given.extend(timeout.map(|timeout| format!("timeout {timeout:?}")));
                 given.extend(linger.map(|linger| format!("linger {linger:?}")));
+                if !matches!(clock, Clock::Real) {
+                    given.push(format!("clock {clock:?}"));
+                }
                 given.extend(ignore_rules.iter().map(|rule| format!("ignore {rule}")));
                 if let Some(leaks) = self.0.expect_leak {
                     given.push(format!("{} leaks", leaks.len()));
@@ -163,10 +174,12 @@ const EXPECTED: &[(&str, &str)] = &[
     ("in_a_module", ""),
     (
         "all_options",
-        "timeout 1.5s, linger 100ms, ignore top:x, ignore y, 2 leaks, Some(2) chan receive \
-         Some(\"Proven\"), None sleep None",
+        "timeout 1.5s, linger 100ms, clock VirtualIgnoringExternal, ignore top:x, ignore y, 2 leaks, \
+         Some(2) chan receive Some(\"Proven\"), None sleep None",
     ),
     ("any_leak", "0 leaks"),
+    ("virtual_clock", "clock Virtual"),
+    ("real_clock", ""),
     ("result", ""),
     ("fails_with_an_error", ""),
     ("fails_without_async", ""),
@@ -208,6 +221,7 @@ mod inner {
     crate = crate::stand_in,
     timeout = "1.5s",
     linger = "100ms",
+    clock = "virtual, ignoring external",
     ignore("top:x", "y"),
     expect_leak("2 chan receive: Proven", "sleep"),
 )]
@@ -215,6 +229,12 @@ async fn all_options() {}
 
 #[gmp::test(crate = crate::stand_in, expect_leak)]
 async fn any_leak() {}
+
+#[gmp::test(crate = crate::stand_in, clock = "virtual")]
+async fn virtual_clock() {}
+
+#[gmp::test(crate = crate::stand_in, clock = "real")]
+async fn real_clock() {}
 
 #[gmp::test(crate = crate::stand_in)]
 async fn result() -> Result<(), Box<dyn std::error::Error>> {

@@ -5,6 +5,7 @@ use core::ptr::NonNull;
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Instant;
 
 use super::cell::{GRef, Header};
 use super::current;
@@ -56,6 +57,8 @@ pub struct Scope {
     shards: Box<[BriefLock<Shard>]>,
     live: AtomicUsize,
     closed: AtomicBool,
+    /// See [`may_be_woken`](Self::may_be_woken).
+    outside: AtomicBool,
     watch: Option<Arc<Watch>>,
     schedule: Arc<dyn Schedule>,
     attached: OnceLock<Box<dyn Any + Send + Sync>>,
@@ -70,6 +73,7 @@ impl Scope {
             shards: (0..shards).map(|_| shard()).collect(),
             live: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            outside: AtomicBool::new(false),
             watch: watch.then(Watch::new),
             schedule,
             attached: OnceLock::new(),
@@ -91,6 +95,32 @@ impl Scope {
     /// The value that was attached, if it is a `T`.
     pub fn attached<T: Any>(&self) -> Option<&T> {
         self.attached.get()?.downcast_ref()
+    }
+
+    /// Notes that somebody other than a goroutine polled on a P may make goroutines ready.
+    pub(super) fn note_outside(&self) {
+        // SeqCst: pairs with `may_be_woken`.
+        if !self.outside.load(Ordering::Relaxed) {
+            self.outside.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether a waker of this scope was ever cloned, or a thread's own call was one of its goroutines. If
+    /// not, its goroutines can only make each other ready, and nothing moves while none of them runs.
+    pub fn may_be_woken(&self) -> bool {
+        // SeqCst: as a goroutine that clones its waker runs, whoever sees it parked sees this too.
+        self.outside.load(Ordering::SeqCst)
+    }
+
+    /// The time on the clock of its runtime.
+    pub fn now(&self) -> Instant {
+        let clock = self.schedule.timers().clock();
+        clock.instant(clock.now()).unwrap_or_else(Instant::now)
+    }
+
+    /// Whether the clock of its runtime is virtual.
+    pub fn has_virtual_time(&self) -> bool {
+        self.schedule.timers().clock().is_virtual()
     }
 
     pub(crate) fn schedule(&self) -> &Arc<dyn Schedule> {

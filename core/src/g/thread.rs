@@ -87,6 +87,7 @@ impl ThreadG {
         // SAFETY: a box is not null; the state starts with a reference for us and one for the
         // registry.
         let g = ThreadG(unsafe { GRef::from_raw(NonNull::from(Box::leak(cell)).cast()) });
+        origin.scope.note_outside();
         origin.scope.register(&g.0);
         let finish = Finish(&g);
         let result = current::enter(g.0.as_ptr(), || body(&g));

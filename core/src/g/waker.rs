@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use core::task::{RawWaker, RawWakerVTable, Waker};
 
 use super::cell::Header;
-use super::trace;
+use super::{current, trace};
 
 /// Clones are counted in the state word: a live clone means somebody foreign may wake.
 static PLAIN: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_clone);
@@ -43,7 +43,13 @@ fn header(data: *const ()) -> NonNull<Header> {
 
 unsafe fn clone(data: *const ()) -> RawWaker {
     // SAFETY: the waker being cloned keeps the cell alive.
-    unsafe { header(data).as_ref() }.state().waker_inc();
+    let g = unsafe { header(data).as_ref() };
+    g.state().waker_inc();
+    // A clone of a clone has a first one behind it, which was made during a poll.
+    if current::goroutine() == Some(header(data)) {
+        // SAFETY: a polled goroutine is registered, so its scope is alive.
+        unsafe { g.scope() }.note_outside();
+    }
     RawWaker::new(data, &PLAIN)
 }
 

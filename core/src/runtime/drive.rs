@@ -4,13 +4,18 @@ use core::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
 use std::thread::Result as Caught;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::handle::Runtime;
 use super::spawn::Main;
 use crate::g::{Origin, ThreadG};
 use crate::inspect::GoroutineId;
 use crate::sched::{Machine, Turn};
+use crate::snapshot;
+
+/// How often a virtual clock that somebody outside holds up is looked at again: the end of a waker clone
+/// wakes nobody.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// This thread as the M of a runtime.
 pub struct Driver<'m> {
@@ -75,6 +80,30 @@ impl Runtime {
     }
 }
 
+impl Runtime {
+    /// Nothing is runnable: moves a virtual clock if nothing can be before the next timer, else sleeps.
+    pub(super) fn idle(&self, machine: &Machine, next: Option<Instant>) {
+        if !self.scope().has_virtual_time() {
+            return machine.sleep(next);
+        }
+        match next {
+            None => machine.sleep(None),
+            Some(_) if self.is_quiet() => _ = machine.advance(None),
+            Some(_) => machine.sleep(Instant::now().checked_add(LOOK_AGAIN)),
+        }
+    }
+
+    /// Whether only a timer can make a goroutine of this runtime ready. None is in a queue.
+    fn is_quiet(&self) -> bool {
+        if !self.scope().may_be_woken() {
+            return true;
+        }
+        let (first, second) = (snapshot::read(self.scope()), snapshot::read(self.scope()));
+        snapshot::quiescent(&first, &second)
+            && (self.ignores_external() || second.iter().all(|g| g.wakers == 0))
+    }
+}
+
 impl Driver<'_> {
     /// Starts a goroutine that is locked to this thread.
     pub fn start<F>(&self, at: &'static Location<'static>, future: F) -> Body<F::Output>
@@ -90,7 +119,25 @@ impl Driver<'_> {
         self.machine.turn(stop)
     }
 
-    /// Sleeps until a goroutine may be runnable or `until` has come.
+    /// Whether a turn would find a goroutine to run, timers apart.
+    pub fn is_runnable(&self) -> bool {
+        self.machine.is_runnable()
+    }
+
+    /// When the next timer is due, on the clock of the runtime.
+    pub fn next_timer(&self) -> Option<Instant> {
+        self.machine.next_timer()
+    }
+
+    /// Moves a virtual clock straight to the next timer, if that is due at `limit` at the latest, and from
+    /// there nowhere else: the next turn makes ready what waits for that moment, first armed first. Whether
+    /// the moment has come is the caller's decision; goroutines may be runnable. False if there is no such
+    /// timer, or the clock is real.
+    pub fn advance(&self, limit: Option<Instant>) -> bool {
+        self.machine.advance(limit)
+    }
+
+    /// Sleeps until a goroutine may be runnable or `until` has come; `until` is real time on every clock.
     pub fn sleep(&self, until: Option<Instant>) {
         self.machine.sleep(until);
     }

@@ -10,6 +10,7 @@ use super::spawn::Main;
 use crate::g::{JoinHandle, Origin, Scope, ThreadG};
 use crate::inspect::Metrics;
 use crate::sched::{MAX_PROCS, Machine, Shared, Turn, shards_for};
+use crate::time::clock::Clock;
 
 /// Builds a [`Runtime`].
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ use crate::sched::{MAX_PROCS, Machine, Shared, Turn, shards_for};
 pub struct Builder {
     watch: bool,
     procs: Option<usize>,
+    virtual_time: bool,
+    ignore_external: bool,
 }
 
 /// A goroutine runtime.
@@ -31,6 +34,7 @@ pub struct Builder {
 pub struct Runtime {
     shared: Arc<Shared>,
     root: Arc<Scope>,
+    ignore_external: bool,
 }
 
 impl Builder {
@@ -64,15 +68,55 @@ impl Builder {
         self
     }
 
+    /// Gives the runtime a virtual clock. It stands still while anything runs. When all goroutines are parked,
+    /// whatever they wait for, it moves straight to the next timer: an hour of sleep takes no time, and the
+    /// order of timers is exact to the nanosecond. [`time::now`](crate::time::now) follows it.
+    ///
+    /// It also stands still while somebody outside may still make a goroutine ready, that is while a waker
+    /// clone is alive: a foreign future, I/O, a thread. See [`ignore_external`](Self::ignore_external).
+    ///
+    /// ```
+    /// use gmp_core::time::{now, sleep};
+    /// use std::time::Duration;
+    ///
+    /// let hour = Duration::from_secs(3600);
+    /// gmp_core::runtime::Builder::new().virtual_time().build().block_on(async {
+    ///     let before = now();
+    ///     sleep(hour).await;
+    ///     assert_eq!(now() - before, hour);
+    /// });
+    /// ```
+    #[doc(alias = "synctest")]
+    pub fn virtual_time(mut self) -> Self {
+        self.virtual_time = true;
+        self
+    }
+
+    /// Lets a virtual clock move although a waker clone is alive: for combinators that keep clones of wakers
+    /// inside a goroutine, such as `FuturesUnordered`.
+    pub fn ignore_external(mut self) -> Self {
+        self.ignore_external = true;
+        self
+    }
+
     /// Builds the runtime. No thread is started before a goroutine is.
+    ///
+    /// # Panics
+    /// If a virtual clock is asked for beside [`procs`](Self::procs): only with one P that is driven it is
+    /// known when everything is parked.
     pub fn build(self) -> Runtime {
+        assert!(
+            !(self.virtual_time && self.procs.is_some()),
+            "gmp: a runtime with threads of its own has no virtual clock; leave `procs` out"
+        );
+        let clock = if self.virtual_time { Clock::virtual_time() } else { Clock::real() };
         let (shared, shards) = match self.procs {
-            None => (Shared::driven_by_owner(), 1),
+            None => (Shared::driven_by_owner(clock), 1),
             Some(procs) => (Shared::with_machines(procs), shards_for(procs)),
         };
         let root = Scope::new(shared.clone(), shards, self.watch);
         shared.set_root(&root);
-        Runtime { shared, root }
+        Runtime { shared, root, ignore_external: self.ignore_external }
     }
 }
 
@@ -94,6 +138,10 @@ impl Runtime {
     /// The scope of everything that is started on this runtime.
     pub fn scope(&self) -> &Arc<Scope> {
         &self.root
+    }
+
+    pub(super) fn ignores_external(&self) -> bool {
+        self.ignore_external
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -160,7 +208,7 @@ impl Runtime {
             loop {
                 match machine.turn(&|| main.is_done()) {
                     Turn::Stopped | Turn::Lost => break,
-                    Turn::Idle(next) => machine.sleep(next),
+                    Turn::Idle(next) => self.idle(machine, next),
                 }
             }
             main.finish()

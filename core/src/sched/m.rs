@@ -9,7 +9,7 @@ use super::owner::Tenure;
 use super::p::P;
 use super::shared::Shared;
 use crate::g::{GRef, Polled, Wake};
-use crate::time::clock::NEVER;
+use crate::time::clock::{NEVER, Nanos};
 
 thread_local! {
     /// The M that runs on this thread.
@@ -39,6 +39,8 @@ pub(crate) struct Machine {
     in_poll: Cell<bool>,
     /// Whether it has no P: it gave it up, or it was taken away.
     lost: Cell<bool>,
+    /// The next timer when a turn found nothing to run.
+    seen: Cell<Nanos>,
     /// Whether it counts among those that look for work.
     pub(super) spinning: Cell<bool>,
     /// A reading of the clock in milliseconds, and the polls for which it is good enough.
@@ -86,6 +88,7 @@ impl Machine {
             tenure: Cell::new(tenure),
             in_poll: Cell::new(false),
             lost: Cell::new(false),
+            seen: Cell::new(NEVER),
             spinning: Cell::new(false),
             now: Cell::new((0, 0)),
             before: MACHINE.with(Cell::get),
@@ -220,6 +223,7 @@ impl Machine {
             }
             if timers.next() > timers.clock().now() {
                 let next = timers.next();
+                self.seen.set(next);
                 return Turn::Idle(timers.clock().instant(next).filter(|_| next != NEVER));
             }
         }
@@ -270,6 +274,31 @@ impl Machine {
 
     /// Sleeps until a goroutine may be runnable or `until` has come.
     pub(crate) fn sleep(&self, until: Option<Instant>) {
-        self.shared.sleep(until);
+        self.shared.sleep(until, self.seen.get());
+    }
+
+    /// Whether a turn would find a goroutine to run, timers apart.
+    pub(crate) fn is_runnable(&self) -> bool {
+        self.shared.is_runnable()
+    }
+
+    /// When the next timer is due; `None` if there is none.
+    pub(crate) fn next_timer(&self) -> Option<Instant> {
+        let timers = self.shared.timers();
+        let next = timers.next();
+        timers.clock().instant(next).filter(|_| next != NEVER)
+    }
+
+    /// Moves a virtual clock to the next timer, if that is due at `limit` at the latest: the next turn fires
+    /// it. False if there is no such timer, or the clock is real.
+    pub(crate) fn advance(&self, limit: Option<Instant>) -> bool {
+        let timers = self.shared.timers();
+        let (clock, next) = (timers.clock(), timers.next());
+        let limit = limit.map_or(NEVER - 1, |limit| clock.nanos_of(limit));
+        let moves = clock.is_virtual() && next <= limit;
+        if moves {
+            clock.advance_to(next);
+        }
+        moves
     }
 }

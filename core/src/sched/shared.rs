@@ -15,7 +15,7 @@ use super::p::P;
 use super::pool::Pool;
 use crate::g::{GRef, Schedule, Scope};
 use crate::sys::Lock;
-use crate::time::clock::{Clock, NEVER};
+use crate::time::clock::{Clock, NEVER, Nanos};
 use crate::time::heap::Timers;
 
 /// The shared part of a runtime.
@@ -53,16 +53,16 @@ struct Sleeper {
 
 impl Shared {
     /// With one P that is driven.
-    pub(crate) fn driven_by_owner() -> Arc<Self> {
-        Self::new(None)
+    pub(crate) fn driven_by_owner(clock: Clock) -> Arc<Self> {
+        Self::new(None, clock)
     }
 
     /// With `procs` Ps and Ms of its own, at least one and at most `MAX_PROCS`.
     pub(crate) fn with_machines(procs: usize) -> Arc<Self> {
-        Self::new(Some(procs))
+        Self::new(Some(procs), Clock::real())
     }
 
-    fn new(procs: Option<usize>) -> Arc<Self> {
+    fn new(procs: Option<usize>, clock: Clock) -> Arc<Self> {
         Arc::new_cyclic(|weak: &Weak<Self>| {
             let pool = procs.map(|procs| Pool::new(procs, weak.clone()));
             let weak = weak.clone();
@@ -75,7 +75,7 @@ impl Shared {
                 first: P::new(0, procs.is_some()),
                 global: Global::new(),
                 pool,
-                timers: Timers::new(Arc::new(Clock::real()), Box::new(earlier)),
+                timers: Timers::new(Arc::new(clock), Box::new(earlier)),
                 sleeper: Sleeper::default(),
                 machines: AtomicU32::new(1),
                 starter: Starter::default(),
@@ -187,10 +187,20 @@ impl Shared {
         self.sleeper.condition.notify_all();
     }
 
-    /// Sleeps until there may be work or `until` has come. Does not sleep if a timer is due earlier.
-    pub(super) fn sleep(&self, until: Option<Instant>) {
+    /// Whether a goroutine waits in a queue of the driven P.
+    pub(super) fn is_runnable(&self) -> bool {
+        !self.first.is_empty() || !self.global.is_empty()
+    }
+
+    /// Sleeps until there may be work or `until` has come. Does not sleep if a timer is due earlier; on a
+    /// virtual clock, where no timer comes due in sleep, if there is an earlier one than `seen`.
+    pub(super) fn sleep(&self, until: Option<Instant>, seen: Nanos) {
         let at_most = until.map(|u| u.saturating_duration_since(Instant::now()));
-        let until = until.map_or(NEVER, |until| self.timers.clock().nanos_of(until));
+        let clock = self.timers.clock();
+        let until = match clock.is_virtual() {
+            true => seen,
+            false => until.map_or(NEVER, |until| clock.nanos_of(until)),
+        };
         self.sleeper.asleep.store(true, Ordering::Relaxed);
         // SeqCst: pairs with the fence in `wake`.
         fence(Ordering::SeqCst);

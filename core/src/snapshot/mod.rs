@@ -67,6 +67,12 @@ pub fn global_runtime() -> Elsewhere {
     }
 }
 
+/// Whether the global runtime runs a goroutine now. Its timers do not count, nor what waits for somebody
+/// outside: both may be there for ever.
+pub fn global_runtime_runs() -> bool {
+    crate::sched::started_global_scope().is_some_and(|scope| !quiescent(&read(scope), &read(scope)))
+}
+
 /// What a goroutine was doing when its scope was frozen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {

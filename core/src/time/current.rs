@@ -14,18 +14,15 @@ pub(crate) fn timers() -> Arc<Timers> {
     scope_here().schedule().timers().clone()
 }
 
-/// The time, on the clock of the runtime that this goroutine belongs to.
+/// The time, on the clock of the runtime that this goroutine belongs to. A virtual clock stands still while
+/// goroutines run; compare its readings with each other only.
 ///
 /// ```
 /// let before = gmp_core::time::now();
 /// assert!(gmp_core::time::now() >= before);
 /// ```
 pub fn now() -> Instant {
-    let here = current::scope().and_then(|scope| {
-        let clock = scope.schedule().timers().clock().clone();
-        clock.instant(clock.now())
-    });
-    here.unwrap_or_else(Instant::now)
+    current::scope().map_or_else(Instant::now, |scope| scope.now())
 }
 
 /// The watch of the scope that whatever is armed here belongs to.

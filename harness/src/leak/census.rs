@@ -49,6 +49,21 @@ impl Drop for Ours {
     }
 }
 
+/// The threads that live and are neither in the baseline, nor ours, nor in `known`; none where threads
+/// cannot be listed.
+pub(crate) fn foreign_threads(known: &HashSet<ThreadNumber>) -> Vec<ThreadNumber> {
+    let listed = listed().unwrap_or_default();
+    let baseline = BASELINE.get();
+    let ours = OURS.lock().unwrap_or_else(PoisonError::into_inner);
+    let foreign = |number: &ThreadNumber| {
+        !known.contains(number)
+            && !ours.contains(number)
+            && !baseline.is_some_and(|baseline| baseline.contains(number))
+            && !is_runtime_thread(*number)
+    };
+    listed.into_iter().filter(foreign).collect()
+}
+
 /// Whether a thread lives that is neither in the baseline nor ours.
 pub(crate) fn foreign_thread_lives() -> bool {
     let Some(listed) = listed() else { return true };
@@ -80,6 +95,18 @@ fn is_runtime_thread(number: ThreadNumber) -> bool {
     std::fs::read_to_string(format!("/proc/self/task/{number}/comm"))
         // A thread that has ended meanwhile holds nothing either.
         .map_or(true, |name| name.starts_with("gmp-"))
+}
+
+/// The name of a thread, as far as the system keeps it.
+#[cfg(target_os = "linux")]
+pub(crate) fn name_of(number: ThreadNumber) -> String {
+    let name = std::fs::read_to_string(format!("/proc/self/task/{number}/comm"));
+    name.map_or_else(|_| number.to_string(), |name| name.trim_end().to_string())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn name_of(number: ThreadNumber) -> String {
+    number.to_string()
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -10,6 +10,7 @@ mod proof;
 pub(crate) mod quiesce;
 mod reap;
 pub mod rules;
+pub(crate) mod still;
 pub(crate) mod suspect;
 pub mod verdict;
 

@@ -8,6 +8,7 @@ use gmp_core::runtime::{Scope, Turn};
 use gmp_core::snapshot::{self, Elsewhere};
 
 use super::census;
+use super::still::VirtualClock;
 
 /// How often evidence that sends no wake when it goes (a waker clone, a thread) is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -27,13 +28,24 @@ pub(crate) enum End {
     Lost,
 }
 
-/// Drives the runtime until `done`, until nothing can happen any more, or until `deadline`.
+/// How far a runtime is driven.
+pub(crate) struct Limits<'a> {
+    /// In real time.
+    pub(crate) deadline: Instant,
+    /// The clock of the runtime, if it is virtual.
+    pub(crate) clock: Option<&'a VirtualClock>,
+    /// How far that clock may be moved; `None`: as far as there are timers.
+    pub(crate) moment: Option<Instant>,
+}
+
+/// Drives the runtime until `done`, until nothing can happen any more, or until `limits`.
 pub(crate) fn drive(
     driver: &Driver<'_>,
     scope: &Scope,
-    deadline: Instant,
+    limits: &Limits<'_>,
     done: &dyn Fn() -> bool,
 ) -> End {
+    let deadline = limits.deadline;
     let polls = Cell::new(0u32);
     let late = Cell::new(false);
     let stop = || {
@@ -51,6 +63,16 @@ pub(crate) fn drive(
             Turn::Idle(next_timer) => {
                 if Instant::now() >= deadline {
                     return End::TimedOut;
+                }
+                if let Some(clock) = limits.clock {
+                    let next = next_timer.filter(|at| limits.moment.is_none_or(|last| *at <= last));
+                    match clock.is_held(scope, next) {
+                        true => driver.sleep(Some((Instant::now() + LOOK_AGAIN).min(deadline))),
+                        false if driver.advance(limits.moment) => {}
+                        false if done() => return End::Done,
+                        false => return End::Asleep,
+                    }
+                    continue;
                 }
                 match evidence(scope, next_timer, deadline) {
                     Evidence::Timer(at) => driver.sleep(Some(at.min(deadline))),

@@ -25,6 +25,7 @@ pub struct Spec {
     pub body: Body,
     pub timeout: Option<Duration>,
     pub linger: Option<Duration>,
+    pub clock: Clock,
     pub ignore_rules: &'static [&'static str],
     /// `None`: a leak fails the test. `Some` of nothing: any leak is expected.
     pub expect_leak: Option<&'static [ExpectLeak]>,
@@ -40,6 +41,18 @@ pub enum Body {
     Async(fn() -> Pin<Box<dyn Future<Output = Outcome>>>),
     /// A plain `fn`, called on the test's thread.
     Sync(fn() -> Outcome),
+}
+
+/// The clock of a test's runtime.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Clock {
+    /// Time passes by itself.
+    #[default]
+    Real,
+    /// Time moves to the next timer when everything is parked; what is outside stops it.
+    Virtual,
+    /// The same, whatever is outside.
+    VirtualIgnoringExternal,
 }
 
 /// Whether a body that returned was successful.

@@ -6,7 +6,7 @@ use std::panic::resume_unwind;
 use std::process::Termination;
 use std::time::Duration;
 
-use super::descriptor::{Descriptor, ShouldPanic, Spec, box_body};
+use super::descriptor::{Clock, Descriptor, ShouldPanic, Spec, box_body};
 use super::expect;
 use super::supervise::{self, Call, Plan};
 use super::tally;
@@ -83,6 +83,7 @@ where
         body: Call::Async(Box::new(move || box_body(body()))),
         timeout: TIMEOUT,
         linger: LINGER,
+        clock: Clock::Real,
         last_resort,
     });
     Ok(told(name, &checked, &rules))
@@ -104,6 +105,7 @@ fn plan(descriptor: &Descriptor, name: &str) -> Plan {
         body: spec.body.into(),
         timeout: spec.timeout.unwrap_or(TIMEOUT),
         linger: spec.linger.unwrap_or(LINGER),
+        clock: spec.clock,
         last_resort,
     }
 }

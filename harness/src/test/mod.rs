@@ -14,7 +14,7 @@ mod tally;
 pub use context::context;
 #[doc(hidden)]
 pub use descriptor::{
-    Body, Descriptor, ExpectLeak, Outcome, ShouldPanic, Spec, Submission, box_body, outcome,
+    Body, Clock, Descriptor, ExpectLeak, Outcome, ShouldPanic, Spec, Submission, box_body, outcome,
 };
 pub use entry::examine_body;
 #[doc(hidden)]

@@ -21,12 +21,13 @@ use gmp_core::snapshot;
 
 use super::alarm::Alarm;
 use super::baseline;
-use super::descriptor::{Body, Outcome};
+use super::descriptor::{Body, Clock, Outcome};
 use super::standstill::Standstill;
 use crate::leak::census::{self, Ours};
 use crate::leak::check::{self, BodyEnd, Checked, Reach};
 use crate::leak::progress::{Phase, Progress};
-use crate::leak::quiesce::{self, End};
+use crate::leak::quiesce::{self, End, Limits};
+use crate::leak::still::VirtualClock;
 
 /// How much later than it should an M may be before its P is taken away.
 const GRACE: Duration = Duration::from_millis(50);
@@ -45,6 +46,7 @@ pub(crate) struct Plan {
     pub(crate) body: Call,
     pub(crate) timeout: Duration,
     pub(crate) linger: Duration,
+    pub(crate) clock: Clock,
     /// Called on the M if the test's thread never comes back from a plain body.
     pub(crate) last_resort: fn(&str, Checked) -> !,
 }
@@ -76,6 +78,7 @@ struct Rest {
     is_plain: bool,
     timeout: Duration,
     linger: Duration,
+    clock: Option<VirtualClock>,
     last_resort: fn(&str, Checked) -> !,
 }
 
@@ -90,11 +93,21 @@ struct Run {
 #[track_caller]
 pub(crate) fn run(plan: Plan) -> Checked {
     let at = Location::caller();
-    let runtime = Builder::new().watch(true).build();
+    let builder = Builder::new().watch(true);
+    let runtime = match plan.clock {
+        Clock::Real => builder,
+        Clock::Virtual | Clock::VirtualIgnoringExternal => builder.virtual_time(),
+    }
+    .build();
     super::context::attach(runtime.scope());
-    let Plan { name, body, timeout, linger, last_resort } = plan;
+    let Plan { name, body, timeout, linger, clock, last_resort } = plan;
+    let clock = match clock {
+        Clock::Real => None,
+        Clock::Virtual => Some(VirtualClock::new(false)),
+        Clock::VirtualIgnoringExternal => Some(VirtualClock::new(true)),
+    };
     let is_plain = matches!(body, Call::Sync(_));
-    let rest = Rest { name, is_plain, timeout, linger, last_resort };
+    let rest = Rest { name, is_plain, timeout, linger, clock, last_resort };
     let run = Arc::new(Run { plan: rest, runtime, progress: Progress::new() });
     let watched = run.clone();
     let checked = match body {
@@ -128,6 +141,11 @@ impl Run {
         baseline::add_body(id);
     }
 
+    /// How far the body may go.
+    fn limits(&self) -> Limits<'_> {
+        Limits { deadline: self.deadline(), clock: self.plan.clock.as_ref(), moment: None }
+    }
+
     fn deadline(&self) -> Instant {
         let began = self.progress.began();
         // A time-out out of range never comes; a century is as good.
@@ -146,7 +164,7 @@ impl Run {
                 self.progress.beat();
                 body.is_done()
             };
-            let end = match quiesce::drive(driver, scope, self.deadline(), &done) {
+            let end = match quiesce::drive(driver, scope, &self.limits(), &done) {
                 End::Lost => return,
                 End::Asleep => BodyEnd::Asleep,
                 End::TimedOut => BodyEnd::TimedOut(self.plan.timeout),
@@ -223,11 +241,11 @@ impl Run {
         };
         self.runtime.drive(|driver| {
             self.progress.set_m(census::own_number());
-            let mut end = quiesce::drive(driver, scope, self.deadline(), &done);
+            let mut end = quiesce::drive(driver, scope, &self.limits(), &done);
             // It has left the registry, and says so in a moment: then it was not asleep.
             while end == End::Asleep && self.body_has_left() {
                 driver.sleep(Some(Instant::now() + LOOK));
-                end = quiesce::drive(driver, scope, self.deadline(), &done);
+                end = quiesce::drive(driver, scope, &self.limits(), &done);
             }
             match end {
                 End::Lost => return,
@@ -281,7 +299,15 @@ impl Run {
             let reach = Reach { body, body_is_elsewhere };
             check::close_and_judge(scope, &self.progress, &reach, end, since)
         };
-        self.progress.finish(checked);
+        self.progress.finish(self.told_of_clock(checked));
+    }
+
+    /// A body that has not ended in time while its virtual clock stood still: the report says who stopped it.
+    fn told_of_clock(&self, mut checked: Checked) -> Checked {
+        if let (BodyEnd::TimedOut(_), Some(clock)) = (&checked.body, &self.plan.clock) {
+            checked.notes.extend(clock.note());
+        }
+        checked
     }
 
     /// Lets goroutines finish. When the linger is over, those that are on their way get more time as long as
@@ -292,17 +318,19 @@ impl Run {
             self.progress.beat();
             scope.live() == 0
         };
-        let mut deadline = Instant::now() + self.plan.linger;
+        let mut limits = self.limits();
+        limits.deadline = Instant::now() + self.plan.linger;
+        limits.moment = scope.now().checked_add(self.plan.linger);
         let mut fewest = usize::MAX;
         loop {
-            let end = quiesce::drive(driver, scope, deadline, &empty);
+            let end = quiesce::drive(driver, scope, &limits, &empty);
             self.progress.enter(Phase::Settling);
             let moving = if end == End::TimedOut { quiesce::moving(scope) } else { 0 };
             if moving == 0 || moving >= fewest {
                 return end;
             }
             fewest = moving;
-            deadline = Instant::now() + ANOTHER_TURN;
+            limits.deadline = Instant::now() + ANOTHER_TURN;
         }
     }
 

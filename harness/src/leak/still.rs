@@ -1,0 +1,111 @@
+//! Who stops the virtual clock of a test: what may still make a goroutine ready before the next timer.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use gmp_core::inspect::GoroutineId;
+use gmp_core::runtime::Scope;
+use gmp_core::snapshot;
+
+use super::census::{self, ThreadNumber};
+
+/// How many goroutines and threads a note names.
+const NAMED: usize = 5;
+
+/// The virtual clock of one test.
+pub(crate) struct VirtualClock {
+    ignores_external: bool,
+    /// Threads that were there before the test hold nothing of it.
+    before: HashSet<ThreadNumber>,
+    /// Who stopped it when somebody looked last.
+    held: Mutex<Option<Held>>,
+}
+
+/// Why the clock does not move.
+struct Held {
+    /// Time until the next timer.
+    due_in: Duration,
+    by: Holders,
+}
+
+/// Who is not known to wait for the clock.
+struct Holders {
+    /// Goroutines whose wakers somebody outside has.
+    woken: Vec<GoroutineId>,
+    /// Goroutines that run: they are plain bodies, in calls that are not gmp's.
+    running: Vec<GoroutineId>,
+    /// Names of threads.
+    threads: Vec<String>,
+    /// Whether the global runtime runs something.
+    elsewhere: bool,
+}
+
+impl VirtualClock {
+    /// The clock of a test that starts now.
+    pub(crate) fn new(ignores_external: bool) -> Self {
+        let before = census::foreign_threads(&HashSet::new()).into_iter().collect();
+        Self { ignores_external, before, held: Mutex::new(None) }
+    }
+
+    /// Whether something other than the next timer may make a goroutine of `scope` ready. Nothing is in a
+    /// run queue.
+    pub(crate) fn is_held(&self, scope: &Scope, next: Option<Instant>) -> bool {
+        // Before the readings: whoever was here and is gone when they are taken has left its wake in them.
+        let threads = census::foreign_threads(&self.before);
+        let elsewhere = snapshot::global_runtime_runs();
+        let (mut woken, mut running, mut unsteady) = (Vec::new(), Vec::new(), false);
+        if scope.may_be_woken() {
+            let (first, second) = (snapshot::read(scope), snapshot::read(scope));
+            unsteady = first != second;
+            let ids = |of: &dyn Fn(&&snapshot::Reading) -> bool| {
+                second.iter().filter(of).map(|reading| reading.id).collect()
+            };
+            woken = ids(&|reading| reading.wakers > 0);
+            running = ids(&|reading| !reading.parked);
+        }
+        let external = !woken.is_empty() || !threads.is_empty() || elsewhere;
+        // Without a timer there is nothing to go on to: then outside is waited for all the same.
+        let counts = external && !(self.ignores_external && next.is_some());
+        let held = unsteady || !running.is_empty() || counts;
+        let due_in = next.map(|next| next.saturating_duration_since(scope.now()));
+        let threads = threads.iter().take(NAMED).map(|thread| census::name_of(*thread)).collect();
+        let by = Holders { woken, running, threads, elsewhere };
+        let note = due_in.filter(|_| held).map(|due_in| Held { due_in, by });
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = note;
+        held
+    }
+
+    /// What to say of a test that was not over in time: `None` if the clock was not stopped.
+    pub(crate) fn note(&self) -> Option<String> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let Held { due_in, by } = held;
+        let mut who = Vec::new();
+        let ids = |ids: &[GoroutineId]| list(ids.iter().map(ToString::to_string).collect());
+        if !by.running.is_empty() {
+            who.push(format!("{} in a call that is not gmp's", ids(&by.running)));
+        }
+        if !by.woken.is_empty() {
+            who.push(format!("somebody outside who has the waker of {}", ids(&by.woken)));
+        }
+        if !by.threads.is_empty() {
+            let names = by.threads.iter().map(|name| format!("`{name}`")).collect();
+            who.push(format!("a thread that started during the test: {}", list(names)));
+        }
+        if by.elsewhere {
+            who.push("a goroutine of the global runtime that runs".into());
+        }
+        Some(format!(
+            "the virtual clock stands still, {due_in:?} before the next timer, because of {}; \
+             `clock = \"virtual, ignoring external\"` lets it go on whatever is outside",
+            who.join(" and ")
+        ))
+    }
+}
+
+fn list(mut names: Vec<String>) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    names.join(", ") + &more
+}
