@@ -5,12 +5,13 @@ use core::ptr::NonNull;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::handle::Chan;
 use super::queue::{Core, Ends, Offered};
 use crate::g::Wake;
 use crate::inspect::Watch;
+use crate::time::Instant;
 use crate::time::clock::{NEVER, Nanos};
 use crate::time::current::{timers, watch};
 use crate::time::heap::{Entry, Timers};
@@ -135,7 +136,7 @@ unsafe fn fire(entry: NonNull<Entry>, wakes: &mut Vec<Wake>) {
     let clock = alarm.timers.clock();
     let (Some(core), Some(now)) = (target, clock.instant(clock.now())) else { return };
     // If the user has filled or closed the channel the time is dropped, as in Go.
-    if let Offered::Sent(Some(wake)) = core.lock().offer(now) {
+    if let Offered::Sent(Some(wake)) = core.lock().offer(now.into()) {
         wakes.push(wake);
     }
 }

@@ -5,12 +5,13 @@ use core::task::Waker;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Wake as StdWake;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::cancel::{ContextError, End};
 use super::node::Node;
 use crate::g::Wake;
 use crate::inspect::Watch;
+use crate::time::Instant;
 use crate::time::clock::{NEVER, Nanos};
 use crate::time::current::{timers, watch};
 use crate::time::heap::{Entry, Timers};
@@ -44,7 +45,7 @@ impl Expiry {
     /// Arms the deadline of `node`, which keeps the result. An error if it has passed.
     pub(super) fn arm(node: &Arc<Node>, deadline: Instant) -> Result<Arc<Self>, ()> {
         let timers = timers();
-        let when = timers.clock().nanos_of(deadline);
+        let when = timers.clock().nanos_of(deadline.into());
         if when <= timers.clock().now() {
             return Err(());
         }

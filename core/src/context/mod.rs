@@ -28,7 +28,7 @@ mod value;
 use core::fmt;
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use cancel::{Cancel, Cause, ContextError};
 pub use done::Done;
@@ -38,7 +38,7 @@ pub use value::Key;
 use value::Value;
 
 use crate::g::block_on;
-use crate::time::now;
+use crate::time::{Instant, now};
 
 /// A context, as a handle that may be cloned.
 #[derive(Clone)]
@@ -92,8 +92,8 @@ pub fn with_timeout(parent: &Context, limit: Duration) -> (Context, Cancel) {
 
 /// A child that is done when `deadline` has come, or when its handle cancels it.
 #[track_caller]
-pub fn with_deadline(parent: &Context, deadline: Instant) -> (Context, Cancel) {
-    parent.cancellable(Kind::WithDeadline, Some(deadline), Location::caller())
+pub fn with_deadline(parent: &Context, deadline: impl Into<Instant>) -> (Context, Cancel) {
+    parent.cancellable(Kind::WithDeadline, Some(deadline.into()), Location::caller())
 }
 
 /// A child that has the value of `K`, see [`Key`].

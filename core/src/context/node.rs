@@ -9,7 +9,6 @@ use core::cell::RefCell;
 use core::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Instant;
 
 use super::cancel::{Cause, ContextError, End};
 use super::expiry::Expiry;
@@ -20,6 +19,7 @@ use crate::g::leaf::{Leaf, Wake};
 use crate::g::{WaitQueue, current};
 use crate::inspect::{Anchor, Capability, ContextView, Location, PrimitiveKind};
 use crate::sys::Lock;
+use crate::time::Instant;
 
 /// The function that made a context.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! The timers and the clock of whoever asks: of the goroutine's runtime, else of the global one.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
+use super::Instant;
 use super::clock::{Clock, Nanos};
 use super::heap::Timers;
 use crate::g::current;
@@ -22,7 +22,8 @@ pub(crate) fn timers() -> Arc<Timers> {
 /// assert!(gmp_core::time::now() >= before);
 /// ```
 pub fn now() -> Instant {
-    current::scope().map_or_else(Instant::now, |scope| scope.now())
+    let here = current::scope().map(|scope| scope.now());
+    here.unwrap_or_else(std::time::Instant::now).into()
 }
 
 /// The watch of the scope that whatever is armed here belongs to.

@@ -6,11 +6,13 @@
 pub(crate) mod clock;
 pub(crate) mod current;
 pub(crate) mod heap;
+mod instant;
 mod sleep;
 mod timeout;
 
 // A name only: the code needs channels and lives on their floor.
 pub use crate::chan::after;
 pub use current::now;
+pub use instant::Instant;
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use timeout::{Elapsed, Timeout, timeout};

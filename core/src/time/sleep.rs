@@ -8,8 +8,9 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll};
 use std::panic::Location as Panic;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::Instant;
 use super::clock::{NEVER, Nanos};
 use super::current::{now, timers, watch};
 use super::heap::{Entry, Timers};
@@ -48,8 +49,8 @@ pub fn sleep(duration: Duration) -> Sleep {
 
 /// Waits until `moment` has come; not at all if it is past.
 #[track_caller]
-pub fn sleep_until(moment: Instant) -> Sleep {
-    Sleep::new(Some(moment), Panic::caller())
+pub fn sleep_until(moment: impl Into<Instant>) -> Sleep {
+    Sleep::new(Some(moment.into()), Panic::caller())
 }
 
 /// A leaf that a timer releases. The entry comes first: the heap points to it. The lock of the timers is
@@ -146,7 +147,7 @@ impl Sleep {
             return Poll::Pending;
         }
         let timers = timers();
-        let when = self.until.map_or(NEVER, |until| timers.clock().nanos_of(until));
+        let when = self.until.map_or(NEVER, |until| timers.clock().nanos_of(until.into()));
         if when <= timers.clock().now() {
             return Poll::Ready(());
         }
