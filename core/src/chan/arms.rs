@@ -202,7 +202,13 @@ impl<T> Arm for RecvArm<'_, T> {
         let waiter = Prepared::arm(control.cast::<Control>());
         // SAFETY: `inner` is the locked inside of this arm's channel; the leaf is idle, and pinned
         // until `unpark` or `collect`, which `Select` calls before it goes.
-        unsafe { Leaf::park(node, waiter, inner.cast::<Inner<T>>().as_mut().receivers()) };
+        unsafe {
+            Leaf::park(
+                node,
+                waiter,
+                inner.cast::<Inner<T>>().as_mut().line(WaitReason::ChanReceive),
+            )
+        };
     }
 
     fn unpark(self: Pin<&mut Self>, inner: NonNull<()>) {
@@ -211,7 +217,7 @@ impl<T> Arm for RecvArm<'_, T> {
             let node = Leaf::erase(NonNull::from(&this.leaf));
             // SAFETY: `inner` is the locked inside of this arm's channel, in whose queue the waiting
             // leaf is.
-            unsafe { inner.cast::<Inner<T>>().as_mut().receivers().remove(node) };
+            unsafe { inner.cast::<Inner<T>>().as_mut().line(WaitReason::ChanReceive).remove(node) };
         }
         if !matches!(this.leaf.state(), FIRED | CLOSED) {
             this.leaf.reset();
@@ -240,7 +246,7 @@ impl<T> Drop for RecvArm<'_, T> {
             let node = Leaf::erase(NonNull::from(&self.leaf));
             abandon(self.core, &self.leaf, |inner| {
                 // SAFETY: the lock is held and the leaf waits in this queue.
-                unsafe { inner.receivers().remove(node) };
+                unsafe { inner.line(WaitReason::ChanReceive).remove(node) };
             });
             // SAFETY: pinned here until the end of this call.
             unsafe { Pin::new_unchecked(&mut *self) }.collect();
@@ -321,7 +327,7 @@ impl<T> Arm for SendArm<'_, T> {
         // until `unpark` or `collect`, which `Select` calls before it goes. Its slot is empty.
         unsafe {
             (*this.leaf.slot.get()).write(value);
-            Leaf::park(node, waiter, inner.cast::<Inner<T>>().as_mut().senders());
+            Leaf::park(node, waiter, inner.cast::<Inner<T>>().as_mut().line(WaitReason::ChanSend));
         }
     }
 
@@ -335,7 +341,7 @@ impl<T> Arm for SendArm<'_, T> {
             let node = Leaf::erase(NonNull::from(&this.leaf));
             // SAFETY: `inner` is the locked inside of this arm's channel, in whose queue the waiting
             // leaf is.
-            unsafe { inner.cast::<Inner<T>>().as_mut().senders().remove(node) };
+            unsafe { inner.cast::<Inner<T>>().as_mut().line(WaitReason::ChanSend).remove(node) };
         }
         if !matches!(this.leaf.state(), FIRED | CLOSED) {
             // SAFETY: parked, not fired, and out of the queue.
@@ -368,7 +374,7 @@ impl<T> Drop for SendArm<'_, T> {
         let node = Leaf::erase(NonNull::from(&self.leaf));
         abandon(self.core, &self.leaf, |inner| {
             // SAFETY: the lock is held and the leaf waits in this queue.
-            unsafe { inner.senders().remove(node) };
+            unsafe { inner.line(WaitReason::ChanSend).remove(node) };
         });
         if self.leaf.state() != FIRED {
             // SAFETY: parked and not fired: the value is still in the slot.

@@ -9,6 +9,7 @@ mod queue;
 mod recv;
 mod select;
 mod send;
+mod wait;
 
 pub use after::after;
 pub use arms::{Arm, FutureArm, RecvArm, SendArm};

@@ -224,11 +224,31 @@ impl<T> Inner<T> {
     pub(super) fn is_closed(&self) -> bool {
         self.closed
     }
-    pub(super) fn receivers(&mut self) -> &mut WaitQueue {
-        &mut self.receivers
+
+    /// The line of leaves that wait for this `reason`.
+    pub(super) fn line(&mut self, reason: WaitReason) -> &mut WaitQueue {
+        match reason {
+            WaitReason::ChanSend => &mut self.senders,
+            _ => &mut self.receivers,
+        }
     }
-    pub(super) fn senders(&mut self) -> &mut WaitQueue {
-        &mut self.senders
+
+    /// The oldest value, unless a sender has to move up then.
+    #[inline]
+    pub(super) fn take_buffered(&mut self) -> Option<T> {
+        if self.senders.is_empty() { self.buffer.pop_front() } else { None }
+    }
+
+    /// Whether a value goes into the buffer, past no receiver.
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        self.buffer.len() < self.cap && self.receivers.is_empty() && !self.closed
+    }
+
+    /// Buffers a value; there is room.
+    #[inline]
+    pub(super) fn buffer(&mut self, value: T) {
+        self.buffer.push_back(value);
     }
 
     /// Takes the oldest value, and lets the first parked sender move up.

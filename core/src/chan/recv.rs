@@ -1,19 +1,17 @@
 //! The future of a receive, and the stream over a channel.
 
-use core::cell::UnsafeCell;
 use core::fmt;
 use core::future::Future;
-use core::marker::PhantomData;
-use core::mem::MaybeUninit;
 use core::pin::Pin;
-use core::ptr::NonNull;
 use core::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
-use super::queue::{ChanLeaf, Core, NIL, Taken};
-use crate::g::leaf::{CLOSED, FIRED, Leaf, Prepared, WAITING};
-use crate::inspect::{Location, WaitReason};
+use super::queue::{Core, Inner, Taken};
+use super::wait::Wait;
+use crate::g::leaf::{CLOSED, FIRED, Leaf, Prepared};
+use crate::inspect::Location;
+use crate::sys::BriefGuard;
 
 /// Receives one value. Made by [`Chan::recv`](crate::Chan::recv) and
 /// [`Receiver::recv`](crate::Receiver::recv).
@@ -23,165 +21,127 @@ use crate::inspect::{Location, WaitReason};
 /// the front of the channel, or to the next receiver.
 #[must_use = "futures do nothing unless awaited"]
 pub struct Recv<'a, T> {
-    leaf: ChanLeaf<T>,
-    chan: PhantomData<&'a Core<T>>,
+    wait: Wait<'a, T>,
 }
 
 impl<'a, T> Recv<'a, T> {
     /// `None` is the nil channel.
     pub(super) fn new(core: Option<&'a Core<T>>, at: Location) -> Self {
-        let (reason, anchor) = match core {
-            Some(core) => (WaitReason::ChanReceive, core.anchor_ptr()),
-            None => (WaitReason::ChanReceiveNil, NonNull::from(&NIL)),
-        };
-        let slot = UnsafeCell::new(MaybeUninit::uninit());
-        Self { leaf: Leaf::new(reason, anchor, at, slot), chan: PhantomData }
+        Self { wait: Wait::to_receive(core, at) }
     }
 
-    fn core(&self) -> Option<&'a Core<T>> {
-        // SAFETY: not nil, so the anchor is that of the core borrowed for `'a`.
-        (self.leaf.reason() != WaitReason::ChanReceiveNil)
-            .then(|| unsafe { Core::of(self.leaf.anchor()) })
-    }
-
-    fn node(&self) -> NonNull<Leaf> {
-        Leaf::erase(NonNull::from(&self.leaf))
-    }
-
-    /// The value a peer left.
-    ///
-    /// # Safety
-    /// The leaf has fired, and the value was not taken.
-    unsafe fn value(&self) -> T {
-        // SAFETY: the peer wrote the slot before it fired the leaf, and does not use it again.
-        unsafe { (*self.leaf.slot.get()).assume_init_read() }
-    }
-
-    /// Ends the registration of a leaf that was fired.
-    fn settle(&self) {
-        // SAFETY: fired, so out of the queue; it was enlisted when it parked.
-        unsafe { Leaf::withdraw(self.node()) };
-        self.leaf.reset();
-    }
-
-    fn poll_nil(&self, cx: &Context<'_>) -> Poll<Option<T>> {
-        if !self.leaf.waits_for(cx) {
-            let waiter = Prepared::new(self.node(), cx);
-            // SAFETY: pinned, idle or moved to another task, withdrawn on drop; no peer uses it.
-            unsafe {
-                if self.leaf.is_idle() {
-                    Leaf::park_alone(self.node(), waiter);
-                    Leaf::enlist(self.node());
-                } else {
-                    Leaf::relist(self.node(), Leaf::swap_waiter(self.node(), waiter));
-                }
-            }
-        }
-        Poll::Pending
-    }
-
+    /// Called with the future pinned.
+    #[inline]
     fn poll_recv(&self, cx: &Context<'_>) -> Poll<Option<T>> {
-        if self.leaf.traced(cx) {
+        let leaf = &self.wait.leaf;
+        if leaf.traced(cx) {
             return Poll::Pending;
         }
-        let Some(core) = self.core() else { return self.poll_nil(cx) };
-        // Read once: a peer may fire the leaf between two looks.
-        match self.leaf.state() {
-            FIRED => {
-                // SAFETY: fired; `settle` makes sure that it is taken once.
-                let value = unsafe { self.value() };
-                self.settle();
-                return Poll::Ready(Some(value));
-            }
-            CLOSED => {
-                self.settle();
-                return Poll::Ready(None);
-            }
-            WAITING if self.leaf.is_for(cx) => return Poll::Pending,
-            WAITING => return self.move_to(core, cx),
-            _ => {}
+        if !leaf.is_idle() {
+            return self.poll_parked(cx);
         }
+        let Some(core) = self.wait.core() else {
+            // SAFETY: idle, and pinned until `drop` has it left.
+            unsafe { self.wait.park_for_ever(cx) };
+            return Poll::Pending;
+        };
         if !Leaf::<()>::proceed(cx) {
             return Poll::Pending;
         }
-        let waiter = Prepared::if_foreign(self.node(), cx);
         let mut inner = core.lock();
-        match inner.take() {
-            Taken::Value(value, wake) => {
-                drop(inner);
-                if let Some(wake) = wake {
-                    wake.wake();
-                }
-                Poll::Ready(Some(value))
-            }
-            Taken::Closed => Poll::Ready(None),
-            Taken::Empty => {
-                let waiter = waiter.unwrap_or_else(|| Prepared::new(self.node(), cx));
-                // SAFETY: the lock is held; the leaf is idle, and pinned until `drop` or `settle`
-                // withdrew it.
-                unsafe { Leaf::park(self.node(), waiter, inner.receivers()) };
-                drop(inner);
-                // SAFETY: parked just now.
-                unsafe { Leaf::enlist(self.node()) };
-                Poll::Pending
-            }
+        match inner.take_buffered() {
+            Some(value) => Poll::Ready(Some(value)),
+            None => self.take_or_park(core, inner, cx),
         }
     }
 
-    /// Another task polls the parked leaf now: it keeps its place in the queue.
-    fn move_to(&self, core: &Core<T>, cx: &Context<'_>) -> Poll<Option<T>> {
-        let waiter = Prepared::new(self.node(), cx);
-        let inner = core.lock();
-        if !self.leaf.is_waiting() {
+    #[inline(never)]
+    fn take_or_park<'c>(
+        &self,
+        core: &'c Core<T>,
+        mut inner: BriefGuard<'c, Inner<T>>,
+        cx: &Context<'_>,
+    ) -> Poll<Option<T>> {
+        let mut foreign = None;
+        loop {
+            let taken = inner.take();
+            if let Taken::Empty = taken {
+                let node = self.wait.node();
+                if let Some(waiter) = foreign.take().or_else(|| Prepared::own(node, cx)) {
+                    // SAFETY: pinned until `drop` or `settle`.
+                    unsafe { self.wait.park(inner, waiter) };
+                    return Poll::Pending;
+                }
+            }
+            // Wakes, and a foreign waker's clone and drop, run outside the lock.
             drop(inner);
-            drop(waiter);
-            return self.poll_recv(cx);
+            match taken {
+                Taken::Value(value, wake) => {
+                    if let Some(wake) = wake {
+                        wake.wake();
+                    }
+                    return Poll::Ready(Some(value));
+                }
+                Taken::Closed => return Poll::Ready(None),
+                Taken::Empty => foreign = Some(Prepared::new(self.wait.node(), cx)),
+            }
+            inner = core.lock();
         }
-        // SAFETY: the lock is held and the leaf waits; we are its owner.
-        unsafe {
-            let before = Leaf::swap_waiter(self.node(), waiter);
-            drop(inner);
-            Leaf::relist(self.node(), before);
+    }
+
+    fn poll_parked(&self, cx: &Context<'_>) -> Poll<Option<T>> {
+        // Read once: a peer may fire the leaf between two looks.
+        match self.wait.leaf.state() {
+            FIRED => {
+                // SAFETY: the peer wrote the slot before it fired the leaf, and does not use it again;
+                // `settle` makes sure that it is taken once.
+                let value = unsafe { self.wait.value() };
+                self.wait.settle();
+                Poll::Ready(Some(value))
+            }
+            CLOSED => {
+                self.wait.settle();
+                Poll::Ready(None)
+            }
+            _ if self.wait.still_waits(cx) => Poll::Pending,
+            _ => self.poll_parked(cx),
         }
-        Poll::Pending
+    }
+
+    #[inline(never)]
+    fn give_up(&self) {
+        self.wait.leave();
+        if self.wait.leaf.state() == FIRED
+            && let Some(core) = self.wait.core()
+        {
+            // SAFETY: fired, and never taken: a taken value resets the leaf.
+            let value = unsafe { self.wait.value() };
+            drop(core.give_back(value));
+        }
     }
 }
 
 impl<T> Future for Recv<'_, T> {
     type Output = Option<T>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.as_ref().get_ref().poll_recv(cx)
     }
 }
 
 impl<T> Drop for Recv<'_, T> {
+    #[inline]
     fn drop(&mut self) {
-        if self.leaf.is_idle() {
-            return;
-        }
-        let core = self.core();
-        // A leaf that was fired is out of the queue, and no peer uses it: no lock is needed.
-        if let Some(core) = core.filter(|_| self.leaf.is_waiting()) {
-            let mut inner = core.lock();
-            if self.leaf.is_waiting() {
-                // SAFETY: the lock is held and the leaf waits in this queue.
-                unsafe { inner.receivers().remove(self.node()) };
-            }
-        }
-        // SAFETY: out of the queue now, one way or the other; enlisted when it parked.
-        unsafe { Leaf::withdraw(self.node()) };
-        if let Some(core) = core.filter(|_| self.leaf.state() == FIRED) {
-            // SAFETY: fired, and never taken: a taken value resets the leaf.
-            let value = unsafe { self.value() };
-            drop(core.give_back(value));
+        if !self.wait.leaf.is_idle() {
+            self.give_up();
         }
     }
 }
 
 impl<T> fmt::Debug for Recv<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recv").field("at", &self.leaf.at()).finish_non_exhaustive()
+        f.debug_struct("Recv").field("at", &self.wait.leaf.at()).finish_non_exhaustive()
     }
 }
 

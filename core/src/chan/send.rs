@@ -1,18 +1,19 @@
 //! The futures of a send: the one that panics on a closed channel as Go does, and the checked one.
 
-use core::cell::UnsafeCell;
 use core::fmt;
 use core::future::Future;
-use core::marker::PhantomData;
-use core::mem::MaybeUninit;
 use core::pin::Pin;
-use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
 use super::SendError;
-use super::queue::{ChanLeaf, Core, NIL, Offered};
-use crate::g::leaf::{CLOSED, FIRED, Leaf, Prepared, WAITING};
-use crate::inspect::{Location, WaitReason};
+use super::queue::{Core, Inner, Offered};
+use super::wait::Wait;
+use crate::g::leaf::{CLOSED, FIRED, Leaf, Prepared};
+use crate::inspect::Location;
+use crate::sys::BriefGuard;
+
+/// The value has left the slot: it was sent, or given back. Neither waiting nor idle.
+pub(super) const GONE: u32 = 8;
 
 /// Sends one value; an error if the channel is closed. Made by
 /// [`Chan::send_checked`](crate::Chan::send_checked) and [`Sender::send`](crate::Sender::send).
@@ -22,175 +23,141 @@ use crate::inspect::{Location, WaitReason};
 /// nothing was sent. If a receiver took it, it counts as sent.
 #[must_use = "futures do nothing unless awaited"]
 pub struct SendChecked<'a, T> {
-    leaf: ChanLeaf<T>,
-    chan: PhantomData<&'a Core<T>>,
+    /// The slot holds the value in every state but `FIRED` and `GONE`.
+    wait: Wait<'a, T>,
 }
 
-// The slot holds the value in every state but FIRED.
 impl<'a, T> SendChecked<'a, T> {
     /// `None` is the nil channel.
     pub(super) fn new(core: Option<&'a Core<T>>, value: T, at: Location) -> Self {
-        let (reason, anchor) = match core {
-            Some(core) => (WaitReason::ChanSend, core.anchor_ptr()),
-            None => (WaitReason::ChanSendNil, NonNull::from(&NIL)),
-        };
-        let slot = UnsafeCell::new(MaybeUninit::new(value));
-        Self { leaf: Leaf::new(reason, anchor, at, slot), chan: PhantomData }
+        Self { wait: Wait::to_send(core, value, at) }
     }
 
-    fn core(&self) -> Option<&'a Core<T>> {
-        // SAFETY: not nil, so the anchor is that of the core borrowed for `'a`.
-        (self.leaf.reason() != WaitReason::ChanSendNil)
-            .then(|| unsafe { Core::of(self.leaf.anchor()) })
-    }
-
-    fn node(&self) -> NonNull<Leaf> {
-        Leaf::erase(NonNull::from(&self.leaf))
-    }
-
-    /// The value back.
-    ///
-    /// # Safety
-    /// The slot holds it and is marked as empty (FIRED) by the caller.
-    unsafe fn value(&self) -> T {
-        // SAFETY: as the caller says.
-        unsafe { (*self.leaf.slot.get()).assume_init_read() }
-    }
-
-    fn poll_nil(&self, cx: &Context<'_>) -> Poll<Result<(), SendError<T>>> {
-        if !self.leaf.waits_for(cx) {
-            let waiter = Prepared::new(self.node(), cx);
-            // SAFETY: pinned, idle or moved to another task, withdrawn on drop; no peer uses it.
-            unsafe {
-                if self.leaf.is_idle() {
-                    Leaf::park_alone(self.node(), waiter);
-                    Leaf::enlist(self.node());
-                } else {
-                    Leaf::relist(self.node(), Leaf::swap_waiter(self.node(), waiter));
-                }
-            }
-        }
-        Poll::Pending
-    }
-
+    /// Called with the future pinned.
+    #[inline]
     fn poll_send(&self, cx: &Context<'_>) -> Poll<Result<(), SendError<T>>> {
-        if self.leaf.traced(cx) {
+        let leaf = &self.wait.leaf;
+        if leaf.traced(cx) {
             return Poll::Pending;
         }
-        let Some(core) = self.core() else { return self.poll_nil(cx) };
-        // Read once: a peer may fire the leaf between two looks.
-        match self.leaf.state() {
-            FIRED => {
-                // SAFETY: fired, so out of the queue; enlisted when it parked. Withdrawing twice
-                // finds no list and no waiter.
-                unsafe { Leaf::withdraw(self.node()) };
-                return Poll::Ready(Ok(()));
-            }
-            CLOSED => {
-                // SAFETY: as above.
-                unsafe { Leaf::withdraw(self.node()) };
-                self.leaf.mark_fired();
-                // SAFETY: a sender released by close keeps its value; marked as empty above.
-                return Poll::Ready(Err(SendError(unsafe { self.value() })));
-            }
-            WAITING if self.leaf.is_for(cx) => return Poll::Pending,
-            WAITING => return self.move_to(core, cx),
-            _ => {}
+        if !leaf.is_idle() {
+            return self.poll_parked(cx);
         }
+        let Some(core) = self.wait.core() else {
+            // SAFETY: idle, and pinned until `drop` has it left.
+            unsafe { self.wait.park_for_ever(cx) };
+            return Poll::Pending;
+        };
         if !Leaf::<()>::proceed(cx) {
             return Poll::Pending;
         }
-        let waiter = Prepared::if_foreign(self.node(), cx);
         let mut inner = core.lock();
-        let prepared =
-            |waiter: Option<Prepared>| waiter.unwrap_or_else(|| Prepared::new(self.node(), cx));
-        if !inner.can_offer() {
-            // SAFETY: the lock is held; the leaf is idle, and pinned until it is withdrawn.
-            unsafe { Leaf::park(self.node(), prepared(waiter), inner.senders()) };
-            drop(inner);
-            // SAFETY: parked just now.
-            unsafe { Leaf::enlist(self.node()) };
-            return Poll::Pending;
+        if !inner.has_room() {
+            return self.offer_or_park(core, inner, cx);
         }
-        // SAFETY: an idle leaf's slot holds the value.
-        match inner.offer(unsafe { self.value() }) {
-            Offered::Sent(wake) => {
-                drop(inner);
-                self.leaf.mark_fired();
-                if let Some(wake) = wake {
-                    wake.wake();
+        // SAFETY: an idle leaf's slot holds the value; marked as empty right after.
+        inner.buffer(unsafe { self.wait.value() });
+        leaf.mark(GONE);
+        Poll::Ready(Ok(()))
+    }
+
+    #[inline(never)]
+    fn offer_or_park<'c>(
+        &self,
+        core: &'c Core<T>,
+        mut inner: BriefGuard<'c, Inner<T>>,
+        cx: &Context<'_>,
+    ) -> Poll<Result<(), SendError<T>>> {
+        let mut foreign = None;
+        loop {
+            if inner.can_offer() {
+                // SAFETY: an idle leaf's slot holds the value.
+                let offered = inner.offer(unsafe { self.wait.value() });
+                match offered {
+                    // All parked receivers were arms of selects that had been won elsewhere.
+                    // SAFETY: the slot is empty: `value` came out of it.
+                    Offered::Full(value) => unsafe { self.wait.put(value) },
+                    Offered::Sent(wake) => {
+                        drop(inner);
+                        self.wait.leaf.mark(GONE);
+                        if let Some(wake) = wake {
+                            wake.wake();
+                        }
+                        return Poll::Ready(Ok(()));
+                    }
+                    Offered::Closed(value) => {
+                        drop(inner);
+                        self.wait.leaf.mark(GONE);
+                        return Poll::Ready(Err(SendError(value)));
+                    }
                 }
-                Poll::Ready(Ok(()))
             }
-            Offered::Closed(value) => {
-                self.leaf.mark_fired();
-                Poll::Ready(Err(SendError(value)))
+            let node = self.wait.node();
+            if let Some(waiter) = foreign.take().or_else(|| Prepared::own(node, cx)) {
+                // SAFETY: pinned until `drop` or `poll_parked` withdrew it.
+                unsafe { self.wait.park(inner, waiter) };
+                return Poll::Pending;
             }
-            Offered::Full(value) => {
-                // All parked receivers were arms of selects that had been won elsewhere.
-                // SAFETY: the slot is empty: `value` came out of it. Then as above.
-                unsafe {
-                    (*self.leaf.slot.get()).write(value);
-                    Leaf::park(self.node(), prepared(waiter), inner.senders());
-                    drop(inner);
-                    Leaf::enlist(self.node());
-                }
-                Poll::Pending
-            }
+            // A foreign waker's clone and drop run outside the lock.
+            drop(inner);
+            foreign = Some(Prepared::new(node, cx));
+            inner = core.lock();
         }
     }
 
-    /// Another task polls the parked leaf now: it keeps its place in the queue.
-    fn move_to(&self, core: &Core<T>, cx: &Context<'_>) -> Poll<Result<(), SendError<T>>> {
-        let waiter = Prepared::new(self.node(), cx);
-        let inner = core.lock();
-        if !self.leaf.is_waiting() {
-            drop(inner);
-            drop(waiter);
-            return self.poll_send(cx);
+    fn poll_parked(&self, cx: &Context<'_>) -> Poll<Result<(), SendError<T>>> {
+        // Read once: a peer may fire the leaf between two looks.
+        match self.wait.leaf.state() {
+            FIRED => {
+                self.wait.settle();
+                self.wait.leaf.mark(GONE);
+                Poll::Ready(Ok(()))
+            }
+            CLOSED => {
+                self.wait.settle();
+                self.wait.leaf.mark(GONE);
+                // SAFETY: a sender released by close keeps its value; marked as empty above.
+                Poll::Ready(Err(SendError(unsafe { self.wait.value() })))
+            }
+            GONE => Poll::Ready(Ok(())),
+            _ if self.wait.still_waits(cx) => Poll::Pending,
+            _ => self.poll_parked(cx),
         }
-        // SAFETY: the lock is held and the leaf waits; we are its owner.
-        unsafe {
-            let before = Leaf::swap_waiter(self.node(), waiter);
-            drop(inner);
-            Leaf::relist(self.node(), before);
+    }
+
+    #[inline(never)]
+    fn give_up(&self) {
+        if !self.wait.leaf.is_idle() {
+            self.wait.leave();
         }
-        Poll::Pending
+        if self.wait.leaf.state() != FIRED {
+            // SAFETY: neither fired nor gone, so the slot holds the value; it is not used again.
+            drop(unsafe { self.wait.value() });
+        }
     }
 }
 
 impl<T> Future for SendChecked<'_, T> {
     type Output = Result<(), SendError<T>>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.as_ref().get_ref().poll_send(cx)
     }
 }
 
 impl<T> Drop for SendChecked<'_, T> {
+    #[inline]
     fn drop(&mut self) {
-        if !self.leaf.is_idle() {
-            // A leaf that was fired is out of the queue, and no peer uses it: no lock is needed.
-            if let Some(core) = self.core().filter(|_| self.leaf.is_waiting()) {
-                let mut inner = core.lock();
-                if self.leaf.is_waiting() {
-                    // SAFETY: the lock is held and the leaf waits in this queue.
-                    unsafe { inner.senders().remove(self.node()) };
-                }
-            }
-            // SAFETY: out of the queue now, one way or the other.
-            unsafe { Leaf::withdraw(self.node()) };
-        }
-        if self.leaf.state() != FIRED {
-            // SAFETY: the slot holds the value in every state but FIRED; it is not used again.
-            drop(unsafe { self.value() });
+        if self.wait.leaf.state() != GONE {
+            self.give_up();
         }
     }
 }
 
 impl<T> fmt::Debug for SendChecked<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Send").field("at", &self.leaf.at()).finish_non_exhaustive()
+        f.debug_struct("Send").field("at", &self.wait.leaf.at()).finish_non_exhaustive()
     }
 }
 
@@ -213,6 +180,7 @@ impl<'a, T> Send<'a, T> {
 impl<T> Future for Send<'_, T> {
     type Output = ();
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match self.as_ref().get_ref().checked.poll_send(cx) {
             Poll::Pending => Poll::Pending,

@@ -380,7 +380,7 @@ impl Node {
     /// Called by the owner of a leaf that was parked on this node.
     pub(super) unsafe fn adopt(&self, leaf: NonNull<Leaf>, cx: &core::task::Context<'_>) -> bool {
         // SAFETY: as the caller says.
-        unsafe { Leaf::adopt(leaf, cx, &self.inner) }
+        unsafe { Leaf::adopt(leaf, cx, || self.inner.lock()) }
     }
 
     /// Takes `leaf` out of the queue if it still waits.

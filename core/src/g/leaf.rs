@@ -169,9 +169,10 @@ impl<S> Leaf<S> {
         self.word.store(reason | state, order);
     }
 
-    /// Marks an idle or closed leaf as done, by its owner.
-    pub(crate) fn mark_fired(&self) {
-        self.set_state(FIRED, Ordering::Relaxed);
+    /// Notes a state of the primitive's own, by the owner of a leaf that is not registered.
+    #[inline]
+    pub(crate) fn mark(&self, state: u32) {
+        self.set_state(state, Ordering::Relaxed);
     }
 
     /// A fired leaf whose result was taken may be used again.

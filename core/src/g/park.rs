@@ -4,7 +4,6 @@ use core::ptr::NonNull;
 use core::task::Context;
 
 use super::leaf::{Leaf, Prepared};
-use crate::sys::Lock;
 
 impl Leaf {
     /// Ends the registration of a leaf that was released or taken out of the queue: it may be used
@@ -20,14 +19,18 @@ impl Leaf {
         }
     }
 
-    /// Another task polls a parked leaf now: it keeps its place in the queue that `lock` guards. False
-    /// if it was released meanwhile.
+    /// Another task polls a parked leaf now: it keeps its place in the queue, which `lock` locks. False if
+    /// it was released meanwhile.
     ///
     /// # Safety
-    /// Called by the owner of an enlisted leaf that waits, or waited, on the primitive of `lock`.
-    pub(crate) unsafe fn adopt<T>(this: NonNull<Self>, cx: &Context<'_>, lock: &Lock<T>) -> bool {
+    /// Called by the owner of an enlisted leaf that waits, or waited, on the primitive that `lock` locks.
+    pub(crate) unsafe fn adopt<G>(
+        this: NonNull<Self>,
+        cx: &Context<'_>,
+        lock: impl FnOnce() -> G,
+    ) -> bool {
         let waiter = Prepared::new(this, cx);
-        let guard = lock.lock();
+        let guard = lock();
         // SAFETY: the owner calls, so the leaf is alive; the swap happens under the lock, while it
         // waits, and what was swapped is relisted outside.
         unsafe {

@@ -47,19 +47,24 @@ impl Waiter {
     pub(super) fn new(leaf: usize, cx: &Context<'_>) -> Self {
         let g = current::goroutine();
         if let Some(g) = g.filter(|g| waker::is_of(cx.waker(), *g)) {
-            // SAFETY: the goroutine being polled is alive.
-            let inline = unsafe { g.as_ref() }.contains(leaf);
-            if inline {
-                return Self(g.as_ptr().expose_provenance() | tag::INLINE);
-            }
-            // SAFETY: as above. The reference is given up in `release`.
-            let g = unsafe { GRef::clone_from_raw(g) }.into_raw();
-            return Self(g.as_ptr().expose_provenance() | tag::COUNTED);
+            return Self::of_polled(g, leaf);
         }
         // SAFETY: the goroutine being polled is alive.
         let g = g.map(|g| unsafe { GRef::clone_from_raw(g) });
         let foreign = Arc::into_raw(Arc::new(Foreign { waker: cx.waker().clone(), g }));
         Self(foreign.expose_provenance() | tag::FOREIGN)
+    }
+
+    /// The waiter for a leaf at `leaf` of the goroutine `g` that is being polled.
+    fn of_polled(g: NonNull<Header>, leaf: usize) -> Self {
+        // SAFETY: the goroutine being polled is alive.
+        let inline = unsafe { g.as_ref() }.contains(leaf);
+        if inline {
+            return Self(g.as_ptr().expose_provenance() | tag::INLINE);
+        }
+        // SAFETY: as above. The reference is given up in `release`.
+        let g = unsafe { GRef::clone_from_raw(g) }.into_raw();
+        Self(g.as_ptr().expose_provenance() | tag::COUNTED)
     }
 
     pub(super) fn address(self) -> usize {
@@ -161,11 +166,11 @@ impl Prepared {
         Self(Waiter::new(leaf.addr().get(), cx))
     }
 
-    /// As [`new`](Self::new), but `None` if making it runs no user code: then it can be made under the
-    /// primitive's lock, by those who have to wait.
-    pub(crate) fn if_foreign(leaf: NonNull<Leaf>, cx: &Context<'_>) -> Option<Self> {
-        let own = current::goroutine().is_some_and(|g| waker::is_of(cx.waker(), g));
-        (!own).then(|| Self::new(leaf, cx))
+    /// As [`new`](Self::new), but `None` if the waker is not the goroutine's own: making it would run user
+    /// code, which must not happen under the primitive's lock.
+    pub(crate) fn own(leaf: NonNull<Leaf>, cx: &Context<'_>) -> Option<Self> {
+        let g = current::goroutine().filter(|g| waker::is_of(cx.waker(), *g))?;
+        Some(Self(Waiter::of_polled(g, leaf.addr().get())))
     }
 
     /// The waiter of an arm of `control`, which is pinned until the arm is withdrawn.

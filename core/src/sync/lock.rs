@@ -90,7 +90,7 @@ impl Waiter {
         }
         if self.leaf.is_waiting() {
             // SAFETY: ours, and parked on this mutex.
-            let kept = unsafe { Leaf::adopt(self.node(), cx, core.room().0.queue()) };
+            let kept = unsafe { Leaf::adopt(self.node(), cx, || core.room().0.queue().lock()) };
             return if kept { Poll::Pending } else { self.poll(core, cx) };
         }
         if !Leaf::<()>::proceed(cx) {

@@ -84,7 +84,7 @@ impl<S> Seat<S> {
         }
         if self.leaf.is_waiting() {
             // SAFETY: ours, and parked in the line of this lock, as the caller says.
-            if unsafe { Leaf::adopt(self.node(), cx, lock) } {
+            if unsafe { Leaf::adopt(self.node(), cx, || lock.lock()) } {
                 return Poll::Pending;
             }
         }

@@ -300,7 +300,7 @@ impl<'a> Wait<'a> {
         let core = self.core();
         if self.leaf.is_waiting() {
             // SAFETY: ours, and parked on this group.
-            let kept = unsafe { Leaf::adopt(self.node(), cx, &core.queue) };
+            let kept = unsafe { Leaf::adopt(self.node(), cx, || core.queue.lock()) };
             return if kept { Poll::Pending } else { self.poll_wait(cx) };
         }
         if !Leaf::<()>::proceed(cx) {

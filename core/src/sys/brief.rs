@@ -23,6 +23,7 @@ const NAP: Duration = Duration::from_micros(50);
 
 /// A short lock around plain data. Nothing of the user's runs under it, so a panic says nothing.
 #[derive(Default)]
+#[repr(C)]
 pub(crate) struct BriefLock<T> {
     taken: AtomicBool,
     value: UnsafeCell<T>,
