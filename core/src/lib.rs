@@ -10,6 +10,9 @@ mod g;
 pub mod inspect;
 mod list;
 mod macros;
+#[cfg(all(feature = "net", not(loom)))]
+pub mod net;
+mod netpoll;
 pub mod runtime;
 mod sched;
 #[doc(hidden)]

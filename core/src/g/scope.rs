@@ -11,6 +11,7 @@ use super::cell::{GRef, Header};
 use super::current;
 use crate::inspect::{GoroutineId, Location, PrimitiveKind, Record, Watch};
 use crate::list::{Linked, Links, List};
+use crate::netpoll::Netpoll;
 use crate::sys::BriefLock;
 use crate::time::heap::Timers;
 
@@ -22,6 +23,9 @@ pub(crate) trait Schedule: Send + Sync {
     fn demand(&self);
     /// The timers of that runtime.
     fn timers(&self) -> &Arc<Timers>;
+    /// The netpoll of that runtime.
+    #[cfg_attr(any(not(feature = "net"), loom), expect(dead_code, reason = "sockets ask"))]
+    fn netpoll(&self) -> &Arc<Netpoll>;
     /// Whether it has Ms of its own, which poll whatever the caller does.
     fn has_machines(&self) -> bool;
     /// Whether it has ended, and dropped everything it had.
@@ -98,14 +102,15 @@ impl Scope {
     }
 
     /// Notes that somebody other than a goroutine polled on a P may make goroutines ready.
-    pub(super) fn note_outside(&self) {
+    pub(crate) fn note_outside(&self) {
         // SeqCst: pairs with `may_be_woken`.
         if !self.outside.load(Ordering::Relaxed) {
             self.outside.store(true, Ordering::SeqCst);
         }
     }
 
-    /// Whether a waker of this scope was ever cloned, or a thread's own call was one of its goroutines. If
+    /// Whether a waker of this scope was ever cloned, a goroutine of it waited for a descriptor, or a thread's
+    /// own call was one of its goroutines. If
     /// not, its goroutines can only make each other ready, and nothing moves while none of them runs.
     pub fn may_be_woken(&self) -> bool {
         // SeqCst: as a goroutine that clones its waker runs, whoever sees it parked sees this too.

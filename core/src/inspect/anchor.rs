@@ -4,7 +4,7 @@ use core::ptr::NonNull;
 use core::time::Duration;
 use std::sync::Arc;
 
-use super::{GoroutineId, Location, Record, WaitReason};
+use super::{GoroutineId, Location, PrimitiveKind, Record, WaitReason};
 
 /// What can release a waiting goroutine. Each primitive kind uses one or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,8 +91,48 @@ pub enum Figure {
         /// Which.
         target: GoroutineId,
     },
+    /// A socket, a pipe or a process: the world outside releases it.
+    Io {
+        /// What it is.
+        kind: PrimitiveKind,
+        /// Its own address, if it has one.
+        local: Option<String>,
+        /// The address of the other end, if it has one.
+        peer: Option<String>,
+        /// What is waited for.
+        want: IoWant,
+    },
     /// A nil channel, or a select without arms: nothing can ever release it.
     Nil,
+}
+
+/// What a goroutine waits to do with a socket, a pipe or a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum IoWant {
+    /// To read.
+    Read,
+    /// To write.
+    Write,
+    /// To accept a connection.
+    Accept,
+    /// To be connected.
+    Connect,
+    /// To see it end.
+    Exit,
+}
+
+impl IoWant {
+    /// The words printed in reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "waiting to read",
+            Self::Write => "waiting to write",
+            Self::Accept => "waiting for a connection",
+            Self::Connect => "waiting to be connected",
+            Self::Exit => "waiting until it exits",
+        }
+    }
 }
 
 /// One thing a parked goroutine waits for.

@@ -9,7 +9,7 @@ mod record;
 mod watch;
 
 pub(crate) use anchor::Anchor;
-pub use anchor::{Capability, Figure, Site, WaitInfo};
+pub use anchor::{Capability, Figure, IoWant, Site, WaitInfo};
 pub(crate) use context::ContextView;
 pub use context::{ContextInfo, ContextState};
 pub use ids::{GoroutineId, PrimitiveId};

@@ -41,6 +41,8 @@ pub enum WaitReason {
     ContextDone,
     /// Joining another goroutine.
     Join,
+    /// Waiting for a socket, a pipe or a process.
+    IoWait,
     /// Parked with a live waker that somebody else holds.
     External,
     /// Parked with neither a leaf nor a waker: nothing can ever make it ready.
@@ -72,6 +74,7 @@ impl WaitReason {
             Self::Sleep => "sleep",
             Self::ContextDone => "context done",
             Self::Join => "join",
+            Self::IoWait => "IO wait",
             Self::External => "external",
             Self::NoWaker => "no waker kept",
             Self::Runnable => "runnable",
@@ -82,7 +85,7 @@ impl WaitReason {
 
 impl WaitReason {
     /// All reasons, in the order of their numbers.
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 22] = [
         Self::ChanReceive,
         Self::ChanSend,
         Self::ChanReceiveNil,
@@ -100,6 +103,7 @@ impl WaitReason {
         Self::Sleep,
         Self::ContextDone,
         Self::Join,
+        Self::IoWait,
         Self::External,
         Self::NoWaker,
         Self::Runnable,
@@ -145,6 +149,20 @@ pub enum PrimitiveKind {
     Context,
     /// A goroutine, as the target of a join.
     Goroutine,
+    /// A TCP connection.
+    TcpStream,
+    /// A TCP listener.
+    TcpListener,
+    /// A UDP socket.
+    UdpSocket,
+    /// A Unix connection.
+    UnixStream,
+    /// A Unix listener.
+    UnixListener,
+    /// One end of a pipe.
+    Pipe,
+    /// A child process.
+    Process,
 }
 
 impl PrimitiveKind {
@@ -162,6 +180,13 @@ impl PrimitiveKind {
             Self::Timer => "timer",
             Self::Context => "context",
             Self::Goroutine => "goroutine",
+            Self::TcpStream => "tcp connection",
+            Self::TcpListener => "tcp listener",
+            Self::UdpSocket => "udp socket",
+            Self::UnixStream => "unix connection",
+            Self::UnixListener => "unix listener",
+            Self::Pipe => "pipe",
+            Self::Process => "process",
         }
     }
 }

@@ -100,7 +100,7 @@ impl Runtime {
         }
         let (first, second) = (snapshot::read(self.scope()), snapshot::read(self.scope()));
         snapshot::quiescent(&first, &second)
-            && (self.ignores_external() || second.iter().all(|g| g.wakers == 0))
+            && (self.ignores_external() || !second.iter().any(snapshot::Reading::is_external))
     }
 }
 

@@ -53,6 +53,11 @@ impl Counts {
         self.spinning.fetch_sub(1, Ordering::SeqCst);
     }
 
+    /// Idle Ps: a hint.
+    pub(super) fn idle_ps(&self) -> usize {
+        self.idle_ps.load(Ordering::Relaxed)
+    }
+
     pub(super) fn set_idle_ps(&self, n: usize) {
         // SeqCst: as in `end_spinning`.
         self.idle_ps.store(n, Ordering::SeqCst);

@@ -42,11 +42,15 @@ impl Machine {
                 return None;
             }
             self.fire_timers();
+            self.look_at_net_now_and_then();
             let global = &self.shared().global;
             // SAFETY: between two polls the P is ours, as `wait_for_p` made sure.
             let own = unsafe { self.p().pick(global, pool.idle.procs()) };
             if own.is_some() && began.is_none() {
                 return own;
+            }
+            if own.is_none() && self.shared().look_at_net() {
+                continue;
             }
             let since = *began.get_or_insert_with(nanos);
             if let Some(g) = own.or_else(|| self.steal(pool)) {
@@ -162,7 +166,12 @@ impl Machine {
             // Read after we became the keeper: whoever arms an earlier timer pokes us.
             let next = if keeper { timers.next() } else { NEVER };
             let until = timers.clock().instant(next).filter(|_| next != NEVER);
-            let woken = parker.wait(until);
+            // The keeper of the timers watches the network too.
+            let net = Some(&self.shared().netpoll).filter(|net| keeper && net.is_on());
+            let (woken, ready) = match net {
+                Some(net) => parker.wait_in(net, until),
+                None => (parker.wait(until), Vec::new()),
+            };
             if keeper {
                 pool.idle.leave_timers();
             }
@@ -173,12 +182,13 @@ impl Machine {
                     self.spinning.set(true);
                 }
                 Woken::Poked => keeps_timers = true,
-                Woken::Due => {
+                Woken::Due | Woken::Ready => {
                     self.unpark_self(pool, parker);
                     // All Ps are in use: their Ms look at the timers, and the first to park keeps them.
                     keeps_timers = false;
                 }
             }
+            self.shared().run_ready(ready);
         }
         true
     }

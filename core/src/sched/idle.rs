@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use super::clocks::ThreadClock;
 use super::counts::Counts;
 use super::owner::Tenure;
+use crate::g::Wake;
+use crate::netpoll::Netpoll;
 use crate::sys::Lock;
 use crate::sys::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -61,6 +63,8 @@ pub(super) struct Parker {
 struct ParkState {
     grant: Option<Grant>,
     poked: bool,
+    /// The netpoll that it sleeps in.
+    sleeps_in: Option<Arc<Netpoll>>,
 }
 
 /// What ends the park of an M.
@@ -80,6 +84,8 @@ pub(super) enum Woken {
     Poked,
     /// The next timer is due.
     Due,
+    /// The network has something.
+    Ready,
 }
 
 /// How sysmon slept.
@@ -107,14 +113,56 @@ impl Parker {
 
     /// Grants once: the caller took this M out of the list.
     pub(super) fn grant(&self, grant: Grant) {
-        self.lock().grant = Some(grant);
-        self.condition.notify_one();
+        let mut state = self.lock();
+        state.grant = Some(grant);
+        self.end_wait(&state);
+    }
+
+    fn end_wait(&self, state: &ParkState) {
+        match &state.sleeps_in {
+            Some(netpoll) => netpoll.interrupt(),
+            None => self.condition.notify_one(),
+        }
     }
 
     /// Makes the M look at the timers again.
     fn poke(&self) {
-        self.lock().poked = true;
-        self.condition.notify_one();
+        let mut state = self.lock();
+        state.poked = true;
+        self.end_wait(&state);
+    }
+
+    /// As [`wait`](Self::wait), in the netpoll: what is ready there ends it too.
+    pub(super) fn wait_in(
+        &self,
+        netpoll: &Arc<Netpoll>,
+        until: Option<Instant>,
+    ) -> (Woken, Vec<Wake>) {
+        let told = |state: &mut ParkState| match state.grant.take() {
+            Some(grant) => Some(Woken::Granted(grant)),
+            None => core::mem::take(&mut state.poked).then_some(Woken::Poked),
+        };
+        loop {
+            let mut state = self.lock();
+            if let Some(woken) = told(&mut state) {
+                return (woken, Vec::new());
+            }
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return (Woken::Due, Vec::new());
+            }
+            state.sleeps_in = Some(netpoll.clone());
+            drop(state);
+            let ready = netpoll.block(left);
+            let mut state = self.lock();
+            state.sleeps_in = None;
+            if let Some(woken) = told(&mut state) {
+                return (woken, ready);
+            }
+            if !ready.is_empty() {
+                return (Woken::Ready, ready);
+            }
+        }
     }
 
     /// Waits for a grant, a poke, or `until`.

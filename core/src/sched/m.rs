@@ -216,9 +216,13 @@ impl Machine {
                 return Turn::Stopped;
             }
             self.fire_timers();
+            self.look_at_net_now_and_then();
             // SAFETY: outside a poll the P is ours, or `lost` is set.
             if let Some(g) = unsafe { self.p().pick(&self.shared.global, 1) } {
                 self.poll(g);
+                continue;
+            }
+            if self.shared.look_at_net() {
                 continue;
             }
             if timers.next() > timers.clock().now() {

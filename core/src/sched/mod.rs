@@ -10,6 +10,7 @@ mod idle;
 mod lazy;
 pub(crate) mod m;
 mod metrics;
+mod net;
 mod owner;
 mod p;
 mod pool;

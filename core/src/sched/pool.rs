@@ -31,7 +31,7 @@ pub(super) struct Pool {
 }
 
 /// What became of the wish for one more M.
-enum Started {
+pub(super) enum Started {
     Yes,
     /// All Ps are in use.
     NoP,
@@ -90,7 +90,7 @@ impl Shared {
     }
 
     /// Gives an idle P to a parked M, else to a new one. It counts as spinning already.
-    fn start_one(&self, pool: &Pool) -> Started {
+    pub(super) fn start_one(&self, pool: &Pool) -> Started {
         let mut all_in_use = false;
         let chosen = pool.idle.change(|lists| {
             all_in_use = lists.ms.is_empty() && lists.threads >= MAX_MS;

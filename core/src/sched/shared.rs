@@ -14,6 +14,7 @@ use super::m::Machine;
 use super::p::P;
 use super::pool::Pool;
 use crate::g::{GRef, Schedule, Scope};
+use crate::netpoll::Netpoll;
 use crate::sys::Lock;
 use crate::time::clock::{Clock, NEVER, Nanos};
 use crate::time::heap::Timers;
@@ -25,7 +26,8 @@ pub(crate) struct Shared {
     /// `None`: the one P is driven by whoever owns the runtime.
     pub(super) pool: Option<Pool>,
     timers: Arc<Timers>,
-    sleeper: Sleeper,
+    pub(super) netpoll: Arc<Netpoll>,
+    pub(super) sleeper: Sleeper,
     machines: AtomicU32,
     starter: Starter,
     shut_down: AtomicBool,
@@ -45,9 +47,11 @@ struct Starter {
 
 /// Where an M without work waits.
 #[derive(Default)]
-struct Sleeper {
+pub(super) struct Sleeper {
     asleep: AtomicBool,
-    woken: Mutex<bool>,
+    pub(super) woken: Mutex<bool>,
+    /// Whether it sleeps in the netpoll.
+    pub(super) in_netpoll: AtomicBool,
     condition: Condvar,
 }
 
@@ -65,17 +69,20 @@ impl Shared {
     fn new(procs: Option<usize>, clock: Clock) -> Arc<Self> {
         Arc::new_cyclic(|weak: &Weak<Self>| {
             let pool = procs.map(|procs| Pool::new(procs, weak.clone()));
-            let weak = weak.clone();
-            let earlier = move || {
-                if let Some(shared) = weak.upgrade() {
-                    shared.earlier();
-                }
-            };
+            let [to_timers, to_net] = [weak.clone(), weak.clone()].map(|weak| {
+                let earlier: Box<dyn Fn() + Send + Sync> = Box::new(move || {
+                    if let Some(shared) = weak.upgrade() {
+                        shared.earlier();
+                    }
+                });
+                earlier
+            });
             Self {
                 first: P::new(0, procs.is_some()),
                 global: Global::new(),
                 pool,
-                timers: Timers::new(Arc::new(clock), Box::new(earlier)),
+                timers: Timers::new(Arc::new(clock), to_timers),
+                netpoll: Netpoll::new(to_net),
                 sleeper: Sleeper::default(),
                 machines: AtomicU32::new(1),
                 starter: Starter::default(),
@@ -160,6 +167,7 @@ impl Shared {
         self.shut_down.load(Ordering::SeqCst)
     }
 
+    /// A timer became the earliest, or the netpoll is on: whoever sleeps has to look again.
     fn earlier(&self) {
         match &self.pool {
             Some(pool) => self.timer_is_earlier(pool),
@@ -185,6 +193,10 @@ impl Shared {
     pub(crate) fn notify(&self) {
         *self.sleeper.woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.sleeper.condition.notify_all();
+        // SeqCst: pairs with `sleep_in_netpoll`; who is about to sleep sees `woken`, or is seen here.
+        if self.sleeper.in_netpoll.load(Ordering::SeqCst) {
+            self.netpoll.interrupt();
+        }
     }
 
     /// Whether a goroutine waits in a queue of the driven P.
@@ -204,7 +216,9 @@ impl Shared {
         self.sleeper.asleep.store(true, Ordering::Relaxed);
         // SeqCst: pairs with the fence in `wake`.
         fence(Ordering::SeqCst);
-        if self.global.is_empty() && self.timers.next() >= until {
+        if self.global.is_empty() && self.timers.next() >= until && self.netpoll.is_on() {
+            self.sleep_in_netpoll(at_most);
+        } else if self.global.is_empty() && self.timers.next() >= until {
             let mut woken = self.sleeper.woken.lock().unwrap_or_else(PoisonError::into_inner);
             let waits = |woken: &mut bool| !*woken;
             woken = match at_most {
@@ -274,5 +288,9 @@ impl Schedule for Shared {
 
     fn timers(&self) -> &Arc<Timers> {
         &self.timers
+    }
+
+    fn netpoll(&self) -> &Arc<Netpoll> {
+        &self.netpoll
     }
 }

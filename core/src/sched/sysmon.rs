@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use super::clocks::{ThreadClock, ThreadTime};
 use super::idle::{Grant, Parker, Slept};
 use super::metrics::PoolMeters;
+use super::net::NetWatch;
 use super::owner::Look;
 use super::pool::{MAX_MS, Pool};
 use super::shared::Shared;
 
 /// How long a poll may keep its P while others wait. Go's number.
-const SLICE: Duration = Duration::from_millis(10);
+pub(super) const SLICE: Duration = Duration::from_millis(10);
 /// The sleeps of sysmon: the first after it had something to do, and the longest while a P is in use.
 const SHORTEST: Duration = Duration::from_micros(20);
 const LONGEST: Duration = Duration::from_millis(5);
@@ -61,12 +62,14 @@ enum Judgement {
 fn run(shared: &Shared, pool: &Pool) {
     let mut seen: Vec<Option<Seen>> = Vec::new();
     let (mut idle_rounds, mut delay) = (0u32, SHORTEST);
+    let mut net = NetWatch::new();
     loop {
         match pool.idle.sysmon_sleep(delay, idle_rounds >= LAST_ROUND) {
             Slept::AWhile => {}
             Slept::Deeply => (idle_rounds, delay) = (0, SHORTEST),
             Slept::Stopped => return,
         }
+        net.look_if_nobody_does(shared);
         seen.resize_with(pool.idle.most_procs(), || None);
         let (mut retaken, mut suspicious) = (false, false);
         for (index, seen) in seen.iter_mut().enumerate() {

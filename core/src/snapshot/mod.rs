@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 pub use crate::g::current::who;
 pub use crate::g::trace::{Sink, Traced};
 use crate::g::{GRef, Scope, ThreadG, payload_message, trace};
-use crate::inspect::{GoroutineId, Location, Tick, WaitInfo};
+use crate::inspect::{GoroutineId, Location, Tick, WaitInfo, WaitReason};
+use crate::netpoll;
 use crate::time::clock::NEVER;
 
 /// A goroutine at one moment. Two equal readings of all goroutines of a scope, all parked, mean that
@@ -24,17 +25,36 @@ pub struct Reading {
     pub wakers: u32,
     /// It is a thread's own call: it does not need an M.
     pub thread_bound: bool,
+    /// It waits for a socket, a pipe or a process: the world outside may make it ready.
+    pub io: bool,
     polls: u32,
 }
 
 /// Reads all goroutines of `scope`, in the order they were started.
 pub fn read(scope: &Scope) -> Vec<Reading> {
+    let anybody_waits = netpoll::anybody_waits();
     let read = |g: &GRef| {
         let state = g.snapshot();
         let (id, parked, wakers) = (g.id(), state.is_parked(), state.wakers());
-        Reading { id, parked, wakers, thread_bound: g.is_thread_bound(), polls: g.polls() }
+        let io = anybody_waits && waits_for_io(g);
+        Reading { id, parked, wakers, thread_bound: g.is_thread_bound(), io, polls: g.polls() }
     };
     scope.goroutines().iter().map(read).collect()
+}
+
+fn waits_for_io(g: &GRef) -> bool {
+    let mut io = false;
+    let list = g.leaves().lock();
+    // SAFETY: the cell's lock is held, so a leaf that is listed stays.
+    list.walk(|leaf| io |= unsafe { leaf.as_ref() }.reason() == WaitReason::IoWait);
+    io
+}
+
+impl Reading {
+    /// Whether somebody outside the runtime may make it ready.
+    pub fn is_external(&self) -> bool {
+        self.wakers > 0 || self.io
+    }
 }
 
 /// Whether all goroutines are parked in both readings and none ran in between.
@@ -57,7 +77,7 @@ pub enum Elsewhere {
 pub fn global_runtime() -> Elsewhere {
     let Some(scope) = crate::sched::started_global_scope() else { return Elsewhere::Quiet };
     let (first, second) = (read(scope), read(scope));
-    if !quiescent(&first, &second) || second.iter().any(|g| g.wakers > 0) {
+    if !quiescent(&first, &second) || second.iter().any(Reading::is_external) {
         return Elsewhere::Moving;
     }
     let timers = scope.schedule().timers();

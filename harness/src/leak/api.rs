@@ -251,7 +251,7 @@ fn settle(scope: &Scope, linger: Duration, counts: &dyn Fn(GoroutineId) -> bool)
         };
         let (first, second) = (read(), read());
         let timers = scope.watch().is_none_or(|watch| watch.armed_timers() > 0);
-        let evidence = timers || second.iter().any(|g| g.wakers > 0);
+        let evidence = timers || second.iter().any(|g| g.is_external());
         let done = second.is_empty() || (snapshot::quiescent(&first, &second) && !evidence);
         if done || Instant::now() >= deadline {
             return;

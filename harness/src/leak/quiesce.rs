@@ -114,7 +114,7 @@ fn evidence(scope: &Scope, next_timer: Option<Instant>, deadline: Instant) -> Ev
     let (first, second) = (snapshot::read(scope), snapshot::read(scope));
     let in_time = next_timer.filter(|at| *at <= deadline);
     let moving = !snapshot::quiescent(&first, &second);
-    if moving || others || second.iter().any(|g| g.wakers > 0) {
+    if moving || others || second.iter().any(snapshot::Reading::is_external) {
         return Evidence::Outside(in_time);
     }
     in_time.map_or(Evidence::None, Evidence::Timer)

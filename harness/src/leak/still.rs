@@ -33,6 +33,8 @@ struct Held {
 struct Holders {
     /// Goroutines whose wakers somebody outside has.
     woken: Vec<GoroutineId>,
+    /// Goroutines that wait for a socket, a pipe or a process.
+    io: Vec<GoroutineId>,
     /// Goroutines that run: they are plain bodies, in calls that are not gmp's.
     running: Vec<GoroutineId>,
     /// Names of threads.
@@ -54,7 +56,8 @@ impl VirtualClock {
         // Before the readings: whoever was here and is gone when they are taken has left its wake in them.
         let threads = census::foreign_threads(&self.before);
         let elsewhere = snapshot::global_runtime_runs();
-        let (mut woken, mut running, mut unsteady) = (Vec::new(), Vec::new(), false);
+        let (mut woken, mut io) = (Vec::new(), Vec::new());
+        let (mut running, mut unsteady) = (Vec::new(), false);
         if scope.may_be_woken() {
             let (first, second) = (snapshot::read(scope), snapshot::read(scope));
             unsteady = first != second;
@@ -62,15 +65,16 @@ impl VirtualClock {
                 second.iter().filter(of).map(|reading| reading.id).collect()
             };
             woken = ids(&|reading| reading.wakers > 0);
+            io = ids(&|reading| reading.io);
             running = ids(&|reading| !reading.parked);
         }
-        let external = !woken.is_empty() || !threads.is_empty() || elsewhere;
+        let external = !(woken.is_empty() && io.is_empty()) || !threads.is_empty() || elsewhere;
         // Without a timer there is nothing to go on to: then outside is waited for all the same.
         let counts = external && !(self.ignores_external && next.is_some());
         let held = unsteady || !running.is_empty() || counts;
         let due_in = next.map(|next| next.saturating_duration_since(scope.now()));
         let threads = threads.iter().take(NAMED).map(|thread| census::name_of(*thread)).collect();
-        let by = Holders { woken, running, threads, elsewhere };
+        let by = Holders { woken, io, running, threads, elsewhere };
         let note = due_in.filter(|_| held).map(|due_in| Held { due_in, by });
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = note;
         held
@@ -87,6 +91,9 @@ impl VirtualClock {
         }
         if !by.woken.is_empty() {
             who.push(format!("somebody outside who has the waker of {}", ids(&by.woken)));
+        }
+        if !by.io.is_empty() {
+            who.push(format!("what {} waits for outside", ids(&by.io)));
         }
         if !by.threads.is_empty() {
             let names = by.threads.iter().map(|name| format!("`{name}`")).collect();

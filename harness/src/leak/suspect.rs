@@ -57,6 +57,7 @@ impl Suspect {
             (Doing::Running | Doing::Runnable, _) => Class::Running,
             (_, Some(due)) => Class::Timer(due),
             _ if frozen.wakers() > 0 || frozen.was_woken() => Class::External,
+            _ if waits.iter().any(|wait| wait.reason == WaitReason::IoWait) => Class::External,
             _ => Class::Stuck,
         };
         let test_context = crate::test::context::id(scope);

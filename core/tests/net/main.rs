@@ -1,0 +1,32 @@
+//! Sockets that goroutines wait for, on a driven runtime and on one with threads of its own.
+#![cfg(feature = "net")]
+
+mod basics;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+
+use gmp_core::net::{TcpListener, TcpStream};
+use gmp_core::runtime::Builder;
+
+/// Runs the same body on a driven runtime, and on runtimes with one and with two Ps of their own.
+fn on_each_runtime<F: Future<Output = ()>>(body: impl Fn() -> F) {
+    gmp_core::block_on(body());
+    for procs in [1, 2] {
+        Builder::new().procs(procs).build().block_on(body());
+    }
+}
+
+fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    (listener, address)
+}
+
+/// Both ends of a connection: who connected, and who accepted.
+async fn pair() -> io::Result<(TcpStream, TcpStream)> {
+    let (listener, address) = listen();
+    let near = TcpStream::connect(address).await?;
+    Ok((near, listener.accept().await?.0))
+}
