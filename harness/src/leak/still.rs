@@ -68,7 +68,8 @@ impl VirtualClock {
             io = ids(&|reading| reading.io);
             running = ids(&|reading| !reading.parked);
         }
-        let external = !(woken.is_empty() && io.is_empty()) || !threads.is_empty() || elsewhere;
+        let nobody = woken.is_empty() && io.is_empty() && threads.is_empty();
+        let external = !nobody || elsewhere;
         // Without a timer there is nothing to go on to: then outside is waited for all the same.
         let counts = external && !(self.ignores_external && next.is_some());
         let held = unsteady || !running.is_empty() || counts;
