@@ -92,10 +92,10 @@ impl TcpListener {
     /// Stops listening: whoever accepts, now or later, gets `NotConnected`. The address is free again when
     /// the listener is dropped.
     pub fn close(&self) {
+        self.source.head.close();
         #[cfg(target_os = "linux")]
         // New connections are refused from now on. It can only fail if that is so already.
         let _ = rustix::net::shutdown(&self.source.io, rustix::net::Shutdown::Both);
-        self.source.head.close();
     }
 
     /// The address it listens on.

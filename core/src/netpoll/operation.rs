@@ -108,6 +108,8 @@ pub(super) unsafe fn attempt<S: Object, T>(
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                // Closed since, on this side: the system's error would be a riddle.
+                Err(_) if head.before(own.slot) & word::CLOSED != 0 => continue,
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
