@@ -3,6 +3,7 @@
 use core::ptr::NonNull;
 
 use super::leaf::{Leaf, ListTag};
+use crate::inspect::{Location, WaitReason};
 use crate::list::List;
 use crate::sys::atomic::{AtomicPtr, Ordering};
 
@@ -70,6 +71,14 @@ impl LockedList<'_> {
     pub(super) unsafe fn remove(&mut self, leaf: NonNull<Leaf>) {
         // SAFETY: as the caller says; the lock is held.
         unsafe { List::<Leaf, ListTag>::remove_head(&mut self.head, leaf) };
+    }
+
+    /// Why the goroutine waits, and where: what was registered last says. Nothing that its owner could be
+    /// changing meanwhile is read.
+    pub(crate) fn first(&self) -> Option<(WaitReason, Location)> {
+        // SAFETY: the owner unlinks a leaf under this lock before it goes; why and where it waits never
+        // changes.
+        self.head.map(|leaf| unsafe { (leaf.as_ref().reason(), leaf.as_ref().at()) })
     }
 
     /// Calls `visit` with each leaf, the last registered first.

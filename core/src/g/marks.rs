@@ -20,6 +20,11 @@ impl Header {
         self.polls.load(Ordering::Acquire) / POLL_ONE
     }
 
+    /// Whether this is the address of its header.
+    pub(crate) fn is_at(&self, address: *const ()) -> bool {
+        core::ptr::from_ref(self).cast() == address
+    }
+
     /// When it was parked, in milliseconds of its runtime's clock; `u32::MAX` if it is queued, with a
     /// stamp. Of no use while it runs.
     pub(crate) fn parked_at(&self) -> u32 {

@@ -36,6 +36,9 @@ const REF_ONE: u64 = 1 << 32;
 pub(crate) struct Snapshot(u64);
 
 impl Snapshot {
+    pub(crate) fn is_running(self) -> bool {
+        self.0 & RUNNING != 0
+    }
     pub(crate) fn is_scheduled(self) -> bool {
         self.0 & SCHEDULED != 0
     }

@@ -20,6 +20,8 @@ pub struct Builder {
     procs: Option<usize>,
     virtual_time: bool,
     ignore_external: bool,
+    schedtrace: Option<Duration>,
+    scheddetail: Option<bool>,
 }
 
 /// A goroutine runtime.
@@ -99,6 +101,25 @@ impl Builder {
         self
     }
 
+    /// Prints the state of the scheduler to standard error, now and every so often until the runtime ends, as
+    /// `GMP_DEBUG=schedtrace=1000` does for every runtime of the process.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// // SCHED 1004ms: gomaxprocs=2 idleprocs=0 threads=4 spinningthreads=0 idlethreads=1 runqueue=0 [4 0]
+    /// gmp_core::runtime::Builder::new().schedtrace(Duration::from_secs(1)).build();
+    /// ```
+    pub fn schedtrace(mut self, every: Duration) -> Self {
+        self.schedtrace = Some(every);
+        self
+    }
+
+    /// Whether that has a line for each P, M and G too, as `GMP_DEBUG=scheddetail=1` asks for.
+    pub fn scheddetail(mut self, detail: bool) -> Self {
+        self.scheddetail = Some(detail);
+        self
+    }
+
     /// Builds the runtime. No thread is started before a goroutine is.
     ///
     /// # Panics
@@ -116,6 +137,7 @@ impl Builder {
         };
         let root = Scope::new(shared.clone(), shards, self.watch);
         shared.set_root(&root);
+        shared.start_schedtrace(self.schedtrace, self.scheddetail);
         Runtime { shared, root, ignore_external: self.ignore_external }
     }
 }

@@ -56,6 +56,17 @@ impl Handle {
         self.shared().metrics()
     }
 
+    /// The state of the scheduler at about this moment, as `GMP_DEBUG=schedtrace=1000` prints it; with `detail`
+    /// as `scheddetail=1` does, with a line for each P, M and G.
+    ///
+    /// ```
+    /// let runtime = gmp_core::runtime::Runtime::new();
+    /// assert!(runtime.handle().schedtrace(false).contains("gomaxprocs=1 idleprocs=1 threads=0"));
+    /// ```
+    pub fn schedtrace(&self, detail: bool) -> String {
+        self.shared().schedtrace(detail, "")
+    }
+
     /// Ps: how many goroutines run at a time.
     pub fn procs(&self) -> usize {
         self.shared().procs()

@@ -1,6 +1,7 @@
 //! How an M of a runtime with several Ps finds a goroutine to run: its own P, the global queue, the
 //! timers, other Ps; and how it parks when there is none.
 
+use core::ptr::null_mut;
 use std::sync::Arc;
 
 use super::idle::{Grant, Parker, Woken};
@@ -10,6 +11,7 @@ use super::pool::Pool;
 use super::shared::Shared;
 use crate::choose::choose;
 use crate::g::GRef;
+use crate::sys::atomic::Ordering;
 use crate::time::clock::NEVER;
 
 /// Rounds over all Ps of a search; in the last one what a P would run next may be taken too.
@@ -20,10 +22,10 @@ impl Machine {
     pub(super) fn run_own(shared: &Arc<Shared>, parker: &Arc<Parker>, grant: Grant) {
         let (Some(pool), Grant::P(index, tenure)) = (&shared.pool, grant) else { return };
         Self::bind(shared, shared.p(index), tenure, |machine| {
-            machine.spinning.set(true);
+            machine.spin(parker, true);
             while machine.wait_for_p(pool, parker) {
                 if let Some(g) = machine.find(pool, parker) {
-                    machine.found(pool);
+                    machine.found(pool, parker);
                     machine.poll(g);
                     if !machine.has_p() {
                         machine.come_back(pool, parker);
@@ -53,7 +55,7 @@ impl Machine {
                 continue;
             }
             let since = *began.get_or_insert_with(nanos);
-            if let Some(g) = own.or_else(|| self.steal(pool)) {
+            if let Some(g) = own.or_else(|| self.steal(pool, parker)) {
                 self.p().meters.has_looked_since(since);
                 return Some(g);
             }
@@ -63,14 +65,23 @@ impl Machine {
         }
     }
 
+    /// Notes whether this M looks for work. Gives what was noted before.
+    fn spin(&self, parker: &Parker, spins: bool) -> bool {
+        let before = self.spinning.replace(spins);
+        if before != spins {
+            parker.spinning.store(spins, Ordering::Relaxed);
+        }
+        before
+    }
+
     /// Looks at all other Ps, from a random one on.
-    fn steal(&self, pool: &Pool) -> Option<GRef> {
+    fn steal(&self, pool: &Pool, parker: &Parker) -> Option<GRef> {
         // A P that is one too many now may have something left.
         let ps = pool.idle.most_procs();
         if ps < 2 || !(self.spinning.get() || pool.idle.counts.may_spin(pool.idle.procs())) {
             return None;
         }
-        self.spinning.set(true);
+        self.spin(parker, true);
         for pass in 0..PASSES {
             let start = choose(ps);
             for i in 0..ps {
@@ -91,8 +102,8 @@ impl Machine {
     }
 
     /// Something was found: this M spins no more, and another may have to.
-    fn found(&self, pool: &Pool) {
-        if self.spinning.replace(false) {
+    fn found(&self, pool: &Pool, parker: &Parker) {
+        if self.spin(parker, false) {
             pool.idle.counts.end_spinning();
             self.shared().wake_one(pool);
         }
@@ -115,7 +126,7 @@ impl Machine {
         if !listed {
             return false;
         }
-        if self.spinning.replace(false) {
+        if self.spin(parker, false) {
             pool.idle.counts.end_spinning();
         }
         pool.idle.counts.fence_idle();
@@ -128,6 +139,7 @@ impl Machine {
 
     /// After a poll that has lost its P: takes an idle one, or lists this M as parked.
     fn come_back(&self, pool: &Pool, parker: &Arc<Parker>) {
+        parker.lost_with.store(null_mut(), Ordering::Relaxed);
         pool.idle.change(|lists| match lists.ps.pop() {
             _ if lists.stopping => parker.grant(Grant::Exit),
             Some(index) => {
@@ -152,7 +164,7 @@ impl Machine {
                 unreachable!("a listed P is idle, and acquired under the lock only")
             };
             self.take_p(p, tenure);
-            self.spinning.set(true);
+            self.spin(parker, true);
             pool.idle.counts.start_spinning();
         });
     }
@@ -179,7 +191,7 @@ impl Machine {
                 Woken::Granted(Grant::Exit) => return false,
                 Woken::Granted(Grant::P(index, tenure)) => {
                     self.take_p(self.shared().p(index), tenure);
-                    self.spinning.set(true);
+                    self.spin(parker, true);
                 }
                 Woken::Poked => keeps_timers = true,
                 Woken::Due | Woken::Ready => {
@@ -214,7 +226,7 @@ impl Machine {
             surplus
         });
         if given {
-            if self.spinning.replace(false) {
+            if self.spin(parker, false) {
                 pool.idle.counts.end_spinning();
             }
             self.shared().wake_one(pool);

@@ -9,7 +9,7 @@ use super::owner::Tenure;
 use crate::g::Wake;
 use crate::netpoll::Netpoll;
 use crate::sys::Lock;
-use crate::sys::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sys::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 /// The idle part of a runtime with Ms of its own.
 pub(super) struct Idle {
@@ -55,6 +55,9 @@ pub(super) struct Parker {
     pub(super) number: u32,
     /// Set by the M itself.
     pub(super) thread: OnceLock<ThreadClock>,
+    /// For whoever looks: whether it spins, and the address of what it ran when its P was taken away.
+    pub(super) spinning: AtomicBool,
+    pub(super) lost_with: AtomicPtr<()>,
     state: Mutex<ParkState>,
     condition: Condvar,
 }
@@ -102,6 +105,8 @@ impl Parker {
         Arc::new(Self {
             number,
             thread: OnceLock::new(),
+            spinning: AtomicBool::new(false),
+            lost_with: AtomicPtr::default(),
             state: Mutex::default(),
             condition: Condvar::new(),
         })
@@ -190,6 +195,13 @@ impl Parker {
 }
 
 impl Lists {
+    /// The M with this number has lost its P while it ran what is at this address; for whoever looks.
+    pub(super) fn note_loss(&self, number: u32, running: *const ()) {
+        if let Some(m) = self.all.iter().find(|m| m.number == number) {
+            m.lost_with.store(running.cast_mut(), Ordering::Relaxed);
+        }
+    }
+
     /// Counts an M whose thread is about to be started.
     pub(super) fn add_machine(&mut self, parker: &Arc<Parker>) {
         self.threads += 1;

@@ -28,7 +28,9 @@ pub(crate) fn global_scope() -> &'static Arc<Scope> {
             Ok(procs) => procs,
             Err(error) => panic!("gmp: {error}"),
         };
-        Scope::new(Shared::with_machines(procs), shards_for(procs), false)
+        let shared = Shared::with_machines(procs);
+        shared.start_schedtrace(None, None);
+        Scope::new(shared, shards_for(procs), false)
     })
 }
 

@@ -179,6 +179,7 @@ impl Machine {
     }
 
     /// Makes `g` the next to run if this thread is an M of `shared` and has a P.
+    #[inline]
     pub(super) fn push_local(shared: &Shared, g: GRef) -> Result<(), GRef> {
         let machine = MACHINE.with(Cell::get);
         // SAFETY: `bind` unsets the pointer before the machine goes, and it is this thread's own.

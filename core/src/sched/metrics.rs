@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use super::p::P;
 use super::pool::Pool;
 use super::shared::Shared;
-use crate::g::GRef;
+use crate::g::{GRef, Header};
 use crate::inspect::{BUCKETS, Histogram, Metrics, ProcMetrics};
-use crate::sys::atomic::{AtomicU64, Ordering};
+use crate::sys::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 /// Of so many goroutines that are made ready one is timed. Go times one in eight.
 const TIMED: u32 = 64;
@@ -54,6 +54,8 @@ pub(super) struct Meters {
     pub(super) empty: Count,
     pub(super) global: Count,
     pub(super) stolen: Count,
+    /// What it ran last, or runs.
+    running: AtomicPtr<Header>,
     pub(super) parks: Count,
     /// Nanoseconds in use until `since`, which is zero while nobody uses it.
     used: Count,
@@ -78,6 +80,7 @@ impl Meters {
             empty: Count::default(),
             global: Count::default(),
             stolen: Count::default(),
+            running: AtomicPtr::new(core::ptr::null_mut()),
             parks: Count::default(),
             used: Count::default(),
             since: Count::default(),
@@ -105,9 +108,16 @@ impl Meters {
     /// `g` is about to run.
     #[inline]
     pub(super) fn runs(&self, g: &GRef) {
+        // Relaxed: compared with goroutines that whoever looks keeps alive, never followed.
+        self.running.store(g.as_ptr().as_ptr(), Ordering::Relaxed);
         if g.is_stamped() {
             self.timed(g);
         }
+    }
+
+    /// The address of what it runs, if it runs anything.
+    pub(super) fn running(&self) -> *const () {
+        self.running.load(Ordering::Relaxed).cast_const().cast()
     }
 
     #[cold]

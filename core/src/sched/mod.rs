@@ -4,6 +4,7 @@
 
 mod clocks;
 mod counts;
+mod debug;
 mod find;
 mod global;
 mod idle;
@@ -15,6 +16,7 @@ mod owner;
 mod p;
 mod pool;
 mod runq;
+mod schedtrace;
 mod shared;
 mod sysmon;
 

@@ -27,6 +27,23 @@ pub(crate) enum Look {
     Other,
 }
 
+/// What the status bits say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    Idle,
+    Owned,
+    InPoll,
+    Blocking,
+}
+
+/// What the word says of a moment; for whoever only looks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Holder {
+    pub(super) status: Status,
+    /// The number of its M, or of the last one.
+    pub(super) machine: u32,
+}
+
 /// A tenure: which M owns the P in which epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tenure(u64);
@@ -65,13 +82,24 @@ impl Owner {
 
     /// What goes on with the P; a hint.
     pub(crate) fn look(&self) -> Look {
-        let now = self.0.load(Ordering::Relaxed);
-        let m = ((now & (EPOCH_ONE - 1)) >> 2) as u32;
-        match now & STATUS {
-            IN_POLL => Look::InPoll(m),
-            BLOCKING => Look::Blocking(m),
-            _ => Look::Other,
+        let Holder { status, machine } = self.holder();
+        match status {
+            Status::InPoll => Look::InPoll(machine),
+            Status::Blocking => Look::Blocking(machine),
+            Status::Idle | Status::Owned => Look::Other,
         }
+    }
+
+    /// Who has the P; a hint.
+    pub(super) fn holder(&self) -> Holder {
+        let now = self.0.load(Ordering::Relaxed);
+        let status = match now & STATUS {
+            IDLE => Status::Idle,
+            OWNED => Status::Owned,
+            IN_POLL => Status::InPoll,
+            _ => Status::Blocking,
+        };
+        Holder { status, machine: ((now & (EPOCH_ONE - 1)) >> 2) as u32 }
     }
 
     fn change(&self, m: u32, from: u64) -> Option<Tenure> {

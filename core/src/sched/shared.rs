@@ -13,6 +13,7 @@ use super::global::Global;
 use super::m::Machine;
 use super::p::P;
 use super::pool::Pool;
+use super::schedtrace::Tracer;
 use crate::g::{GRef, Schedule, Scope};
 use crate::netpoll::Netpoll;
 use crate::sys::Lock;
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     machines: AtomicU32,
     starter: Starter,
     shut_down: AtomicBool,
+    pub(super) tracer: Tracer,
     /// All whose goroutines run here.
     scopes: Lock<Vec<Weak<Scope>>>,
     /// Goroutines to be queued from outside before the next is timed.
@@ -87,6 +89,7 @@ impl Shared {
                 machines: AtomicU32::new(1),
                 starter: Starter::default(),
                 shut_down: AtomicBool::new(false),
+                tracer: Tracer::default(),
                 scopes: Lock::default(),
                 until_timed: AtomicU32::new(0),
             }
@@ -160,6 +163,7 @@ impl Shared {
     /// From now on what is started in a closed scope is dropped at once.
     pub(crate) fn set_shut_down(&self) {
         self.shut_down.store(true, Ordering::SeqCst);
+        self.tracer.unpark();
     }
 
     pub(crate) fn was_shut_down(&self) -> bool {

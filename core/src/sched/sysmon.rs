@@ -3,10 +3,10 @@
 //! It judges by the CPU clock of the thread, or by the kernel saying that it is blocked: wall time alone
 //! would punish polls that the system itself has interrupted. And it acts only if other work waits.
 
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::clocks::{ThreadClock, ThreadTime};
+use super::debug::debug;
 use super::idle::{Grant, Parker, Slept};
 use super::metrics::PoolMeters;
 use super::net::NetWatch;
@@ -132,20 +132,11 @@ fn read_clock(pool: &Pool, m: u32) -> Option<ThreadTime> {
     parker?.thread.get().and_then(ThreadClock::read)
 }
 
-/// Whether the environment forbids retaking: `GMP_DEBUG=retakeoff=1`.
-fn is_off() -> bool {
-    static OFF: OnceLock<bool> = OnceLock::new();
-    *OFF.get_or_init(|| {
-        let debug = std::env::var("GMP_DEBUG").unwrap_or_default();
-        debug.split(',').any(|setting| setting.trim() == "retakeoff=1")
-    })
-}
-
 impl Shared {
     /// Starts sysmon beside the first M.
     pub(super) fn start_sysmon(&self, pool: &Pool) {
         let first = pool.idle.change(|lists| !core::mem::replace(&mut lists.has_sysmon, true));
-        let Some(shared) = pool.upgrade().filter(|_| first && !is_off()) else { return };
+        let Some(shared) = pool.upgrade().filter(|_| first && !debug().retakeoff) else { return };
         let run = move || {
             if let Some(pool) = &shared.pool {
                 run(&shared, pool);
@@ -168,8 +159,10 @@ impl Shared {
                 return None;
             }
             let parker = parked.unwrap_or_else(|| Parker::new(self.machine_number()));
+            let before = p.owner.holder().machine;
             match p.owner.take(parker.number) {
                 Some(tenure) => {
+                    lists.note_loss(before, p.meters.running());
                     if is_new {
                         lists.add_machine(&parker);
                     }

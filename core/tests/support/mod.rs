@@ -142,3 +142,12 @@ pub(crate) fn text(payload: &(dyn std::any::Any + Send)) -> String {
         None => payload.downcast_ref::<String>().expect("a text").clone(),
     }
 }
+
+/// Runs the ignored test `name` of this binary as a process of its own, with `GMP_DEBUG` set to `debug`.
+pub(crate) fn run_alone(name: &str, debug: &str) -> std::process::Output {
+    std::process::Command::new(std::env::current_exe().expect("a path"))
+        .args(["--ignored", "--exact", "--nocapture", "--test-threads=1", name])
+        .env("GMP_DEBUG", debug)
+        .output()
+        .expect("this binary runs again")
+}

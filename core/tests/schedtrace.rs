@@ -1,0 +1,175 @@
+//! What `GMP_DEBUG` and the builder make visible: lines in Go's shape, and messages about bad settings.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use gmp_core::runtime::{Builder, Runtime};
+use gmp_core::{blocking, chan, yield_now};
+use support::{run_alone, spin_until};
+
+#[test]
+fn an_idle_runtime_is_one_line() {
+    let runtime = Builder::new().procs(3).build();
+    let text = runtime.handle().schedtrace(true);
+    let (time, rest) = text.strip_prefix("SCHED ").and_then(|t| t.split_once("ms: ")).unwrap();
+    assert!(time.parse::<u64>().is_ok(), "{text}");
+    assert_eq!(
+        rest,
+        "gomaxprocs=3 idleprocs=3 threads=0 spinningthreads=0 idlethreads=0 runqueue=0 [0 0 0]\n  \
+           P0: status=0 schedtick=0 m=nil runqsize=0\n  \
+           P1: status=0 schedtick=0 m=nil runqsize=0\n  \
+           P2: status=0 schedtick=0 m=nil runqsize=0\n"
+    );
+}
+
+#[test]
+fn details_say_who_runs_what_and_who_waits_where() {
+    let runtime = Builder::new().procs(1).build();
+    let (ch, stop) = (chan::<u8>(0), Arc::new(AtomicBool::new(false)));
+    let (seen, (tx, rx)) = (stop.clone(), mpsc::channel());
+    let waits = runtime.go({
+        let ch = ch.clone();
+        async move { ch.recv().await }
+    });
+    let busy = runtime.go(async move {
+        yield_now().await;
+        tx.send(()).unwrap();
+        spin_until(&seen);
+    });
+    rx.recv().unwrap();
+    let text = runtime.handle().schedtrace(true);
+    let (waits, busy_id) = (waits.id().get(), busy.id().get());
+    for line in [
+        "gomaxprocs=1 idleprocs=0 threads=1 spinningthreads=0 idlethreads=0 runqueue=0 [0]\n"
+            .into(),
+        "\n  P0: status=1 schedtick=".into(),
+        format!("\n  M1: p=0 curg={busy_id} spinning=false blocked=false\n"),
+        format!("\n  G{waits}: status=4(chan receive) at=core/tests/schedtrace.rs:"),
+        format!("\n  G{busy_id}: status=2() m=1 createdat=core/tests/schedtrace.rs:"),
+    ] {
+        assert!(text.contains(&line), "{line} is not in\n{text}");
+    }
+    stop.store(true, Ordering::Release);
+    runtime.block_on(busy).unwrap();
+}
+
+#[test]
+fn a_goroutine_that_lost_its_p_is_still_shown_on_its_thread() {
+    let runtime = Builder::new().procs(1).build();
+    let (tx, rx) = mpsc::channel::<()>();
+    let calls = runtime.go(async move { blocking(|| rx.recv().is_err()) });
+    // It runs, so the P was taken away from the call.
+    runtime.block_on(runtime.go(async {})).unwrap();
+    let text = runtime.handle().schedtrace(true);
+    let line = format!("  M1: p=nil curg={} spinning=false blocked=false\n", calls.id().get());
+    assert!(text.contains(&line), "{line} is not in\n{text}");
+    assert!(text.contains(&format!("  G{}: status=2() m=1 ", calls.id().get())), "{text}");
+    drop(tx);
+    assert!(runtime.block_on(calls).unwrap());
+}
+
+#[test]
+fn the_one_p_of_a_driven_runtime_is_shown_from_inside() {
+    let runtime = Runtime::new();
+    let handle = runtime.handle();
+    let text = runtime.block_on(async {
+        drop(gmp_core::go(async {}));
+        handle.schedtrace(true)
+    });
+    assert!(text.contains("gomaxprocs=1 idleprocs=0 threads=1 "), "{text}");
+    assert!(text.contains("runqueue=0 [1]\n") && text.contains("\n  M1: p=0 curg="), "{text}");
+    assert!(text.contains(": status=1() m=nil createdat="), "{text}");
+}
+
+#[test]
+#[ignore = "run by the tests below, in a process of its own"]
+fn waits_for_two_traces() {
+    let procs = if std::env::var("GMP_DEBUG").is_ok_and(|v| v.contains("builder")) {
+        let every = Duration::from_millis(1);
+        let builder = Builder::new().procs(2).schedtrace(every).scheddetail(true);
+        builder.build()
+    } else {
+        Builder::new().procs(2).build()
+    };
+    // By the clock of the traces: they come late, not early.
+    let (tx, rx) = mpsc::channel();
+    drop(procs.go(async move {
+        for _ in 0..10 {
+            gmp_core::time::sleep(Duration::from_millis(2)).await;
+        }
+        tx.send(()).unwrap();
+    }));
+    rx.recv().unwrap();
+}
+
+#[test]
+fn the_environment_turns_traces_on() {
+    let ran = run_alone("waits_for_two_traces", "schedtrace=1");
+    let text = String::from_utf8(ran.stderr).unwrap();
+    assert!(ran.status.success(), "{text}");
+    let lines: Vec<_> = text.lines().collect();
+    assert!(lines.len() >= 2, "{text}");
+    for line in lines {
+        assert!(
+            line.starts_with("SCHED ") && line.contains("ms: gomaxprocs=2 idleprocs="),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn so_does_the_builder_and_bad_settings_are_told_with_their_place() {
+    let ran = run_alone("waits_for_two_traces", "builder,schedtrace=x");
+    let text = String::from_utf8(ran.stderr).unwrap();
+    assert!(ran.status.success(), "{text}");
+    assert!(
+        text.contains("SCHED ") && text.contains("\n  P0: ") && text.contains("\n  G"),
+        "{text}"
+    );
+    let known = "known are schedtrace, scheddetail and retakeoff";
+    let wanted = "`schedtrace` wants a number of milliseconds, not `x`";
+    for message in [
+        format!(
+            "gmp: GMP_DEBUG: no such setting: `builder`; {known}\n    builder,schedtrace=x\n    ^\n"
+        ),
+        format!("gmp: GMP_DEBUG: {wanted}\n    builder,schedtrace=x\n                       ^\n"),
+    ] {
+        assert_eq!(text.matches(&message).count(), 1, "{message} is not once in\n{text}");
+    }
+}
+
+#[test]
+#[ignore = "run by the test below, in a process of its own"]
+fn does_not_end_with_retake() {
+    let runtime = Builder::new().procs(1).build();
+    let (stop, (tx, rx)) = (Arc::new(AtomicBool::new(false)), mpsc::channel());
+    let seen = stop.clone();
+    let hog = runtime.go(async move {
+        tx.send(()).unwrap();
+        spin_until(&seen);
+    });
+    rx.recv().unwrap();
+    let other = runtime.go(async {});
+    // Ten slices of the hog's own time.
+    let began = std::time::Instant::now();
+    while began.elapsed() < Duration::from_millis(100) {
+        std::thread::yield_now();
+    }
+    let (ran, retakes) = (other.is_finished(), runtime.metrics().retakes);
+    stop.store(true, Ordering::Release);
+    assert!(!ran && retakes == 0, "the only P was taken away");
+    runtime.block_on(async {
+        hog.await.unwrap();
+        other.await.unwrap();
+    });
+}
+
+#[test]
+fn retaking_is_turned_off_by_the_environment() {
+    let ran = run_alone("does_not_end_with_retake", "retakeoff=1");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
+}
