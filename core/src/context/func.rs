@@ -22,7 +22,7 @@ pub(super) struct Func {
 
 impl Func {
     pub(super) fn start(self) {
-        drop(go_in(self.scope, self.future, self.at));
+        drop(go_in(&self.scope, self.future, self.at));
     }
 }
 

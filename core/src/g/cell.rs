@@ -12,13 +12,13 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use super::leaf::{Joiner, Leaf, Wake};
-use super::leaves::LeafList;
+use super::leaves::{LeafList, LockedList};
 use super::scope::{Schedule, Scope};
-use super::state::{EndPoll, Ready, Snapshot, StartPoll, State};
+use super::state::{DropJoin, EndPoll, Ready, Snapshot, StartPoll, State};
 use super::{JoinError, current, trace, waker};
 use crate::inspect::{GoroutineId, Location, PanicNote};
 use crate::list::Links;
-use crate::sys::atomic::AtomicU32;
+use crate::sys::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 /// What a panic carries.
 pub(crate) type Payload = Box<dyn Any + Send>;
@@ -69,8 +69,8 @@ pub(crate) struct Header {
     created_at: Location,
     /// What it waits for, and the lock of the cell.
     leaves: LeafList,
-    /// Who joins it; guarded by the cell's lock.
-    joiner: UnsafeCell<Option<NonNull<Joiner>>>,
+    /// Who joins it; written under the cell's lock.
+    joiner: AtomicPtr<Joiner>,
     /// Coarse time of the last park in milliseconds of the runtime's clock, see `marks.rs`.
     pub(super) parked_at: AtomicU32,
     /// Polls so far, and marks, see `marks.rs`.
@@ -87,15 +87,15 @@ unsafe impl Send for Header {}
 unsafe impl Sync for Header {}
 
 /// Who starts a goroutine and where.
-pub(crate) struct Origin {
-    pub(crate) scope: Arc<Scope>,
+pub(crate) struct Origin<'a> {
+    pub(crate) scope: &'a Arc<Scope>,
     pub(crate) parent: Option<GoroutineId>,
     pub(crate) at: Location,
 }
 
-impl Origin {
+impl<'a> Origin<'a> {
     /// For a goroutine started here, in `scope`.
-    pub(crate) fn here(scope: Arc<Scope>, at: Location) -> Self {
+    pub(crate) fn here(scope: &'a Arc<Scope>, at: Location) -> Self {
         Self { scope, parent: current::id(), at }
     }
 }
@@ -121,19 +121,25 @@ pub(crate) enum Polled {
     Requeue(GRef),
 }
 
+/// The scope's address; an `Arc` may be made of it again.
+fn scope_ptr(scope: &Arc<Scope>) -> NonNull<Scope> {
+    // SAFETY: an `Arc` is not null.
+    unsafe { NonNull::new_unchecked(Arc::as_ptr(scope).cast_mut()) }
+}
+
 impl Header {
-    pub(super) fn new(state: State, vtable: &'static Vtable, origin: &Origin) -> Self {
+    pub(super) fn new(state: State, vtable: &'static Vtable, origin: &Origin<'_>) -> Self {
         Self {
             state,
             vtable,
             run_next: UnsafeCell::new(None),
             registry: Links::new(),
-            id: GoroutineId::next(),
+            id: current::next_id(),
             parent: origin.parent,
-            scope: NonNull::from(&*origin.scope),
+            scope: scope_ptr(origin.scope),
             created_at: origin.at,
             leaves: LeafList::new(),
-            joiner: UnsafeCell::new(None),
+            joiner: AtomicPtr::new(core::ptr::null_mut()),
             parked_at: AtomicU32::new(0),
             polls: AtomicU32::new(0),
         }
@@ -192,15 +198,28 @@ impl Header {
         }
     }
 
+    /// Runs `f` with the scope, without counting a reference.
+    ///
+    /// # Safety
+    /// The goroutine is registered until `f` has returned.
+    pub(crate) unsafe fn with_scope<R>(&self, f: impl FnOnce(&Arc<Scope>) -> R) -> R {
+        // SAFETY: the pointer came from an `Arc` that the registry keeps alive; what is made here is
+        // borrowed, and never dropped.
+        let scope = ManuallyDrop::new(unsafe { Arc::from_raw(self.scope.as_ptr()) });
+        f(&scope)
+    }
+
     pub(super) fn registry_links(g: NonNull<Header>) -> NonNull<Links<Header>> {
         // SAFETY: in bounds of a live header; a projection of a non-null pointer is not null.
         unsafe { NonNull::new_unchecked(&raw mut (*g.as_ptr()).registry) }
     }
 
-    /// Polls the future once. It is completed by this call if it is ready or panics.
-    pub(super) fn poll(g: NonNull<Header>, cx: &mut Context<'_>) -> Poll<()> {
-        // SAFETY: callers have claimed the goroutine: the state word says RUNNING, by them.
-        unsafe { (g.as_ref().vtable.poll)(g, cx) }
+    /// Polls the future once. It is completed by this call if it is ready or panics; the registry's
+    /// reference is the caller's then.
+    pub(super) fn poll(g: NonNull<Header>, cx: &mut Context<'_>) -> Poll<GRef> {
+        // SAFETY: callers have claimed the goroutine: the state word says RUNNING, by them. If it is done
+        // `Cell::poll` has taken it out of the registry.
+        unsafe { (g.as_ref().vtable.poll)(g, cx).map(|()| GRef::from_raw(g)) }
     }
 
     /// Drops one counted waker.
@@ -216,26 +235,31 @@ impl Header {
         }
     }
 
-    /// The end of a goroutine's life: wakes whoever joins it and takes it out of the registry.
+    /// The end of a goroutine's life, which is complete already: wakes whoever joins it and takes it out of
+    /// the registry. The registry's reference is the caller's from now on.
     fn finish(g: NonNull<Header>) {
         // SAFETY: the caller polls or reaps the goroutine and has a reference.
         let header = unsafe { g.as_ref() };
-        let joiner: Option<Wake> = {
-            let _lock = header.leaves.lock();
-            // SAFETY: the cell's lock guards the slot, and a joiner unhooks itself under the same
-            // lock before it goes.
-            unsafe {
-                let joiner = (*header.joiner.get()).take();
-                joiner.and_then(|j| Leaf::fire(Joiner::leaf(j)))
-            }
-        };
+        // Whoever takes the lock from now on finds it complete, and leaves joiner and scope alone.
+        let joiner =
+            match header.leaves.is_free() && header.joiner.load(Ordering::Acquire).is_null() {
+                true => None,
+                false => header.fire_joiner(),
+            };
         // SAFETY: it is registered until this call. The scope is kept until it has returned.
         drop(unsafe { header.scope().unregister(g) });
-        // SAFETY: the registry's reference, given up here.
-        drop(unsafe { GRef::from_raw(g) });
         if let Some(wake) = joiner {
             wake.wake();
         }
+    }
+
+    fn fire_joiner(&self) -> Option<Wake> {
+        let lock = self.leaves.lock();
+        let joiner = NonNull::new(self.joiner.load(Ordering::Relaxed))?;
+        self.set_joiner(&lock, None);
+        // SAFETY: the cell's lock guards the slot, and a joiner unhooks itself under the same lock before
+        // it goes.
+        unsafe { Leaf::fire(Joiner::leaf(joiner)) }
     }
 
     /// Makes the goroutine ready, for somebody whose waker keeps the cell alive.
@@ -250,9 +274,11 @@ impl Header {
         }
     }
 
-    /// The slot of whoever joins this goroutine; the cell's lock guards it.
-    pub(super) fn joiner(&self) -> *mut Option<NonNull<Joiner>> {
-        self.joiner.get()
+    /// Says who joins this goroutine. The caller holds the lock of this cell.
+    pub(super) fn set_joiner(&self, _lock: &LockedList<'_>, joiner: Option<NonNull<Joiner>>) {
+        let joiner = joiner.map_or(core::ptr::null_mut(), NonNull::as_ptr);
+        // Release: pairs with the load in `finish`.
+        self.joiner.store(joiner, Ordering::Release);
     }
 }
 
@@ -315,6 +341,18 @@ impl GRef {
 
     pub(crate) fn as_ptr(&self) -> NonNull<Header> {
         self.0
+    }
+
+    /// Drops this reference and another one of the same goroutine.
+    fn drop_both(self, other: GRef) {
+        debug_assert_eq!(self.0, other.0);
+        let (g, _) = (self.into_raw(), other.into_raw());
+        // SAFETY: two references, given up here; if they were the last nobody else can reach the cell.
+        unsafe {
+            if g.as_ref().state.ref_dec_by(2) {
+                (g.as_ref().vtable.dealloc)(g);
+            }
+        }
     }
 
     /// The link of the global queue.
@@ -385,7 +423,8 @@ impl GRef {
         let waker = waker::for_poll(self.0);
         let poll = || Header::poll(self.0, &mut Context::from_waker(&waker));
         let (polled, woken) = current::enter_poll(self.0, self.scope, schedule, poll);
-        if polled.is_ready() {
+        if let Poll::Ready(registrys) = polled {
+            self.drop_both(registrys);
             return Polled::Gone;
         }
         self.set_parked_at(now_millis);
@@ -413,8 +452,7 @@ impl GRef {
     pub(crate) fn discard(&self) -> Result<(), Payload> {
         // SAFETY: the caller has claimed the goroutine, so nobody polls or drops the future.
         let dropped = current::enter(self.0, || unsafe { (self.vtable.drop_future)(self.0) });
-        self.state.complete(false);
-        Header::finish(self.0);
+        self.finish_without_output();
         dropped
     }
 
@@ -431,8 +469,14 @@ impl GRef {
 
     /// Ends a thread-bound goroutine, on its thread.
     pub(super) fn finish_thread(&self) {
+        self.finish_without_output();
+    }
+
+    fn finish_without_output(&self) {
         self.state.complete(false);
         Header::finish(self.0);
+        // SAFETY: the registry's reference, given up here.
+        drop(unsafe { GRef::from_raw(self.0) });
     }
 
     /// Ends a goroutine that was started in a closed scope: it is never run, and stays registered
@@ -445,6 +489,24 @@ impl GRef {
     /// it. False if it is inside a poll or done.
     pub(crate) fn seize(&self) -> bool {
         self.state.seize()
+    }
+
+    /// A join handle goes, with the output that it left.
+    pub(super) fn drop_join_and_self(self) {
+        let g = self.into_raw();
+        // SAFETY: the reference keeps the cell alive. The state word says whether it is given up already, and
+        // gave us the output, or the cell.
+        unsafe {
+            let header = g.as_ref();
+            match header.state.drop_join_and_ref() {
+                DropJoin::Done => {}
+                DropJoin::Last => (header.vtable.dealloc)(g),
+                DropJoin::Output => {
+                    (header.vtable.drop_output)(g);
+                    drop(GRef::from_raw(g));
+                }
+            }
+        }
     }
 
     /// The join handle of a goroutine whose output is nobody's goes.
@@ -474,7 +536,7 @@ impl GRef {
 
     /// A new goroutine with a join handle's reference beside the returned one, which is the run
     /// queue's.
-    pub(crate) fn new<F>(future: F, origin: &Origin) -> (GRef, GRef)
+    pub(crate) fn new<F>(future: F, origin: &Origin<'_>) -> (GRef, GRef)
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -488,7 +550,7 @@ impl GRef {
     /// # Safety
     /// If the future or its output is not `Send`, only this thread polls it, drops it and takes the
     /// output.
-    pub(crate) unsafe fn new_unchecked<F>(future: F, origin: &Origin) -> (GRef, GRef)
+    pub(crate) unsafe fn new_unchecked<F>(future: F, origin: &Origin<'_>) -> (GRef, GRef)
     where
         F: Future + 'static,
     {

@@ -1,6 +1,7 @@
 //! What this thread is doing: the goroutine it polls, its budget of operations, a trace in progress.
 
 use core::cell::Cell;
+use core::ops::Range;
 use core::ptr::NonNull;
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ struct Current {
     woken: Cell<bool>,
     tracing: Cell<Option<NonNull<Tracing>>>,
     budget: Cell<u32>,
+    /// Ids that were taken and not given out.
+    ids: Cell<Range<u64>>,
 }
 
 /// A poll by an M, from a run queue.
@@ -40,6 +43,7 @@ thread_local! {
             woken: Cell::new(false),
             tracing: Cell::new(None),
             budget: Cell::new(BUDGET),
+            ids: Cell::new(0..0),
         }
     };
     /// The scope that `go` on this plain thread starts goroutines in. Gone while the thread ends:
@@ -176,6 +180,37 @@ pub(crate) fn scope() -> Option<Arc<Scope>> {
         Some(g) => Some(unsafe { g.as_ref().scope_arc() }),
         None => THREAD_SCOPE.try_with(|s| s.borrow().clone()).ok()?,
     }
+}
+
+/// Runs `f` with the scope that whatever is started here belongs to, if there is one.
+pub(crate) fn with_scope<R>(f: impl FnOnce(Option<&Arc<Scope>>) -> R) -> R {
+    match goroutine() {
+        // SAFETY: what runs here is registered, and stays so until this returns.
+        Some(g) => unsafe { g.as_ref().with_scope(|scope| f(Some(scope))) },
+        None => f(THREAD_SCOPE.try_with(|s| s.borrow().clone()).ok().flatten().as_ref()),
+    }
+}
+
+/// Ids that an M of a runtime with Ms of its own takes at a time: they would write the same counter all the
+/// time.
+pub(crate) const IDS_AT_A_TIME: u64 = 16;
+
+/// The id of a goroutine that is started here.
+pub(super) fn next_id() -> GoroutineId {
+    let polls = CURRENT.with(|c| c.poll.get());
+    // SAFETY: what `enter_poll` was given outlives the poll.
+    if !polls.is_some_and(|poll| unsafe { poll.schedule.as_ref() }.has_machines()) {
+        return GoroutineId::next();
+    }
+    CURRENT.with(|c| {
+        let mut ids = c.ids.replace(0..0);
+        let id = ids.next().or_else(|| {
+            ids = GoroutineId::next_block(IDS_AT_A_TIME);
+            ids.next()
+        });
+        c.ids.set(ids);
+        id.and_then(GoroutineId::from_u64).unwrap_or_else(GoroutineId::next)
+    })
 }
 
 /// Sets the scope of this plain thread and returns the one before.

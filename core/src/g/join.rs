@@ -3,14 +3,14 @@
 use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
-use core::mem::MaybeUninit;
+use core::mem::{ManuallyDrop, MaybeUninit};
 use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
 use std::any::Any;
 use std::sync::Arc;
 
-use super::cell::{GRef, payload_message};
+use super::cell::{GRef, Header, payload_message};
 use super::current;
 use super::leaf::{Joiner, Leaf, Prepared};
 use crate::inspect::{Anchor, Figure, GoroutineId, Location, WaitInfo, WaitReason, Watch};
@@ -24,8 +24,9 @@ use crate::inspect::{Anchor, Figure, GoroutineId, Location, WaitInfo, WaitReason
 /// the goroutine's cell until it is taken.
 pub struct JoinHandle<T> {
     /// Boxed on the first poll: most handles are never awaited.
-    leaf: Option<Pin<Box<Leaf<GRef>>>>,
-    g: GRef,
+    leaf: Option<Pin<Box<Leaf<Target>>>>,
+    /// Its reference is given up in `drop`.
+    g: ManuallyDrop<GRef>,
     watch: Option<Arc<Watch>>,
     at: Location,
     output: PhantomData<fn() -> T>,
@@ -45,18 +46,28 @@ enum Repr {
     Panicked(Box<dyn Any + Send>),
 }
 
+/// The goroutine that a leaf joins; the handle around the leaf has a reference.
+struct Target(NonNull<Header>);
+
+// SAFETY: as a reference to a header, which is `Sync`.
+unsafe impl Send for Target {}
+// SAFETY: as above.
+unsafe impl Sync for Target {}
+
 static JOIN: Anchor = Anchor { describe, record: None };
 
 /// # Safety
-/// `leaf` is a live `Leaf<GRef>`.
+/// `leaf` is a live `Leaf<Target>`.
 unsafe fn describe(_: NonNull<Anchor>, leaf: NonNull<()>, out: &mut dyn FnMut(WaitInfo)) {
     // SAFETY: leaves on the `JOIN` anchor have this slot.
-    let leaf = unsafe { leaf.cast::<Leaf<GRef>>().as_ref() };
+    let leaf = unsafe { leaf.cast::<Leaf<Target>>().as_ref() };
+    // SAFETY: the leaf is listed, and the handle unlists it before it gives up its reference.
+    let target = unsafe { leaf.slot.0.as_ref() }.id();
     out(WaitInfo {
         reason: WaitReason::Join,
         in_select: false,
         at: leaf.at(),
-        figure: Figure::Goroutine { target: leaf.slot.id() },
+        figure: Figure::Goroutine { target },
         record: None,
         due_in: None,
         capabilities: Vec::new(),
@@ -67,7 +78,7 @@ unsafe fn describe(_: NonNull<Anchor>, leaf: NonNull<()>, out: &mut dyn FnMut(Wa
 impl<T> JoinHandle<T> {
     /// The handle of a new goroutine; `g` is the reference made for it.
     pub(crate) fn new(g: GRef, watch: Option<Arc<Watch>>, at: Location) -> Self {
-        Self { leaf: None, g, watch, at, output: PhantomData }
+        Self { leaf: None, g: ManuallyDrop::new(g), watch, at, output: PhantomData }
     }
 
     /// The goroutine's id.
@@ -79,12 +90,12 @@ impl<T> JoinHandle<T> {
     /// polled, and joining it gives an error with [`JoinError::is_aborted`]. A goroutine inside a
     /// poll finishes that poll first. Does nothing to a goroutine that has finished.
     pub fn abort(&self) {
-        self.g.clone().abort();
+        GRef::clone(&self.g).abort();
     }
 
     /// A handle that can only abort, and may be cloned and sent elsewhere.
     pub fn abort_handle(&self) -> AbortHandle {
-        AbortHandle { g: self.g.clone(), watch: self.watch.clone() }
+        AbortHandle { g: GRef::clone(&self.g), watch: self.watch.clone() }
     }
 
     /// Whether the goroutine has finished, in whichever way.
@@ -120,10 +131,10 @@ impl<T> JoinHandle<T> {
         }
         let node = Leaf::erase(NonNull::from(&*leaf));
         {
-            let _lock = self.g.leaves().lock();
+            let lock = self.g.leaves().lock();
             if leaf.is_waiting() {
-                // SAFETY: the cell's lock guards the slot. One handle, so the joiner is ours.
-                unsafe { *self.g.joiner() = None };
+                // One handle, so the joiner is ours.
+                self.g.set_joiner(&lock, None);
             }
         }
         // SAFETY: parked and enlisted by `poll`; out of the slot, and pinned in its box until here.
@@ -149,7 +160,7 @@ impl<T> Future for JoinHandle<T> {
         }
         let (g, at) = (&this.g, this.at);
         let leaf = this.leaf.get_or_insert_with(|| {
-            Box::pin(Leaf::new(WaitReason::Join, NonNull::from(&JOIN), at, g.clone()))
+            Box::pin(Leaf::new(WaitReason::Join, NonNull::from(&JOIN), at, Target(g.as_ptr())))
         });
         // Not idle: parked for us, or fired since we looked; then a wake is on its way.
         if leaf.traced(cx) || !leaf.is_idle() {
@@ -158,19 +169,17 @@ impl<T> Future for JoinHandle<T> {
         let node = Leaf::erase(NonNull::from(&**leaf));
         let waiter = Prepared::new(node, cx);
         {
-            let _lock = this.g.leaves().lock();
+            let lock = this.g.leaves().lock();
             if this.g.snapshot().is_complete() {
-                drop(_lock);
+                drop(lock);
                 drop(waiter);
                 this.leaf = None;
                 return this.take().map_or(Poll::Pending, Poll::Ready);
             }
             // SAFETY: the cell's lock guards the slot; the leaf is idle and pinned in its box until
             // `unhook` took it out.
-            unsafe {
-                Leaf::park_alone(node, waiter);
-                *this.g.joiner() = Some(Joiner::of(node));
-            }
+            unsafe { Leaf::park_alone(node, waiter) };
+            this.g.set_joiner(&lock, Some(Joiner::of(node)));
         }
         // SAFETY: parked just now; withdrawn by `unhook`.
         unsafe { Leaf::enlist(node) };
@@ -184,10 +193,8 @@ impl<T> Drop for JoinHandle<T> {
         if let Some(watch) = &self.watch {
             watch.handle_dropped(self.g.id());
         }
-        if self.g.state().drop_join() {
-            // SAFETY: the state word gave the output to us.
-            unsafe { (self.g.vtable().drop_output)(self.g.as_ptr()) };
-        }
+        // SAFETY: `g` is not used again.
+        unsafe { ManuallyDrop::take(&mut self.g) }.drop_join_and_self();
     }
 }
 

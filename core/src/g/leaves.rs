@@ -29,8 +29,8 @@ impl LeafList {
         loop {
             let head = self.0.load(Ordering::Relaxed).map_addr(|a| a & !LOCKED);
             let locked = head.map_addr(|a| a | LOCKED);
-            // Acquire: pairs with the release in `LockedList::drop`.
-            let (new, ok) = (locked, Ordering::Acquire);
+            // Acquire: pairs with the release in `LockedList::drop`. SeqCst: pairs with `is_free`.
+            let (new, ok) = (locked, Ordering::SeqCst);
             if self.0.compare_exchange_weak(head, new, ok, Ordering::Relaxed).is_ok() {
                 return LockedList { list: self, head: NonNull::new(head) };
             }
@@ -41,6 +41,15 @@ impl LeafList {
                 core::hint::spin_loop();
             }
         }
+    }
+
+    /// Whether nobody holds the lock. The caller has just marked the goroutine as complete: whoever takes
+    /// the lock later, and then looks, sees that.
+    pub(super) fn is_free(&self) -> bool {
+        // SeqCst: the mark and this load, and the taking of the lock and the look at the mark, are four
+        // accesses in one order: one of the two sees the other. Acquire: pairs with the release in
+        // `LockedList::drop`: what was written under the lock is seen.
+        self.0.load(Ordering::SeqCst).addr() & LOCKED == 0
     }
 
     /// Links a leaf.

@@ -50,16 +50,37 @@ unsafe impl Linked<Registry> for Header {
     }
 }
 
-/// A part of the registry. While it has members it keeps the scope alive.
+/// A part of the registry, on cache lines of its own.
+#[repr(align(128))]
 struct Shard {
-    members: List<Header, Registry>,
+    members: BriefLock<Members>,
+    /// How many there are; written under the lock, readable without it.
+    live: AtomicUsize,
+}
+
+/// The members of a shard. While there are any they keep the scope alive.
+struct Members {
+    list: List<Header, Registry>,
     scope: Option<Arc<Scope>>,
+}
+
+impl Shard {
+    fn new() -> Self {
+        let members = BriefLock::new(Members { list: List::new(), scope: None });
+        Self { members, live: AtomicUsize::new(0) }
+    }
+
+    /// The caller has the lock: nobody else writes.
+    fn count(&self, change: isize) {
+        // Relaxed: a hint for whoever has not the lock.
+        let live = self.live.load(Ordering::Relaxed);
+        self.live.store(live.wrapping_add_signed(change), Ordering::Relaxed);
+    }
 }
 
 /// The set of everything that a test, a guard or a runtime started; children inherit it.
 pub struct Scope {
-    shards: Box<[BriefLock<Shard>]>,
-    live: AtomicUsize,
+    shards: Box<[Shard]>,
     closed: AtomicBool,
     /// See [`may_be_woken`](Self::may_be_woken).
     outside: AtomicBool,
@@ -72,10 +93,8 @@ impl Scope {
     /// A scope whose goroutines run on `schedule`. With `watch`, its primitives have records.
     pub(crate) fn new(schedule: Arc<dyn Schedule>, shards: usize, watch: bool) -> Arc<Self> {
         debug_assert!(shards.is_power_of_two());
-        let shard = || BriefLock::new(Shard { members: List::new(), scope: None });
         let scope = Arc::new(Self {
-            shards: (0..shards).map(|_| shard()).collect(),
-            live: AtomicUsize::new(0),
+            shards: (0..shards).map(|_| Shard::new()).collect(),
             closed: AtomicBool::new(false),
             outside: AtomicBool::new(false),
             watch: watch.then(Watch::new),
@@ -135,7 +154,7 @@ impl Scope {
     /// Goroutines that are registered: started and not yet finished.
     pub fn live(&self) -> usize {
         // Relaxed: a hint; decisions walk the registry.
-        self.live.load(Ordering::Relaxed)
+        self.shards.iter().map(|shard| shard.live.load(Ordering::Relaxed)).sum()
     }
 
     /// Whether wakes are recorded instead of run, and `go` is refused.
@@ -161,40 +180,41 @@ impl Scope {
         Some(Record::new(self.watch.as_ref()?, kind, at, current::id()))
     }
 
-    fn shard(&self, id: GoroutineId) -> &BriefLock<Shard> {
-        &self.shards[id.get() as usize & (self.shards.len() - 1)]
+    /// Ids that an M takes at a time share a shard: Ms that start goroutines meet seldom.
+    fn shard(&self, id: GoroutineId) -> &Shard {
+        &self.shards[(id.get() / current::IDS_AT_A_TIME) as usize & (self.shards.len() - 1)]
     }
 
     /// Registers a goroutine; the registry owns one reference from now on.
     pub(super) fn register(self: &Arc<Self>, g: &GRef) {
-        self.live.fetch_add(1, Ordering::Relaxed);
-        let mut shard = self.shard(g.id()).lock();
-        if shard.members.is_empty() {
-            shard.scope = Some(self.clone());
+        let shard = self.shard(g.id());
+        let mut members = shard.members.lock();
+        if members.list.is_empty() {
+            members.scope = Some(self.clone());
         }
+        shard.count(1);
         // SAFETY: a new cell is in no list; the registry's reference keeps it in place until
         // `unregister`.
-        unsafe { shard.members.push_back(g.as_ptr()) };
+        unsafe { members.list.push_back(g.as_ptr()) };
     }
 
     /// Takes a finished goroutine out. The registry's reference is the caller's, and what the registry
     /// kept the scope alive with if this was the last member.
     pub(super) fn unregister(&self, g: NonNull<Header>) -> Option<Arc<Scope>> {
         // SAFETY: the registry's reference keeps the cell alive.
-        let mut shard = self.shard(unsafe { g.as_ref() }.id()).lock();
+        let shard = self.shard(unsafe { g.as_ref() }.id());
+        let mut members = shard.members.lock();
+        shard.count(-1);
         // SAFETY: each goroutine is registered once and unregistered once, when it completes.
-        unsafe { shard.members.remove(g) };
-        let keep = if shard.members.is_empty() { shard.scope.take() } else { None };
-        drop(shard);
-        self.live.fetch_sub(1, Ordering::Relaxed);
-        keep
+        unsafe { members.list.remove(g) };
+        if members.list.is_empty() { members.scope.take() } else { None }
     }
 
     /// References to all registered goroutines, in the order they were started.
     pub(crate) fn goroutines(&self) -> Vec<GRef> {
         let mut all = Vec::with_capacity(self.live());
         for shard in &self.shards {
-            shard.lock().members.walk(|g| {
+            shard.members.lock().list.walk(|g| {
                 // SAFETY: a registered cell is alive.
                 all.push(unsafe { GRef::clone_from_raw(g) });
                 true

@@ -7,7 +7,7 @@ use super::{GRef, JoinHandle, Origin, Scope};
 use crate::inspect::Location;
 
 /// Starts a goroutine in `scope`.
-pub(crate) fn go_in<F>(scope: Arc<Scope>, future: F, at: Location) -> JoinHandle<F::Output>
+pub(crate) fn go_in<F>(scope: &Arc<Scope>, future: F, at: Location) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,

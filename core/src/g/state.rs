@@ -100,6 +100,18 @@ pub(crate) enum EndPoll {
     Cancel,
 }
 
+/// What whoever drops a join handle has to do.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum DropJoin {
+    /// Drop the output, then the reference.
+    Output,
+    /// Free the cell: the reference, which is dropped already, was the last.
+    Last,
+    /// Nothing.
+    Done,
+}
+
 /// The word itself.
 pub(crate) struct State(AtomicU64);
 
@@ -212,14 +224,28 @@ impl State {
         })
     }
 
-    /// Takes the stored output: true at most once.
+    /// Takes the stored output: true at most once. From then on no output is wanted any more.
     pub(crate) fn take_output(&self) -> bool {
-        self.update(|now| (now & OUTPUT != 0, (now & OUTPUT != 0).then_some(now & !OUTPUT)))
+        self.update(|now| {
+            (now & OUTPUT != 0, (now & OUTPUT != 0).then_some(now & !(JOIN | OUTPUT)))
+        })
     }
 
     /// The join handle goes. Returns whether it left an output behind, which is now the caller's.
     pub(crate) fn drop_join(&self) -> bool {
-        self.update(|now| (now & OUTPUT != 0, Some(now & !(JOIN | OUTPUT))))
+        self.update(|now| (now & OUTPUT != 0, (now & JOIN != 0).then_some(now & !(JOIN | OUTPUT))))
+    }
+
+    /// As [`drop_join`](Self::drop_join), and drops the handle's reference unless there is an output.
+    pub(crate) fn drop_join_and_ref(&self) -> DropJoin {
+        self.update(|now| {
+            if now & OUTPUT != 0 {
+                return (DropJoin::Output, Some(now & !(JOIN | OUTPUT)));
+            }
+            let new = Snapshot((now & !JOIN) - REF_ONE);
+            let last = new.refs() == 0 && new.wakers() == 0;
+            (if last { DropJoin::Last } else { DropJoin::Done }, Some(new.0))
+        })
     }
 
     /// Asks for the goroutine to be aborted, and makes it ready so that it happens.
@@ -290,9 +316,15 @@ impl State {
     /// Drops a reference. True if it was the last one and no waker is left.
     #[must_use]
     pub(crate) fn ref_dec(&self) -> bool {
+        self.ref_dec_by(1)
+    }
+
+    /// Drops `n` references.
+    #[must_use]
+    pub(crate) fn ref_dec_by(&self, n: u32) -> bool {
         // AcqRel: what every holder did to the cell happens before it is freed.
-        let before = self.0.fetch_sub(REF_ONE, Ordering::AcqRel);
-        Snapshot(before).refs() == 1 && Snapshot(before).wakers() == 0
+        let before = self.0.fetch_sub(u64::from(n) * REF_ONE, Ordering::AcqRel);
+        Snapshot(before).refs() == n && Snapshot(before).wakers() == 0
     }
 
     pub(crate) fn waker_inc(&self) {
@@ -304,7 +336,7 @@ impl State {
     /// Drops a waker. True if it was the last one and no reference is left.
     #[must_use]
     pub(crate) fn waker_dec(&self) -> bool {
-        // AcqRel: as in `ref_dec`.
+        // AcqRel: as in `ref_dec_by`.
         let before = self.0.fetch_sub(WAKER_ONE, Ordering::AcqRel);
         Snapshot(before).wakers() == 1 && Snapshot(before).refs() == 0
     }
@@ -369,6 +401,21 @@ mod tests {
         state.waker_inc();
         assert!(!state.ref_dec() && !state.ref_dec() && !state.ref_dec());
         assert!(state.waker_dec());
+    }
+
+    #[test]
+    fn a_join_handle_that_goes_frees_or_leaves_the_cell_to_others() {
+        let state = State::new(true);
+        assert!(!state.ref_dec_by(2));
+        state.waker_inc();
+        assert_eq!(state.drop_join_and_ref(), DropJoin::Done, "a waker is left");
+        let state = State::new(true);
+        assert!(!state.ref_dec_by(2));
+        assert_eq!(state.drop_join_and_ref(), DropJoin::Last);
+        let state = State::new(true);
+        assert!(state.complete(true) && !state.ref_dec_by(2));
+        assert_eq!(state.drop_join_and_ref(), DropJoin::Output);
+        assert!(state.ref_dec(), "the output comes first");
     }
 
     #[test]

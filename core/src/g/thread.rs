@@ -60,17 +60,17 @@ impl ThreadG {
     /// Runs `body` on this thread as a goroutine: what it starts has it as parent, what blocks it is
     /// seen, and reaping it unwinds out of the blocking call with a [`Reaped`] payload. The second
     /// argument of `body` is for the inspector.
-    pub(crate) fn run<R>(origin: &Origin, body: impl FnOnce(&ThreadG) -> R) -> R {
+    pub(crate) fn run<R>(origin: &Origin<'_>, body: impl FnOnce(&ThreadG) -> R) -> R {
         Self::bind(origin, false, body)
     }
 
     /// Drives `main` on this thread as a goroutine: it has no P, and what it makes ready goes to the
     /// global queue.
-    pub(crate) fn run_main<F: Future>(origin: &Origin, main: F) -> F::Output {
+    pub(crate) fn run_main<F: Future>(origin: &Origin<'_>, main: F) -> F::Output {
         Self::bind(origin, true, |g| Self::block_on(&g.0, main))
     }
 
-    fn bind<R>(origin: &Origin, is_async: bool, body: impl FnOnce(&ThreadG) -> R) -> R {
+    fn bind<R>(origin: &Origin<'_>, is_async: bool, body: impl FnOnce(&ThreadG) -> R) -> R {
         struct Finish<'a>(&'a ThreadG);
         impl Drop for Finish<'_> {
             fn drop(&mut self) {

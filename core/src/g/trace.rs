@@ -58,7 +58,10 @@ pub(crate) fn poll(g: &GRef, sink: &mut Sink<'_>) -> Traced {
     current::set_tracing(None);
     match polled {
         Err(_) => Traced::Panicked,
-        Ok(Poll::Ready(())) => Traced::Progressed,
+        Ok(Poll::Ready(registrys)) => {
+            drop(registrys);
+            Traced::Progressed
+        }
         Ok(Poll::Pending) if tracing.progressed => Traced::Progressed,
         Ok(Poll::Pending) => Traced::Parked,
     }

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::num::NonZeroU64;
+use core::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The identity of a goroutine, printed as `G7`.
@@ -12,6 +13,8 @@ pub struct GoroutineId(NonZeroU64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PrimitiveId(NonZeroU64);
 
+static GOROUTINES: AtomicU64 = AtomicU64::new(1);
+
 /// Takes the next number of `counter`.
 fn next(counter: &AtomicU64) -> NonZeroU64 {
     // Relaxed: only uniqueness matters. A 64-bit counter does not wrap in any process's lifetime.
@@ -21,8 +24,13 @@ fn next(counter: &AtomicU64) -> NonZeroU64 {
 impl GoroutineId {
     /// Takes an id that no goroutine of this process had before.
     pub(crate) fn next() -> Self {
-        static COUNTER: AtomicU64 = AtomicU64::new(1);
-        Self(next(&COUNTER))
+        Self(next(&GOROUTINES))
+    }
+
+    /// Takes `n` such numbers at once.
+    pub(crate) fn next_block(n: u64) -> Range<u64> {
+        let first = GOROUTINES.fetch_add(n, Ordering::Relaxed);
+        first..first.saturating_add(n)
     }
 
     /// The number behind the `G`.

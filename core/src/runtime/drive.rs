@@ -2,7 +2,6 @@
 
 use core::future::Future;
 use std::panic::Location;
-use std::sync::Arc;
 use std::thread::Result as Caught;
 use std::time::{Duration, Instant};
 
@@ -62,7 +61,7 @@ impl Runtime {
         started: impl FnOnce(GoroutineId),
         body: impl FnOnce() -> R,
     ) -> R {
-        let origin = Origin { scope: self.scope().clone(), parent: None, at };
+        let origin = Origin { scope: self.scope(), parent: None, at };
         ThreadG::run(&origin, |g| {
             started(g.id());
             body()
@@ -110,8 +109,7 @@ impl Driver<'_> {
     where
         F: Future + 'static,
     {
-        let scope = Arc::clone(self.runtime.scope());
-        Body(Main::start(&Origin { scope, parent: None, at }, future))
+        Body(Main::start(&Origin { scope: self.runtime.scope(), parent: None, at }, future))
     }
 
     /// Runs goroutines until `stop` says so (asked before each), none is runnable, or the P is lost.

@@ -204,7 +204,7 @@ impl Runtime {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        crate::g::go_in(self.root.clone(), future, Location::caller())
+        crate::g::go_in(&self.root, future, Location::caller())
     }
 
     /// Runs `main` as the main goroutine, locked to this thread, until it is done.
@@ -223,10 +223,10 @@ impl Runtime {
             "gmp: block_on inside a goroutine would stop its M; use `.await`"
         );
         if self.shared.has_own_machines() {
-            return ThreadG::run_main(&Origin::here(self.root.clone(), at), main);
+            return ThreadG::run_main(&Origin::here(&self.root, at), main);
         }
         Machine::run(&self.shared, |machine| {
-            let main = Main::start(&Origin::here(self.root.clone(), at), main);
+            let main = Main::start(&Origin::here(&self.root, at), main);
             loop {
                 match machine.turn(&|| main.is_done()) {
                     Turn::Stopped | Turn::Lost => break,

@@ -48,7 +48,7 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        go_in(self.scope.clone(), future, Location::caller())
+        go_in(&self.scope, future, Location::caller())
     }
 
     /// What the runtime has counted so far. Always on, and cheap to read.

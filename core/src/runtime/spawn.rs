@@ -31,7 +31,7 @@ where
     F::Output: Send + 'static,
 {
     let at = Location::caller();
-    go_in(sched::scope_here(), future, at)
+    sched::with_scope_here(|scope| go_in(scope, future, at))
 }
 
 /// Runs `main` as the main goroutine of a runtime of its own, on this thread.
@@ -69,7 +69,7 @@ pub(crate) struct Main<T> {
 
 impl<T> Main<T> {
     /// Starts `future`, to be polled by the M on this thread only.
-    pub(crate) fn start<F: Future<Output = T>>(origin: &Origin, future: F) -> Main<T> {
+    pub(crate) fn start<F: Future<Output = T>>(origin: &Origin<'_>, future: F) -> Main<T> {
         let output = Rc::new(UnsafeCell::new(None));
         let slot = output.clone();
         let future = async move {

@@ -59,6 +59,11 @@ pub(crate) fn scope_here() -> Arc<Scope> {
     current::scope().unwrap_or_else(|| global_scope().clone())
 }
 
+/// Runs `f` with that scope, and counts no reference where it can be helped.
+pub(crate) fn with_scope_here<R>(f: impl FnOnce(&Arc<Scope>) -> R) -> R {
+    current::with_scope(|scope| f(scope.unwrap_or_else(|| global_scope())))
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;

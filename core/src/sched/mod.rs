@@ -20,7 +20,7 @@ mod schedtrace;
 mod shared;
 mod sysmon;
 
-pub(crate) use lazy::{scope_here, shards_for, started_global_scope};
+pub(crate) use lazy::{scope_here, shards_for, started_global_scope, with_scope_here};
 pub(crate) use m::Machine;
 pub use m::Turn;
 pub(crate) use pool::MAX_PROCS;

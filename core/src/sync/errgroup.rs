@@ -136,7 +136,7 @@ impl<E: Clone + Send + Sync + 'static> ErrGroup<E> {
                 member.failed(error);
             }
         };
-        drop(go_in(scope_here(), counted, at));
+        drop(go_in(&scope_here(), counted, at));
     }
 
     /// Waits until all goroutines have ended, and tells the first error. One that panicked or was aborted

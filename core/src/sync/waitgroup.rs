@@ -132,7 +132,7 @@ impl WaitGroup {
             let _done = done;
             future.await;
         };
-        drop(go_in(scope_here(), counted, at));
+        drop(go_in(&scope_here(), counted, at));
     }
 
     /// The counter.
