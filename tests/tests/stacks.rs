@@ -77,11 +77,7 @@ async fn blocks_in_an_async_body() {
 
 /// The line of this file that ends with `// <marker>`.
 fn line(marker: &str) -> u32 {
-    let marker = format!("// <{marker}>");
-    let mut found = SOURCE.lines().zip(1..).filter(|(text, _)| text.ends_with(&marker));
-    let (_, line) = found.next().expect("a line with this marker");
-    assert!(found.next().is_none(), "one line with this marker");
-    line
+    gmp_tests::line(SOURCE, marker)
 }
 
 fn report_on(name: &str) -> Report {
