@@ -21,7 +21,7 @@ pub mod sync;
 mod sys;
 pub mod time;
 
-pub use chan::{Chan, Receiver, Sender, chan, channel};
+pub use chan::{Chan, Receiver, Select, Sender, chan, channel};
 pub use choose::choose;
 pub use g::{AbortHandle, JoinError, JoinHandle};
 pub use runtime::{block_on, blocking, go, yield_now};

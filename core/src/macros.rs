@@ -26,13 +26,14 @@ macro_rules! go {
 ///
 /// `ch` is a `Chan`, a `Sender` or a `Receiver`. If several arms are ready, one is taken at random;
 /// with `biased;` as the first words the first in order. Arms on a nil channel are never ready. A
-/// select without arms waits for ever.
+/// select without arms waits for ever. For arms that are known at run time only, and for plain threads,
+/// see [`Select`](crate::chan::Select).
 ///
 /// # Panics
 /// A send arm on a closed `Chan`, as in Go.
 ///
 /// # Cancel safety
-/// Nothing is lost when the surrounding future is dropped, see [`Select`](crate::chan::Select).
+/// Nothing is lost when the surrounding future is dropped, see [`Select::wait`](crate::chan::Select::wait).
 ///
 /// ```
 /// gmp_core::block_on(async {
@@ -53,7 +54,7 @@ macro_rules! go {
 #[macro_export]
 macro_rules! select {
     () => {
-        { let _ = $crate::chan::Select::new($crate::chan::NoArms, false, false).await; unreachable!() }
+        { let _ = $crate::chan::SelectArms::new($crate::chan::NoArms, false, false).await; unreachable!() }
     };
     (biased; $($arms:tt)*) => { $crate::__select!(@arms true {} {} $($arms)*) };
     ($($arms:tt)*) => { $crate::__select!(@arms false {} {} $($arms)*) };
@@ -135,7 +136,7 @@ macro_rules! __select {
     // all sorted
     (@arms $biased:tt {$({$arm:ident $src:ident $kind:ident $args:tt $p:tt $b:tt})*} {$($default:expr)?}) => {{
         $($crate::__select!(@bind $arm $src $kind $args);)*
-        let _ = $crate::chan::Select::new(
+        let _ = $crate::chan::SelectArms::new(
             {
                 #[allow(unused_imports)]
                 use $crate::chan::ArmList as _;

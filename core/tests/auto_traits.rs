@@ -5,7 +5,8 @@ use std::marker::PhantomPinned;
 use std::rc::Rc;
 
 use gmp_core::chan::{
-    CloseError, Range, Recv, Send as Sending, SendChecked, SendError, TryRecvError, TrySendError,
+    CloseError, Range, Recv, Select, Send as Sending, SendChecked, SendError, SendSink,
+    TryRecvError, TrySendError, Waiting,
 };
 use gmp_core::runtime::drive::{Body, Driver};
 use gmp_core::runtime::{Builder, Entered, Runtime, Scope, Turn};
@@ -74,8 +75,14 @@ fn futures() {
         Range<'static, SendOnly>: Send Sync;
         Sending<'static, SendOnly>: Send Sync;
         SendChecked<'static, SendOnly>: Send Sync;
+        SendSink<'static, SendOnly>: Send Sync;
+        Select<'static, Local>: Send Unpin;
+        Waiting<'static, Local>: Send;
     }
     is_not! {
+        SendSink<'static, SendOnly>: Unpin;
+        Waiting<'static, u8>: Unpin;
+        SendSink<'static, Local>: Send Sync;
         Recv<'static, SendOnly>: Unpin;
         Range<'static, SendOnly>: Unpin;
         Sending<'static, SendOnly>: Unpin;

@@ -510,14 +510,14 @@ fn a_select_may_have_64_arms() {
 
 #[test]
 fn arms_of_a_forgotten_select_leave_the_channel() {
-    use gmp_core::chan::{ArmList, NoArms, Select};
+    use gmp_core::chan::{ArmList, NoArms, SelectArms};
     let life = Life::default();
     block_on(async {
         let (rx, tx) = (chan(0), chan(0));
         {
             let (mut recv, mut send) = (pin!(rx.recv_arm()), pin!(tx.send_arm(life.make(1))));
             let list = NoArms.with(recv.as_mut()).with(send.as_mut());
-            let mut forgotten = Box::pin(Select::new(list, false, false));
+            let mut forgotten = Box::pin(SelectArms::new(list, false, false));
             assert!(poll_once(forgotten.as_mut()).is_pending());
             std::mem::forget(forgotten);
         }

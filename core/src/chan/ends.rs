@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::queue::{Core, Ends};
-use super::{Range, Recv, RecvArm, SendArm, SendChecked, SendError, TryRecvError, TrySendError};
+use super::{
+    Range, Recv, RecvArm, SendArm, SendChecked, SendError, SendSink, TryRecvError, TrySendError,
+};
 use crate::g::block_on;
 use crate::inspect::Capability;
 
@@ -50,6 +52,28 @@ impl<T> Sender<T> {
     #[track_caller]
     pub fn send(&self, value: T) -> SendChecked<'_, T> {
         SendChecked::new(Some(&self.core), value, Location::caller())
+    }
+
+    /// The channel as a [`Sink`](futures_sink::Sink). It is closed when the last `Sender` is dropped, not
+    /// with the sink.
+    ///
+    /// ```
+    /// use futures_util::SinkExt;
+    /// use std::pin::pin;
+    ///
+    /// gmp_core::block_on(async {
+    ///     let (tx, rx) = gmp_core::channel(2);
+    ///     pin!(tx.sink()).send_all(&mut futures_util::stream::iter([Ok(1), Ok(2)])).await.unwrap();
+    ///     assert_eq!((rx.recv().await, rx.recv().await), (Some(1), Some(2)));
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn sink(&self) -> SendSink<'_, T> {
+        SendSink::new(Some(&self.core), false, Location::caller())
+    }
+
+    pub(super) fn core(&self) -> &Core<T> {
+        &self.core
     }
 
     /// Sends without waiting.
@@ -105,6 +129,10 @@ impl<T> Sender<T> {
 }
 
 impl<T> Receiver<T> {
+    pub(super) fn core(&self) -> &Core<T> {
+        &self.core
+    }
+
     /// Receives a value: `None` once all senders are gone and the channel is drained.
     ///
     /// # Cancel safety

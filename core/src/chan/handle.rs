@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 
 use super::queue::{Core, Ends, Offered, Taken};
 use super::{
-    CloseError, Range, Recv, RecvArm, Send, SendArm, SendChecked, SendError, TryRecvError,
-    TrySendError,
+    CloseError, Range, Recv, RecvArm, Send, SendArm, SendChecked, SendError, SendSink,
+    TryRecvError, TrySendError,
 };
 use crate::g::block_on;
 
@@ -96,6 +96,32 @@ impl<T> Chan<T> {
     #[track_caller]
     pub fn range(&self) -> Range<'_, T> {
         Range::new(self.recv())
+    }
+
+    /// The channel as a [`Sink`](futures_sink::Sink), which closes the channel when it is closed itself:
+    /// what `forward` does at its end.
+    ///
+    /// ```
+    /// use futures_util::StreamExt;
+    ///
+    /// gmp_core::block_on(async {
+    ///     let (from, to) = (gmp_core::chan(1), gmp_core::chan(1));
+    ///     let copy = (from.clone(), to.clone());
+    ///     let copied = gmp_core::go(async move { copy.0.range().map(Ok).forward(copy.1.sink()).await });
+    ///     from.send(1).await;
+    ///     from.close();
+    ///     assert_eq!(to.recv().await, Some(1));
+    ///     assert_eq!(to.recv().await, None);
+    ///     assert_eq!(copied.await.unwrap(), Ok(()));
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn sink(&self) -> SendSink<'_, T> {
+        SendSink::new(self.core(), true, Location::caller())
+    }
+
+    pub(super) fn core(&self) -> Option<&Core<T>> {
+        self.core.as_deref()
     }
 
     /// Sends without waiting.

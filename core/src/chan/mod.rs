@@ -1,7 +1,9 @@
-//! Channels: `Chan<T>` with Go's semantics, `Sender`/`Receiver` that close by drop, and `select!`.
+//! Channels: `Chan<T>` with Go's semantics, `Sender`/`Receiver` that close by drop, `select!`, and
+//! `Select` for arms known at run time.
 
 mod after;
 mod arms;
+mod cases;
 mod ends;
 mod error;
 mod handle;
@@ -9,13 +11,18 @@ mod queue;
 mod recv;
 mod select;
 mod send;
+mod sink;
 mod wait;
 
 pub use after::after;
 pub use arms::{Arm, FutureArm, RecvArm, SendArm};
+pub use cases::{Select, Source, Target, Waiting};
 pub use ends::{Receiver, Sender, channel};
 pub use error::{CloseError, SendError, TryRecvError, TrySendError};
 pub use handle::{Chan, chan};
 pub use recv::{Range, Recv};
-pub use select::{ArmList, NoArms, PinnedArm, Select};
+#[doc(hidden)]
+pub use select::Select as SelectArms;
+pub use select::{ArmList, NoArms, PinnedArm};
 pub use send::{Send, SendChecked};
+pub use sink::SendSink;

@@ -97,6 +97,11 @@ impl<L: ArmList> Select<L> {
         Self { control, list, with_default, biased, parked: false }
     }
 
+    /// The arms, of a select that is over.
+    pub(super) fn list_mut(&mut self) -> &mut L {
+        &mut self.list
+    }
+
     /// The arms for one poll, and the rest of the select.
     fn split(&mut self) -> Parts<'_> {
         let mut arms = Vec::with_capacity(L::LEN);
