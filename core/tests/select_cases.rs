@@ -124,9 +124,10 @@ fn ready_arms_are_chosen_at_random_or_in_order() {
         assert!(chi < 40.5, "{counts:?}: {chi}");
         let mut select = Select::new();
         for (n, ch) in chans.iter().enumerate() {
+            let _ = ch.try_send(());
             select.recv(ch, move |_| n);
         }
-        let _ = chans[0].try_recv();
+        chans[0].recv().await;
         assert_eq!(select.biased().wait().await, 1);
     });
 }
