@@ -16,6 +16,6 @@ pub use crate::sched::{Turn, blocking};
 pub use exit::at_exit;
 pub use handle::{Builder, Runtime};
 pub use procs::{procs, set_procs};
-pub use remote::{Handle, metrics};
+pub use remote::{Handle, Paused, metrics, pause};
 pub use scopes::{current_scope, new_scope};
 pub use spawn::{block_on, go, yield_now};

@@ -2,12 +2,13 @@
 
 use core::fmt;
 use core::future::Future;
+use core::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 
 use super::handle::{Runtime, check};
 use crate::g::{JoinHandle, Scope, go_in};
-use crate::inspect::Metrics;
+use crate::inspect::{GoroutineId, Metrics};
 use crate::sched::{Shared, scope_here};
 
 /// Refers to a runtime, from any thread and for as long as one likes. It does not keep the runtime running.
@@ -81,6 +82,30 @@ impl Handle {
         assert!(self.shared().set_procs(procs), "gmp: this runtime has no threads of its own");
     }
 
+    /// Pauses the runtime until the returned value is dropped: all its Ps are parked between two polls, so
+    /// what its goroutines do in one poll is seen whole or not at all. Waits up to 10 ms for polls in
+    /// progress; goroutines whose polls last longer are [listed as running](Paused::running).
+    ///
+    /// A main goroutine that [`block_on`](Runtime::block_on) polls on its own thread goes on, and so do plain
+    /// threads. Goroutines that they make ready run after the pause.
+    ///
+    /// Inside a goroutine of this runtime, do not wait for others before the pause is over: that would be for
+    /// ever.
+    ///
+    /// ```
+    /// let runtime = gmp_core::runtime::Builder::new().procs(2).build();
+    /// let counted = runtime.go(async { 1 });
+    /// let paused = runtime.handle().pause();
+    /// assert!(paused.running().is_empty());
+    /// drop(paused);
+    /// assert_eq!(runtime.block_on(counted).unwrap(), 1);
+    /// ```
+    #[doc(alias = "stop_the_world")]
+    pub fn pause(&self) -> Paused {
+        let running = self.shared().pause();
+        Paused { handle: self.clone(), running, _stays: PhantomData }
+    }
+
     pub(super) fn shared(&self) -> &Shared {
         Shared::of(&self.scope)
     }
@@ -90,6 +115,35 @@ impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle").field("procs", &self.procs()).finish_non_exhaustive()
     }
+}
+
+/// A runtime that does nothing while this value lives. Made by [`Handle::pause`].
+#[derive(Debug)]
+#[must_use = "the pause is over when this is dropped"]
+pub struct Paused {
+    handle: Handle,
+    running: Vec<(GoroutineId, &'static Location<'static>)>,
+    /// A goroutine that holds it across an await would never go on: its future is not `Send`.
+    _stays: PhantomData<*const ()>,
+}
+
+impl Paused {
+    /// The goroutines whose polls did not end in time, and where they were started. They go on, and each is
+    /// parked when its poll ends. The goroutine that paused is not among them.
+    pub fn running(&self) -> &[(GoroutineId, &'static Location<'static>)] {
+        &self.running
+    }
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        self.handle.shared().resume();
+    }
+}
+
+/// Pauses the runtime of whoever calls, see [`Handle::pause`]. Starts the global runtime if there is no other.
+pub fn pause() -> Paused {
+    Handle::current().pause()
 }
 
 /// What the runtime that whoever asks belongs to has counted so far. Starts the global runtime if there is no

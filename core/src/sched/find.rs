@@ -40,7 +40,7 @@ impl Machine {
         // An M that was woken looks from its first moment on.
         let mut began = self.spinning.get().then(nanos);
         loop {
-            if self.is_surplus(pool) && self.give_up_surplus(pool, parker) {
+            if pool.idle.is_surplus(self.p().index) && self.give_up_surplus(pool, parker) {
                 return None;
             }
             self.fire_timers();
@@ -112,8 +112,7 @@ impl Machine {
     /// Gives the P up and lists this M as parked. False if there is work after all.
     fn park_without_work(&self, pool: &Pool, parker: &Arc<Parker>, since: u64) -> bool {
         let listed = pool.idle.change(|lists| {
-            let stays =
-                !self.shared().global.is_empty() || lists.stopping || self.p().index >= lists.procs;
+            let stays = !self.shared().global.is_empty() || self.p().index >= lists.limit();
             if !stays {
                 self.p().meters.parks.add(1);
                 self.p().meters.has_looked_since(since);
@@ -205,22 +204,23 @@ impl Machine {
         true
     }
 
-    fn is_surplus(&self, pool: &Pool) -> bool {
-        pool.idle.is_stopping() || self.p().index >= pool.idle.procs()
-    }
-
     /// Gives up a P that is one too many. False if it is not, after all.
     fn give_up_surplus(&self, pool: &Pool, parker: &Arc<Parker>) -> bool {
         let given = pool.idle.change(|lists| {
-            let surplus = lists.stopping || self.p().index >= lists.procs;
+            let surplus = self.p().index >= lists.limit();
             if surplus {
-                // SAFETY: between two polls the P is ours.
-                unsafe { self.p().drain(&self.shared().global) };
+                // In a pause the queue stays where it is.
+                if lists.stopping || self.p().index >= lists.procs {
+                    // SAFETY: between two polls the P is ours.
+                    unsafe { self.p().drain(&self.shared().global) };
+                }
                 self.give_up_p();
-                lists.ms.push(parker.clone());
-                if lists.stopping {
-                    lists.ms.pop();
-                    parker.grant(Grant::Exit);
+                match lists.stopping {
+                    true => parker.grant(Grant::Exit),
+                    false => lists.ms.push(parker.clone()),
+                }
+                if lists.pauses != 0 {
+                    pool.idle.given_up.notify_all();
                 }
             }
             surplus

@@ -16,6 +16,8 @@ pub(super) struct Idle {
     pub(super) counts: Counts,
     /// Ps in all, readable without the lock.
     procs: AtomicUsize,
+    /// Ps from this one on are to be given up. Readable without the lock.
+    limit: AtomicUsize,
     /// Set once: nothing runs any more. Readable without the lock.
     stopping: AtomicBool,
     lists: Lock<Lists>,
@@ -23,6 +25,8 @@ pub(super) struct Idle {
     most_procs: AtomicUsize,
     /// Told when an M has ended.
     ended: Condvar,
+    /// Told when an M has given its P up for a pause.
+    pub(super) given_up: Condvar,
     /// Told when sysmon is needed.
     busy: Condvar,
     /// The parked M that sleeps until the next timer is due, and no longer.
@@ -48,6 +52,8 @@ pub(super) struct Lists {
     /// As the atomics of the same names.
     pub(super) procs: usize,
     pub(super) stopping: bool,
+    /// Pauses in progress: no P may be used.
+    pub(super) pauses: usize,
 }
 
 /// Where one M parks.
@@ -195,6 +201,11 @@ impl Parker {
 }
 
 impl Lists {
+    /// Ps with smaller indices may be used.
+    pub(super) fn limit(&self) -> usize {
+        if self.stopping || self.pauses != 0 { 0 } else { self.procs }
+    }
+
     /// The M with this number has lost its P while it ran what is at this address; for whoever looks.
     pub(super) fn note_loss(&self, number: u32, running: *const ()) {
         if let Some(m) = self.all.iter().find(|m| m.number == number) {
@@ -215,10 +226,12 @@ impl Idle {
         Self {
             counts: Counts::new(procs),
             procs: AtomicUsize::new(procs),
+            limit: AtomicUsize::new(procs),
             stopping: AtomicBool::new(false),
             most_procs: AtomicUsize::new(procs),
             lists: Lock::new(lists),
             ended: Condvar::new(),
+            given_up: Condvar::new(),
             busy: Condvar::new(),
             keeper: Lock::new(None),
         }
@@ -231,6 +244,7 @@ impl Idle {
         self.counts.set_idle_ps(lists.ps.len());
         // Relaxed: read as hints, decided under the lock.
         self.procs.store(lists.procs, Ordering::Relaxed);
+        self.limit.store(lists.limit(), Ordering::Relaxed);
         self.most_procs.fetch_max(lists.procs, Ordering::Relaxed);
         self.stopping.store(lists.stopping, Ordering::Relaxed);
         if lists.sysmon_sleeps && (lists.stopping || lists.ps.len() < lists.procs) {
@@ -238,6 +252,15 @@ impl Idle {
             self.busy.notify_one();
         }
         result
+    }
+
+    /// Whether the P with this index is to be given up; a hint, decided under the lock.
+    pub(super) fn is_surplus(&self, index: usize) -> bool {
+        index >= self.limit.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Lists> {
+        self.lists.lock()
     }
 
     /// Looks at the lists.

@@ -125,6 +125,16 @@ impl Machine {
         unsafe { machine.as_ref() }.map(|m| m.p().index)
     }
 
+    /// The P of `shared` that the M on this thread has, and has not lost.
+    pub(super) fn own_p(shared: &Shared) -> Option<usize> {
+        let machine = MACHINE.with(Cell::get);
+        // SAFETY: as in `push_local`.
+        let machine = unsafe { machine.as_ref() }?;
+        let has_it = core::ptr::eq(&*machine.shared, shared)
+            && machine.p().owner.is_held_in(machine.tenure.get());
+        has_it.then_some(machine.p().index)
+    }
+
     /// Whether this thread is an M of `shared`.
     pub(super) fn is_here(shared: &Shared) -> bool {
         let machine = MACHINE.with(Cell::get);
@@ -212,6 +222,9 @@ impl Machine {
         loop {
             if self.lost.get() {
                 return Turn::Lost;
+            }
+            if self.shared.gate.is_closed() {
+                self.shared.gate.wait();
             }
             if stop() {
                 return Turn::Stopped;

@@ -14,6 +14,7 @@ mod metrics;
 mod net;
 mod owner;
 mod p;
+mod pause;
 mod pool;
 mod runq;
 mod schedtrace;

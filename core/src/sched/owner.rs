@@ -130,6 +130,11 @@ impl Owner {
         self.0.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
+    /// Whether this tenure goes on. A hint for anybody but its M, whose P may be taken at any moment.
+    pub(super) fn is_held_in(&self, tenure: Tenure) -> bool {
+        self.0.load(Ordering::Relaxed) & !STATUS == tenure.0
+    }
+
     /// Whether nobody owns the P; a hint.
     pub(crate) fn is_idle(&self) -> bool {
         self.0.load(Ordering::Acquire) & STATUS == IDLE

@@ -126,7 +126,7 @@ impl Shared {
     pub(super) fn take_back(&self, pool: &Pool, index: usize, tenure: Tenure) {
         pool.idle.change(|lists| {
             self.p(index).owner.release(tenure);
-            if index < lists.procs {
+            if index < lists.limit() {
                 lists.ps.push(index);
             }
         });
@@ -194,11 +194,7 @@ impl Shared {
         pool.idle.change(|lists| {
             lists.procs = procs;
             lists.ps.retain(|index| *index < procs);
-            for index in (0..procs).rev().filter(|_| !lists.stopping) {
-                if self.p(index).owner.is_idle() && !lists.ps.contains(&index) {
-                    lists.ps.push(index);
-                }
-            }
+            self.list_idle_ps(lists);
         });
         self.wake_one(pool);
         true

@@ -12,6 +12,7 @@ use std::time::Instant;
 use super::global::Global;
 use super::m::Machine;
 use super::p::P;
+use super::pause::Gate;
 use super::pool::Pool;
 use super::schedtrace::Tracer;
 use crate::g::{GRef, Schedule, Scope};
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     starter: Starter,
     shut_down: AtomicBool,
     pub(super) tracer: Tracer,
+    pub(super) gate: Gate,
     /// All whose goroutines run here.
     scopes: Lock<Vec<Weak<Scope>>>,
     /// Goroutines to be queued from outside before the next is timed.
@@ -90,6 +92,7 @@ impl Shared {
                 starter: Starter::default(),
                 shut_down: AtomicBool::new(false),
                 tracer: Tracer::default(),
+                gate: Gate::default(),
                 scopes: Lock::default(),
                 until_timed: AtomicU32::new(0),
             }

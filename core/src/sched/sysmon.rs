@@ -150,7 +150,7 @@ impl Shared {
     fn retake(&self, pool: &Pool, index: usize, seen: &Option<Seen>) -> bool {
         let p = self.p(index);
         let taken = pool.idle.change(|lists| {
-            if lists.stopping {
+            if lists.limit() == 0 {
                 return None;
             }
             let parked = lists.ms.pop();
