@@ -16,6 +16,9 @@ thread_local!(static STATE: Cell<u64> = const { Cell::new(0) });
 /// ```
 pub fn choose(n: usize) -> usize {
     assert!(n > 0, "gmp: choose(0) has nothing to choose from");
+    if let Some(chosen) = crate::g::point::choose(n) {
+        return chosen;
+    }
     // Multiply-shift maps 64 random bits onto 0..n with a bias below 2^-32 for any real `n`.
     ((u128::from(next()) * n as u128) >> 64) as usize
 }

@@ -21,9 +21,11 @@
 //! ```
 //!
 //! # Features
-//! `test` (default) is the harness. Production code says `default-features = false` and gets the runtime
+//! `test` (default) is the harness, `explore` adds exploration of schedules. Production code says `default-features = false` and gets the runtime
 //! alone, which is the `gmp-core` crate.
 
+#[cfg(feature = "explore")]
+pub mod explore;
 #[cfg(feature = "test")]
 pub mod leak;
 #[cfg(feature = "test")]

@@ -9,7 +9,7 @@ use futures_core::Stream;
 
 use super::queue::{Core, Inner, Taken};
 use super::wait::Wait;
-use crate::g::leaf::{CLOSED, FIRED, Leaf, Prepared};
+use crate::g::leaf::{CLOSED, FIRED, Prepared};
 use crate::inspect::Location;
 use crate::sys::BriefGuard;
 
@@ -45,7 +45,7 @@ impl<'a, T> Recv<'a, T> {
             unsafe { self.wait.park_for_ever(cx) };
             return Poll::Pending;
         };
-        if !Leaf::<()>::proceed(cx) {
+        if !leaf.proceed(cx) {
             return Poll::Pending;
         }
         let mut inner = core.lock();

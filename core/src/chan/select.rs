@@ -14,6 +14,7 @@ use super::arms::{Arm, Attempt};
 use super::queue::NIL;
 use crate::choose;
 use crate::g::leaf::{Arms, Control, Leaf, Prepared, Wake};
+use crate::g::point;
 use crate::inspect::{Anchor, Location, WaitInfo, WaitReason};
 
 static SELECT: Anchor = Anchor { describe, record: None };
@@ -302,7 +303,7 @@ impl<L: ArmList> Future for Select<L> {
                 return Poll::Ready(true);
             }
         }
-        if !Leaf::<()>::proceed(cx) {
+        if !parts.control.proceed(cx) {
             return Poll::Pending;
         }
         let order = parts.order();
@@ -313,7 +314,11 @@ impl<L: ArmList> Future for Select<L> {
         if parts.commit(&order, waiter) {
             return Poll::Ready(true);
         }
-        if with_default { Poll::Ready(false) } else { Poll::Pending }
+        if with_default {
+            point::idles();
+            return Poll::Ready(false);
+        }
+        Poll::Pending
     }
 }
 

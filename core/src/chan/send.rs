@@ -8,7 +8,7 @@ use core::task::{Context, Poll};
 use super::SendError;
 use super::queue::{Core, Inner, Offered};
 use super::wait::Wait;
-use crate::g::leaf::{CLOSED, FIRED, Leaf, Prepared};
+use crate::g::leaf::{CLOSED, FIRED, Prepared};
 use crate::inspect::Location;
 use crate::sys::BriefGuard;
 
@@ -48,7 +48,7 @@ impl<'a, T> SendChecked<'a, T> {
             unsafe { self.wait.park_for_ever(cx) };
             return Poll::Pending;
         };
-        if !Leaf::<()>::proceed(cx) {
+        if !leaf.proceed(cx) {
             return Poll::Pending;
         }
         let mut inner = core.lock();

@@ -59,7 +59,7 @@ impl<'a> Done<'a> {
             let kept = unsafe { node.adopt(self.leaf(), cx) };
             return if kept { Poll::Pending } else { self.poll_done(cx) };
         }
-        if !Leaf::<()>::proceed(cx) {
+        if !self.leaf.proceed(cx) {
             return Poll::Pending;
         }
         if let Some(error) = node.error() {

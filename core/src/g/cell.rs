@@ -15,7 +15,7 @@ use super::leaf::{Joiner, Leaf, Wake};
 use super::leaves::{LeafList, LockedList};
 use super::scope::{Schedule, Scope};
 use super::state::{DropJoin, EndPoll, Ready, Snapshot, StartPoll, State};
-use super::{JoinError, current, trace, waker};
+use super::{JoinError, current, point, trace, waker};
 use crate::inspect::{GoroutineId, Location, PanicNote};
 use crate::list::Links;
 use crate::sys::atomic::{AtomicPtr, AtomicU32, Ordering};
@@ -672,6 +672,7 @@ fn drop_caught<T>(value: T) {
 
 /// Notes a panic of `g` in its scope.
 fn panicked(g: NonNull<Header>, payload: Payload) -> JoinError {
+    point::panicked();
     // SAFETY: the goroutine is being polled, so it is alive and registered.
     let (header, scope) = unsafe { (g.as_ref(), g.as_ref().scope()) };
     if let Some(watch) = scope.watch() {

@@ -15,7 +15,7 @@ use core::task::Context;
 
 use super::waiter::Waiter;
 pub(crate) use super::waiter::{Prepared, Wake};
-use super::{current, trace};
+use super::{current, point, trace};
 use crate::inspect::{Anchor, Location, WaitReason};
 use crate::list::{Linked, Links, List};
 use crate::sys::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -200,8 +200,11 @@ impl<S> Leaf<S> {
     /// Whether a poll may complete an operation; if not, the goroutine has been made ready and the
     /// poll returns `Pending`, so that others run.
     #[inline]
-    pub(crate) fn proceed(cx: &Context<'_>) -> bool {
-        let proceed = current::spend();
+    pub(crate) fn proceed(&self, cx: &Context<'_>) -> bool {
+        let proceed = match point::explored() {
+            false => current::spend(),
+            true => point::awaited(self.at, self.reason()),
+        };
         if !proceed {
             cx.waker().wake_by_ref();
         }

@@ -7,6 +7,7 @@ pub(crate) mod leaf;
 mod leaves;
 mod marks;
 mod park;
+pub(crate) mod point;
 mod scope;
 mod spawn;
 mod state;

@@ -90,7 +90,7 @@ pub(super) unsafe fn attempt<S: Object, T>(
         // SAFETY: the caller is the owner, and it parked here.
         unsafe { head.withdraw(leaf) };
     }
-    if !Leaf::<()>::proceed(cx) {
+    if !own.proceed(cx) {
         return Poll::Pending;
     }
     loop {

@@ -22,6 +22,7 @@ pub struct Builder {
     ignore_external: bool,
     schedtrace: Option<Duration>,
     scheddetail: Option<bool>,
+    explored: bool,
 }
 
 /// A goroutine runtime.
@@ -120,6 +121,13 @@ impl Builder {
         self
     }
 
+    /// Lets a [policy](super::policy) decide what happens next, on one P and with a clock that moves only when
+    /// a timer fires: a runtime for [`Runtime::play`]. [`procs`](Self::procs) means nothing then.
+    pub fn explored(mut self, explored: bool) -> Self {
+        self.explored = explored;
+        self
+    }
+
     /// Builds the runtime. No thread is started before a goroutine is.
     ///
     /// # Panics
@@ -132,6 +140,7 @@ impl Builder {
         );
         let clock = if self.virtual_time { Clock::virtual_time() } else { Clock::real() };
         let (shared, shards) = match self.procs {
+            _ if self.explored => (Shared::explored(Clock::virtual_time()), 1),
             None => (Shared::driven_by_owner(clock), 1),
             Some(procs) => (Shared::with_machines(procs), shards_for(procs)),
         };

@@ -3,6 +3,7 @@
 pub mod drive;
 mod exit;
 mod handle;
+pub mod play;
 mod procs;
 mod remote;
 mod scopes;
@@ -11,7 +12,7 @@ mod spawn;
 
 pub use crate::g::{Entered, Reaped, Scope};
 pub use crate::inspect::{Histogram, Metrics, ProcMetrics};
-pub use crate::sched::{Turn, blocking};
+pub use crate::sched::{Turn, blocking, policy};
 #[doc(hidden)]
 pub use exit::at_exit;
 pub use handle::{Builder, Runtime};

@@ -10,7 +10,9 @@ use std::rc::Rc;
 use std::thread::Result as Caught;
 
 use super::handle::Runtime;
+use crate::g::point;
 use crate::g::{GRef, JoinHandle, Origin, go_in};
+use crate::inspect::Operation;
 use crate::sched;
 
 /// Starts a goroutine and returns a handle that can join or abort it.
@@ -45,19 +47,22 @@ pub fn block_on<F: Future>(main: F) -> F::Output {
 
 /// Lets other goroutines run first: makes this one ready again, behind all that are ready now.
 #[doc(alias = "Gosched")]
+#[track_caller]
 pub fn yield_now() -> impl Future<Output = ()> + Send + Sync {
-    struct YieldNow(bool);
+    struct YieldNow(bool, crate::inspect::Location);
     impl Future for YieldNow {
         type Output = ();
         fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
             if core::mem::replace(&mut self.0, true) {
                 return Poll::Ready(());
             }
+            point::before(Operation::Yield, Some(self.1));
+            point::idles();
             cx.waker().wake_by_ref();
             Poll::Pending
         }
     }
-    YieldNow(false)
+    YieldNow(false, Location::caller())
 }
 
 /// A goroutine that is locked to this thread: its future need neither be `Send` nor `'static`, because

@@ -217,6 +217,9 @@ impl Machine {
 
     /// Runs goroutines until `stop` says so (asked before each), none is runnable, or the P is lost.
     pub(crate) fn turn(&self, stop: &dyn Fn() -> bool) -> Turn {
+        if let Some(world) = self.shared.world() {
+            return world.turn(&self.shared, stop);
+        }
         let timers = self.shared.timers();
         self.forget_now();
         loop {

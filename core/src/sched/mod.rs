@@ -15,11 +15,13 @@ mod net;
 mod owner;
 mod p;
 mod pause;
+pub mod policy;
 mod pool;
 mod runq;
 mod schedtrace;
 mod shared;
 mod sysmon;
+mod world;
 
 pub(crate) use lazy::{scope_here, shards_for, started_global_scope, with_scope_here};
 pub(crate) use m::Machine;
@@ -27,6 +29,7 @@ pub use m::Turn;
 pub(crate) use pool::MAX_PROCS;
 pub(crate) use shared::Shared;
 pub use sysmon::blocking;
+pub(crate) use world::World;
 
 /// The number of the P that this thread has, or had last; `None` if it is no M. A hint, for caches.
 pub(crate) fn p_here() -> Option<usize> {

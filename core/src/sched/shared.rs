@@ -15,6 +15,7 @@ use super::p::P;
 use super::pause::Gate;
 use super::pool::Pool;
 use super::schedtrace::Tracer;
+use super::world::World;
 use crate::g::{GRef, Schedule, Scope};
 use crate::netpoll::Netpoll;
 use crate::sys::Lock;
@@ -27,6 +28,8 @@ pub(crate) struct Shared {
     pub(super) global: Global,
     /// `None`: the one P is driven by whoever owns the runtime.
     pub(super) pool: Option<Pool>,
+    /// `Some`: a policy decides what the one P does.
+    world: Option<World>,
     timers: Arc<Timers>,
     pub(super) netpoll: Arc<Netpoll>,
     pub(super) sleeper: Sleeper,
@@ -62,15 +65,20 @@ pub(super) struct Sleeper {
 impl Shared {
     /// With one P that is driven.
     pub(crate) fn driven_by_owner(clock: Clock) -> Arc<Self> {
-        Self::new(None, clock)
+        Self::new(None, clock, false)
+    }
+
+    /// With one P that is driven, on which a policy decides what happens next.
+    pub(crate) fn explored(clock: Clock) -> Arc<Self> {
+        Self::new(None, clock, true)
     }
 
     /// With `procs` Ps and Ms of its own, at least one and at most `MAX_PROCS`.
     pub(crate) fn with_machines(procs: usize) -> Arc<Self> {
-        Self::new(Some(procs), Clock::real())
+        Self::new(Some(procs), Clock::real(), false)
     }
 
-    fn new(procs: Option<usize>, clock: Clock) -> Arc<Self> {
+    fn new(procs: Option<usize>, clock: Clock, explored: bool) -> Arc<Self> {
         Arc::new_cyclic(|weak: &Weak<Self>| {
             let pool = procs.map(|procs| Pool::new(procs, weak.clone()));
             let [to_timers, to_net] = [weak.clone(), weak.clone()].map(|weak| {
@@ -81,11 +89,13 @@ impl Shared {
                 });
                 earlier
             });
+            let timers = Timers::new(Arc::new(clock), to_timers);
             Self {
                 first: P::new(0, procs.is_some()),
                 global: Global::new(),
                 pool,
-                timers: Timers::new(Arc::new(clock), to_timers),
+                world: explored.then(|| World::new(timers.clone())),
+                timers,
                 netpoll: Netpoll::new(to_net),
                 sleeper: Sleeper::default(),
                 machines: AtomicU32::new(1),
@@ -101,6 +111,10 @@ impl Shared {
 
     pub(crate) fn timers(&self) -> &Arc<Timers> {
         &self.timers
+    }
+
+    pub(crate) fn world(&self) -> Option<&World> {
+        self.world.as_ref()
     }
 
     /// A number for a new M.
@@ -246,6 +260,13 @@ impl Shared {
 
 impl Schedule for Shared {
     fn enqueue(&self, g: GRef) {
+        let g = match &self.world {
+            None => g,
+            Some(world) => match world.enqueue(g) {
+                Ok(()) => return,
+                Err(g) => g,
+            },
+        };
         match Machine::push_local(self, g) {
             Ok(()) => {
                 // The one P of a driven runtime has an M that comes to it.

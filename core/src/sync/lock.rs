@@ -93,7 +93,7 @@ impl Waiter {
             let kept = unsafe { Leaf::adopt(self.node(), cx, || core.room().0.queue().lock()) };
             return if kept { Poll::Pending } else { self.poll(core, cx) };
         }
-        if !Leaf::<()>::proceed(cx) {
+        if !self.leaf.proceed(cx) {
             return Poll::Pending;
         }
         if core.try_lock(self.leaf.at()) {

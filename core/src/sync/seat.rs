@@ -54,7 +54,7 @@ impl<S> Seat<S> {
 
     /// Whether a poll of an idle place may try the primitive's fast path. If not, it returns `Pending`.
     pub(super) fn may_begin(&self, cx: &Context<'_>) -> bool {
-        !self.leaf.traced(cx) && Leaf::<()>::proceed(cx)
+        !self.leaf.traced(cx) && self.leaf.proceed(cx)
     }
 
     /// Whether it was never in the line, or has left it.
@@ -94,7 +94,7 @@ impl<S> Seat<S> {
             unsafe { Leaf::settle(self.node()) };
             return Poll::Ready(result);
         }
-        if !Leaf::<()>::proceed(cx) {
+        if !self.leaf.proceed(cx) {
             return Poll::Pending;
         }
         self.leaf.set_anchor(anchor);

@@ -303,7 +303,7 @@ impl<'a> Wait<'a> {
             let kept = unsafe { Leaf::adopt(self.node(), cx, || core.queue.lock()) };
             return if kept { Poll::Pending } else { self.poll_wait(cx) };
         }
-        if !Leaf::<()>::proceed(cx) {
+        if !self.leaf.proceed(cx) {
             return Poll::Pending;
         }
         if core.count() == 0 {

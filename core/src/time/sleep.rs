@@ -143,7 +143,7 @@ impl Sleep {
         if self.stop() {
             return Poll::Ready(());
         }
-        if !Leaf::<()>::proceed(cx) {
+        if !leaf.proceed(cx) {
             return Poll::Pending;
         }
         let timers = timers();

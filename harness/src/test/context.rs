@@ -4,6 +4,11 @@ use gmp_core::context::{self, Cancel, Context};
 use gmp_core::inspect::{PrimitiveId, PrimitiveKind};
 use gmp_core::runtime::{Scope, current_scope};
 
+/// A test's context that is made when it is asked for: nobody inspects the scope.
+#[cfg(feature = "explore")]
+#[derive(Default)]
+struct LazyContext(std::sync::OnceLock<(Context, Cancel)>);
+
 /// What the harness attaches to the scope of a test.
 struct TestContext {
     context: Context,
@@ -29,7 +34,12 @@ struct TestContext {
 /// # fn main() {}
 /// ```
 pub fn context() -> Context {
-    match current_scope().attached::<TestContext>() {
+    let scope = current_scope();
+    #[cfg(feature = "explore")]
+    if let Some(lazy) = scope.attached::<LazyContext>() {
+        return lazy.0.get_or_init(|| context::with_cancel(&context::background())).0.clone();
+    }
+    match scope.attached::<TestContext>() {
         Some(test) => test.context.clone(),
         None => panic!(
             "gmp::test::context() outside a test: call it in a function with #[gmp::test], or in a \
@@ -56,8 +66,18 @@ pub(crate) fn attach(scope: &std::sync::Arc<Scope>) {
     scope.attach(TestContext { context, cancel, id });
 }
 
+/// As [`attach`], for a scope that nobody inspects.
+#[cfg(feature = "explore")]
+pub(crate) fn attach_lazily(scope: &Scope) {
+    scope.attach(LazyContext::default());
+}
+
 /// Cancels the context of the test that owns `scope`.
 pub(crate) fn cancel(scope: &Scope) {
+    #[cfg(feature = "explore")]
+    if let Some((_, cancel)) = scope.attached::<LazyContext>().and_then(|lazy| lazy.0.get()) {
+        cancel.cancel();
+    }
     if let Some(test) = scope.attached::<TestContext>() {
         test.cancel.cancel();
     }

@@ -1,0 +1,169 @@
+//! Playing schedules: a body is run again and again, and a policy decides what happens next.
+
+use core::future::Future;
+use std::panic::Location;
+use std::sync::Arc;
+use std::thread::Result as Caught;
+use std::time::{Duration, Instant};
+
+use super::handle::Runtime;
+use super::spawn::Main;
+use crate::g::point::Exploring;
+use crate::g::{Origin, Scope};
+use crate::inspect::GoroutineId;
+use crate::sched::policy::Policy;
+use crate::sched::{Machine, Shared, Turn, World};
+use crate::time::clock::{NEVER, nanos};
+
+/// How often evidence from outside is looked at again while nothing can happen inside.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// What holds for a schedule.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Keep records of primitives, so that what is left can be judged.
+    pub watch: bool,
+    /// After so many operations and dispatches the schedule is cut off.
+    pub most_steps: u64,
+    /// Timers that are due within this time fire after the body has ended.
+    pub linger: Duration,
+    /// Where the body belongs to.
+    pub at: &'static Location<'static>,
+}
+
+/// Why a schedule ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlayEnd {
+    /// Nothing can happen any more.
+    Quiet,
+    /// It has taken too many steps.
+    TooLong,
+    /// A thread that is no part of it had a hand in it.
+    Outside,
+}
+
+/// A schedule that has ended. What is left of it is still there.
+#[derive(Debug)]
+pub struct Played<T> {
+    /// What became of the body; `None` if it has not ended.
+    pub body: Option<Caught<T>>,
+    /// The goroutine that is the body.
+    pub body_id: GoroutineId,
+    /// Why the schedule ended.
+    pub end: PlayEnd,
+    /// Operations and dispatches.
+    pub steps: u64,
+    /// Goroutines that panicked, the body apart.
+    pub panics: u32,
+}
+
+/// Who is called in the course of a schedule, on the thread that plays it.
+pub trait Audience<T> {
+    /// The body is about to run, in `scope`.
+    fn begins(&mut self, scope: &Arc<Scope>) {
+        let _ = scope;
+    }
+
+    /// The body has ended; others may go on.
+    fn body_ended(&mut self, scope: &Arc<Scope>) {
+        let _ = scope;
+    }
+
+    /// Nothing can happen inside, but goroutines are left. Whether something may still come from outside.
+    fn waits(&mut self, scope: &Arc<Scope>) -> bool {
+        let _ = scope;
+        false
+    }
+
+    /// The schedule has ended. What is left in `scope` goes when this returns.
+    fn ends(&mut self, scope: &Arc<Scope>, played: Played<T>);
+}
+
+impl Runtime {
+    /// Runs `body` and what it starts as `policy` says, and gives the policy back. The runtime was built with
+    /// [`Builder::explored`](super::Builder::explored).
+    ///
+    /// # Panics
+    /// On another runtime, inside a goroutine, and while another thread plays on this one.
+    pub fn play<F: Future>(
+        &self,
+        terms: &Terms,
+        policy: Box<dyn Policy>,
+        body: F,
+        audience: &mut dyn Audience<F::Output>,
+    ) -> Box<dyn Policy> {
+        struct End<'a>(&'a World, Option<Box<dyn Policy>>);
+        impl Drop for End<'_> {
+            fn drop(&mut self) {
+                self.1 = self.0.end();
+            }
+        }
+        let shared = self.shared();
+        let world = shared.world().expect("gmp: this runtime was not built to be explored");
+        assert!(
+            crate::g::current::goroutine().is_none(),
+            "gmp: a goroutine cannot explore, it would stop its M"
+        );
+        let played = Machine::run(shared, |machine| {
+            let scope = Scope::new(shared.clone(), 1, terms.watch);
+            world.begin(policy, terms.most_steps);
+            let mut end = End(world, None);
+            let exploring = Exploring::new(world);
+            audience.begins(&scope);
+            let main = Main::start(&Origin { scope: &scope, parent: None, at: terms.at }, body);
+            let ended = run(machine, shared, world, &main, terms, &scope, audience);
+            drop(exploring);
+            let tally = world.tally();
+            let (body_id, steps, panics) = (main.g().id(), tally.steps, tally.panics);
+            let body = if main.is_done() { main.take() } else { None };
+            audience.ends(&scope, Played { body, body_id, end: ended, steps, panics });
+            if scope.live() > 0 {
+                scope.close();
+                drop(main);
+                scope.discard_all();
+            }
+            end.1 = world.end();
+            end.1.take()
+        });
+        played.flatten().expect("gmp: another thread is running this runtime")
+    }
+
+    /// Whether nothing of the schedules played so far is left: the next one finds the runtime as new.
+    pub fn is_as_new(&self) -> bool {
+        self.shared().timers().next() == NEVER
+    }
+}
+
+/// Runs one schedule to its end.
+fn run<T>(
+    machine: &Machine,
+    shared: &Shared,
+    world: &World,
+    main: &Main<T>,
+    terms: &Terms,
+    scope: &Arc<Scope>,
+    audience: &mut dyn Audience<T>,
+) -> PlayEnd {
+    let mut body_lives = true;
+    loop {
+        let turn = machine.turn(&|| body_lives && main.is_done());
+        let tally = world.tally();
+        if tally.outside {
+            return PlayEnd::Outside;
+        }
+        if world.is_over() {
+            return PlayEnd::TooLong;
+        }
+        if body_lives && main.is_done() {
+            body_lives = false;
+            audience.body_ended(scope);
+            let now = shared.timers().clock().now();
+            world.set_until(now.saturating_add(nanos(terms.linger)).min(NEVER - 1));
+        } else if turn != Turn::Stopped {
+            if scope.live() == 0 || !audience.waits(scope) {
+                return PlayEnd::Quiet;
+            }
+            world.asleep(|| machine.sleep(Some(Instant::now() + LOOK_AGAIN)));
+        }
+    }
+}

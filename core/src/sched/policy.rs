@@ -1,0 +1,103 @@
+//! Who decides what happens next on a runtime that is explored: a policy in place of Go's order.
+
+use crate::inspect::{GoroutineId, Location, Operation};
+
+/// What may happen next.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// The goroutine that runs and may go on.
+    pub current: Option<u32>,
+    /// The goroutines that are ready, the one that has been so for longest first. The current one is not
+    /// among them.
+    pub ready: &'a [u32],
+    /// Whether the next timer may fire.
+    pub timer: bool,
+}
+
+/// What happens next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The current goroutine goes on.
+    Current,
+    /// The ready goroutine at this index runs.
+    Ready(usize),
+    /// The next timer fires.
+    Timer,
+}
+
+/// Something that happens, for a policy that traces.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A goroutine begins to run, or goes on.
+    Runs(u32),
+    /// A goroutine does an operation.
+    Does {
+        /// Its number.
+        g: u32,
+        /// What it does.
+        operation: Operation,
+        /// The line; `None` where a value was dropped.
+        at: Option<Location>,
+    },
+    /// A goroutine stops running.
+    Stops {
+        /// Its number.
+        g: u32,
+        /// How it stopped.
+        how: Stop,
+    },
+    /// A goroutine has panicked.
+    Panics(u32),
+    /// The next timer has fired.
+    Fires,
+    /// A choice among equals was made.
+    Chose {
+        /// Who made it.
+        g: Option<u32>,
+        /// How many there were.
+        of: usize,
+        /// Which.
+        which: usize,
+    },
+}
+
+/// How a goroutine stopped running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// It is done.
+    Done,
+    /// It waits.
+    Parked,
+    /// It is ready.
+    Ready,
+}
+
+/// Decides everything that is not determined on one P: who runs, whether who runs goes on, whether the next
+/// timer fires, and choices among equals.
+///
+/// Goroutines have numbers: the body of a schedule is 0, others are counted as they are started. A policy
+/// must not use the runtime.
+pub trait Policy: core::any::Any + Send {
+    /// Decides what happens next. There are at least two possibilities.
+    fn next(&mut self, options: Options<'_>) -> Choice;
+
+    /// One of `n`, which is at least two.
+    fn choose(&mut self, n: usize) -> usize;
+
+    /// A goroutine was started.
+    fn started(&mut self, g: u32, id: GoroutineId, at: Location);
+
+    /// A goroutine yields, or took the default arm of a select: it has nothing to do for the moment.
+    fn idles(&mut self, g: u32);
+
+    /// Whether [`event`](Self::event) is to be called.
+    fn traces(&self) -> bool {
+        false
+    }
+
+    /// Is told what happens, in order.
+    fn event(&mut self, event: Event) {
+        let _ = event;
+    }
+}

@@ -1,0 +1,123 @@
+//! Schedules a second of gmp's exploration and of shuttle, on the same two programs, in turns in one process.
+//!
+//! `cargo run --release` here prints a table. Figures of a machine that does other work are worth little; the
+//! ratio of two that ran in turns is worth more.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gmp::explore::{Explorer, Strategy};
+
+/// Turns of each program on each side.
+const TURNS: usize = 9;
+/// Schedules in a turn.
+const SCHEDULES: usize = 20_000;
+
+/// Three goroutines, each of which locks and unlocks one mutex five times.
+async fn locks() {
+    let mutex = Arc::new(gmp::sync::Mutex::new(0));
+    let workers: Vec<_> = (0..3)
+        .map(|_| {
+            let mutex = mutex.clone();
+            gmp::go(async move {
+                for _ in 0..5 {
+                    *mutex.lock().await += 1;
+                }
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.await.unwrap();
+    }
+}
+
+/// The same with the threads of shuttle.
+fn shuttle_locks() {
+    let mutex = Arc::new(shuttle::sync::Mutex::new(0));
+    let workers: Vec<_> = (0..3)
+        .map(|_| {
+            let mutex = mutex.clone();
+            shuttle::thread::spawn(move || {
+                for _ in 0..5 {
+                    *mutex.lock().unwrap() += 1;
+                }
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.join().unwrap();
+    }
+}
+
+/// Two senders of five values each, a channel with one slot, and the body that receives them.
+async fn senders() {
+    let ch = gmp::chan(1);
+    for _ in 0..2 {
+        let ch = ch.clone();
+        drop(gmp::go(async move {
+            for i in 0..5 {
+                ch.send(i).await;
+            }
+        }));
+    }
+    for _ in 0..10 {
+        ch.recv().await.unwrap();
+    }
+}
+
+/// The same with the threads of shuttle.
+fn shuttle_senders() {
+    let (sender, receiver) = shuttle::sync::mpsc::sync_channel(1);
+    for _ in 0..2 {
+        let sender = sender.clone();
+        shuttle::thread::spawn(move || {
+            for i in 0..5 {
+                sender.send(i).unwrap();
+            }
+        });
+    }
+    for _ in 0..10 {
+        receiver.recv().unwrap();
+    }
+}
+
+fn gmp_turn<F: Future<Output = ()> + 'static>(strategy: Strategy, body: fn() -> F) -> Duration {
+    let explorer = Explorer::new("bench").strategy(strategy).schedules(SCHEDULES as u64);
+    let outcome = explorer.run(body);
+    assert!(outcome.finding.is_none() && outcome.trouble.is_none());
+    outcome.elapsed
+}
+
+fn shuttle_turn(pct: bool, body: fn()) -> Duration {
+    let began = Instant::now();
+    if pct {
+        shuttle::check_pct(body, SCHEDULES, 3);
+    } else {
+        shuttle::check_random(body, SCHEDULES);
+    }
+    began.elapsed()
+}
+
+fn median(mut turns: Vec<Duration>) -> f64 {
+    turns.sort();
+    SCHEDULES as f64 / turns[turns.len() / 2].as_secs_f64()
+}
+
+fn row(name: &str, mut gmp: impl FnMut() -> Duration, mut shuttle: impl FnMut() -> Duration) {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        ours.push(gmp());
+        theirs.push(shuttle());
+    }
+    let (ours, theirs) = (median(ours), median(theirs));
+    println!("{name:32} {ours:>12.0} {theirs:>12.0} {:>8.1}", ours / theirs);
+}
+
+fn main() {
+    println!("{:32} {:>12} {:>12} {:>8}", "schedules a second", "gmp", "shuttle", "times");
+    let (walk, pct) = (Strategy::Random, Strategy::Pct);
+    row("3 x 5 locks, random", || gmp_turn(walk, locks), || shuttle_turn(false, shuttle_locks));
+    row("3 x 5 locks, pct", || gmp_turn(pct, locks), || shuttle_turn(true, shuttle_locks));
+    row("2 senders x 5, random", || gmp_turn(walk, senders), || shuttle_turn(false, shuttle_senders));
+    row("2 senders x 5, pct", || gmp_turn(pct, senders), || shuttle_turn(true, shuttle_senders));
+}

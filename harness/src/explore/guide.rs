@@ -1,0 +1,242 @@
+//! The policy of explored schedules: it asks a strategy or follows a script, and keeps what was decided.
+
+use std::collections::HashMap;
+
+use gmp_core::inspect::{GoroutineId, Location};
+use gmp_core::runtime::policy::{Choice, Event, Options, Policy};
+
+use super::rng::{Rng, mix};
+use super::strategy::Way;
+
+/// Decisions in a row after which going on is not the ordinary thing any more.
+const IN_A_ROW: u32 = 400;
+
+/// What a decision was where it was not the [ordinary](Guide::ordinary) one; of equals that is the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// This goroutine ran.
+    Run(u32),
+    /// The next timer fired.
+    Timer,
+    /// This one of equals was chosen.
+    Pick(u32),
+}
+
+/// A decision that was not the ordinary one: the `nth` that was made while goroutine `g` ran, or had run last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    pub(super) g: u32,
+    pub(super) nth: u32,
+    pub(super) deed: Deed,
+}
+
+/// Who decides.
+#[derive(Debug)]
+pub(super) enum Mind {
+    Way(Way),
+    Script(HashMap<(u32, u32), Deed>),
+}
+
+impl Mind {
+    /// Before it is told who decides.
+    pub(super) fn nobody() -> Self {
+        Self::Way(Way::nobody())
+    }
+
+    pub(super) fn script(turns: &[Turn]) -> Self {
+        Self::Script(turns.iter().map(|turn| ((turn.g, turn.nth), turn.deed)).collect())
+    }
+}
+
+/// What happened in a schedule.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Course {
+    pub(super) turns: Vec<Turn>,
+    pub(super) events: Vec<Event>,
+    /// The goroutines by number: identity, and the line that started it.
+    pub(super) goroutines: Vec<(GoroutineId, Location)>,
+}
+
+/// The policy of one schedule after the other.
+#[derive(Debug)]
+pub(super) struct Guide {
+    pub(super) mind: Mind,
+    pub(super) rng: Rng,
+    /// Of all decisions and what there was to decide.
+    pub(super) hash: u64,
+    pub(super) decisions: u32,
+    /// What a script asked for and could not have.
+    pub(super) missed: u32,
+    /// `Some`: it keeps what happens.
+    pub(super) course: Option<Course>,
+    /// Who runs, or ran last, and how many decisions each has had; while it keeps what happens.
+    last: u32,
+    had: Vec<u32>,
+    /// Who runs has nothing to do for the moment.
+    idle: bool,
+    /// Decisions in a row by which the same goroutine went on.
+    in_a_row: u32,
+}
+
+impl Guide {
+    pub(super) fn new(mind: Mind, rng: Rng, keeps: bool) -> Self {
+        let course = keeps.then(Course::default);
+        let (had, idle, in_a_row) = (Vec::new(), false, 0);
+        Self { mind, rng, hash: 0, decisions: 0, missed: 0, course, last: 0, had, idle, in_a_row }
+    }
+
+    /// Makes it ready for the next schedule.
+    pub(super) fn begin(&mut self) {
+        (self.hash, self.decisions, self.missed, self.last) = (0, 0, 0, 0);
+        (self.idle, self.in_a_row) = (false, 0);
+        self.had.clear();
+        if let Some(course) = &mut self.course {
+            *course = Course::default();
+        }
+    }
+
+    /// Gives it the way of the `number`th schedule of `seed`.
+    pub(super) fn set_out(
+        &mut self,
+        way: impl FnOnce(&mut Rng, Way) -> Way,
+        seed: u64,
+        number: u64,
+    ) {
+        self.rng = Rng::of_schedule(seed, number);
+        let spare = match core::mem::replace(&mut self.mind, Mind::nobody()) {
+            Mind::Way(way) => way,
+            Mind::Script(_) => Way::nobody(),
+        };
+        self.mind = Mind::Way(way(&mut self.rng, spare));
+    }
+
+    /// How many decisions there were before this one while the same goroutine ran.
+    fn nth(&mut self) -> u32 {
+        let last = self.last as usize;
+        if self.had.len() <= last {
+            self.had.resize(last + 1, 0);
+        }
+        self.had[last] += 1;
+        self.had[last] - 1
+    }
+
+    /// What the script says for this decision.
+    fn deed(&self, nth: u32) -> Option<Deed> {
+        match &self.mind {
+            Mind::Way(_) => None,
+            Mind::Script(deeds) => deeds.get(&(self.last, nth)).copied(),
+        }
+    }
+
+    /// What is decided where nothing else is said: who runs goes on, unless it has nothing to do or has gone on
+    /// for long; else the one that has been ready for longest; else the next timer.
+    fn ordinary(&mut self, options: &Options<'_>) -> Choice {
+        let tired = self.idle || self.in_a_row > IN_A_ROW;
+        match options.current {
+            Some(_) if !tired => Choice::Current,
+            _ if !options.ready.is_empty() => Choice::Ready(0),
+            _ => Choice::Timer,
+        }
+    }
+
+    fn keep(&mut self, nth: u32, deed: Deed) {
+        let g = self.last;
+        if let Some(course) = &mut self.course {
+            course.turns.push(Turn { g, nth, deed });
+        }
+    }
+
+    fn follow(&mut self, options: &Options<'_>, nth: u32) -> Choice {
+        let choice = match self.deed(nth) {
+            None => return self.ordinary(options),
+            Some(Deed::Timer) if options.timer => Some(Choice::Timer),
+            Some(Deed::Run(g)) if options.current == Some(g) => Some(Choice::Current),
+            Some(Deed::Run(g)) => options.ready.iter().position(|r| *r == g).map(Choice::Ready),
+            Some(_) => None,
+        };
+        choice.unwrap_or_else(|| {
+            self.missed += 1;
+            self.ordinary(options)
+        })
+    }
+}
+
+impl Policy for Guide {
+    fn next(&mut self, options: Options<'_>) -> Choice {
+        let kept = self.course.is_some();
+        let nth = if kept { self.nth() } else { 0 };
+        let choice = match &mut self.mind {
+            Mind::Way(way) => way.next(&options, self.decisions, &mut self.rng),
+            Mind::Script(_) => self.follow(&options, nth),
+        };
+        self.decisions += 1;
+        let (word, deed) = match choice {
+            Choice::Current => (0, Deed::Run(options.current.unwrap_or(0))),
+            Choice::Ready(i) => (u64::from(options.ready[i]) + 2, Deed::Run(options.ready[i])),
+            Choice::Timer => (1, Deed::Timer),
+        };
+        let open = (options.ready.len() as u64) << 1 | u64::from(options.timer);
+        let current = options.current.map_or(0, |g| u64::from(g) + 1);
+        self.hash = mix(self.hash, word | open << 20 | current << 42);
+        if kept && choice != self.ordinary(&options) {
+            self.keep(nth, deed);
+        }
+        self.in_a_row = if choice == Choice::Current { self.in_a_row + 1 } else { 0 };
+        self.idle &= choice == Choice::Current;
+        choice
+    }
+
+    fn choose(&mut self, n: usize) -> usize {
+        let kept = self.course.is_some();
+        let nth = if kept { self.nth() } else { 0 };
+        let which = match self.mind {
+            Mind::Way(_) => self.rng.below(n),
+            Mind::Script(_) => match self.deed(nth) {
+                Some(Deed::Pick(which)) if (which as usize) < n => which as usize,
+                None => 0,
+                Some(_) => {
+                    self.missed += 1;
+                    0
+                }
+            },
+        };
+        self.hash = mix(self.hash, (which as u64) << 32 | n as u64);
+        if kept && which != 0 {
+            self.keep(nth, Deed::Pick(which as u32));
+        }
+        which
+    }
+
+    fn started(&mut self, g: u32, id: GoroutineId, at: Location) {
+        if let Mind::Way(way) = &mut self.mind {
+            way.started(&mut self.rng);
+        }
+        self.hash = mix(self.hash, u64::from(g) << 32 | u64::from(at.line()));
+        if let Some(course) = &mut self.course {
+            course.goroutines.push((id, at));
+        }
+    }
+
+    fn idles(&mut self, g: u32) {
+        self.idle = true;
+        if let Mind::Way(way) = &mut self.mind {
+            way.idles(g);
+        }
+    }
+
+    fn traces(&self) -> bool {
+        self.course.is_some()
+    }
+
+    fn event(&mut self, event: Event) {
+        if let Event::Runs(g) = event {
+            if g != self.last {
+                (self.idle, self.in_a_row) = (false, 0);
+            }
+            self.last = g;
+        }
+        if let Some(course) = &mut self.course {
+            course.events.push(event);
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! One schedule: played fast, or once more with everything that is to be known about it.
+
+use std::panic::Location;
+use std::sync::Arc;
+use std::thread::Result as Caught;
+use std::time::{Duration, Instant};
+
+use gmp_core::inspect::{Location as At, WaitReason};
+use gmp_core::runtime::play::{Audience, PlayEnd, Played, Terms};
+use gmp_core::runtime::{Builder, Runtime, Scope};
+use gmp_core::snapshot;
+
+use super::guide::Guide;
+use crate::leak::census;
+use crate::leak::check::{self, BodyEnd, Checked, Reach, payload_text};
+use crate::leak::progress::Progress;
+use crate::test::Outcome;
+
+/// What an exploration runs again and again.
+pub(super) type MakeBody<'a> = &'a dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = Outcome>>>;
+
+/// What a schedule showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Goroutines outlived the body.
+    Leak,
+    /// The body is blocked for good.
+    Deadlock,
+    /// The body, or another goroutine, panicked.
+    Panic,
+    /// The body returned an error.
+    Failure,
+    /// It went on and on without anything new.
+    Livelock,
+}
+
+impl Kind {
+    /// The word of reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Leak => "leak",
+            Self::Deadlock => "deadlock",
+            Self::Panic => "panic",
+            Self::Failure => "failure",
+            Self::Livelock => "livelock",
+        }
+    }
+}
+
+/// How a schedule came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Showed {
+    Nothing,
+    Found(Kind),
+    /// A thread that is no part of it had a hand in it.
+    Outside,
+}
+
+/// A goroutine that is left: where it was started, and what it waits for.
+type Left = ((&'static str, u32), Vec<(WaitReason, u32)>);
+
+/// What has to be the same in two schedules that show the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sign {
+    kind: Kind,
+    left: Vec<Left>,
+    panics: Vec<String>,
+}
+
+/// What is to be had of a schedule besides what it showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Want {
+    Nothing,
+    Sign,
+    Judgement,
+}
+
+/// A schedule that was played.
+pub(super) struct Seen {
+    pub(super) showed: Showed,
+    pub(super) steps: u64,
+    pub(super) sign: Option<Sign>,
+    pub(super) checked: Option<Checked>,
+    pub(super) guide: Box<Guide>,
+}
+
+/// Plays schedules, on one runtime as long as they leave nothing behind.
+pub(super) struct Stage {
+    runtime: Option<Runtime>,
+    pub(super) max_steps: u64,
+    pub(super) linger: Duration,
+    pub(super) at: &'static Location<'static>,
+}
+
+impl Stage {
+    pub(super) fn new(max_steps: u64, linger: Duration, at: &'static Location<'static>) -> Self {
+        Self { runtime: None, max_steps, linger, at }
+    }
+
+    pub(super) fn play(&mut self, mut guide: Box<Guide>, body: MakeBody<'_>, want: Want) -> Seen {
+        guide.begin();
+        let runtime = match self.runtime.take() {
+            Some(runtime) if want == Want::Nothing => runtime,
+            _ => Builder::new().explored(true).build(),
+        };
+        let watch = want != Want::Nothing;
+        let terms = Terms { watch, most_steps: self.max_steps, linger: self.linger, at: self.at };
+        let mut seat = Seat::new(want);
+        let policy = runtime.play(&terms, guide, body(), &mut seat);
+        let policy: Box<dyn std::any::Any> = policy;
+        let guide = policy.downcast().expect("gmp: a policy comes back as it was");
+        if seat.showed == Showed::Nothing && runtime.is_as_new() && !watch {
+            self.runtime = Some(runtime);
+        }
+        let Seat { showed, steps, sign, checked, .. } = seat;
+        Seen { showed, steps, sign, checked, guide }
+    }
+}
+
+/// Who looks at a schedule.
+struct Seat {
+    want: Want,
+    showed: Showed,
+    steps: u64,
+    sign: Option<Sign>,
+    checked: Option<Checked>,
+    waits_since: Option<Instant>,
+}
+
+/// For how long something from outside is waited for while goroutines are stuck.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+impl Seat {
+    fn new(want: Want) -> Self {
+        let (sign, checked, waits_since) = (None, None, None);
+        Self { want, showed: Showed::Nothing, steps: 0, sign, checked, waits_since }
+    }
+}
+
+fn showed(played: &Played<Outcome>, scope: &Scope) -> Showed {
+    if played.end == PlayEnd::Outside {
+        return Showed::Outside;
+    }
+    let kind = match &played.body {
+        Some(Err(_)) => Kind::Panic,
+        _ if played.panics > 0 => Kind::Panic,
+        _ if played.end == PlayEnd::TooLong => Kind::Livelock,
+        None => Kind::Deadlock,
+        Some(Ok(Outcome(false))) => Kind::Failure,
+        Some(Ok(_)) if scope.live() > 0 => Kind::Leak,
+        Some(Ok(_)) => return Showed::Nothing,
+    };
+    Showed::Found(kind)
+}
+
+impl Audience<Outcome> for Seat {
+    fn begins(&mut self, scope: &Arc<Scope>) {
+        match self.want {
+            Want::Nothing => crate::test::context::attach_lazily(scope),
+            _ => crate::test::context::attach(scope),
+        }
+    }
+
+    fn body_ended(&mut self, scope: &Arc<Scope>) {
+        crate::test::context::cancel(scope);
+    }
+
+    fn waits(&mut self, scope: &Arc<Scope>) -> bool {
+        let evidence =
+            snapshot::read(scope).iter().any(|g| g.wakers > 0) || census::foreign_thread_lives();
+        evidence && self.waits_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE
+    }
+
+    fn ends(&mut self, scope: &Arc<Scope>, played: Played<Outcome>) {
+        self.showed = showed(&played, scope);
+        self.steps = played.steps;
+        let Showed::Found(kind) = self.showed else { return };
+        match self.want {
+            Want::Nothing => {}
+            Want::Sign => self.sign = Some(sign(kind, scope, &played)),
+            Want::Judgement => {
+                self.sign = Some(sign(kind, scope, &played));
+                let reach = Reach { body: Some(played.body_id), body_is_elsewhere: false };
+                let end = body_end(played.body, played.end);
+                let progress = Progress::new();
+                let since = Instant::now();
+                self.checked = Some(check::close_and_judge(scope, &progress, &reach, end, since));
+            }
+        }
+    }
+}
+
+fn body_end(body: Option<Caught<Outcome>>, end: PlayEnd) -> BodyEnd {
+    match body {
+        Some(Ok(outcome)) => BodyEnd::Returned(outcome.0),
+        Some(Err(payload)) => BodyEnd::Panicked(payload),
+        None if end == PlayEnd::TooLong => BodyEnd::TimedOut(Duration::ZERO),
+        None => BodyEnd::Asleep,
+    }
+}
+
+fn sign(kind: Kind, scope: &Arc<Scope>, played: &Played<Outcome>) -> Sign {
+    let place = |at: At| (at.file(), at.line());
+    let frozen = snapshot::freeze_parked(scope);
+    let mut left: Vec<Left> = frozen
+        .iter()
+        .map(|g| {
+            let mut waits: Vec<_> =
+                g.waits().iter().map(|wait| (wait.reason, wait.at.line())).collect();
+            waits.sort_unstable();
+            (place(g.created_at()), waits)
+        })
+        .collect();
+    frozen.into_iter().for_each(snapshot::Frozen::thaw);
+    left.sort_unstable();
+    let of_body = played.body.as_ref().and_then(|body| body.as_ref().err());
+    let mut panics: Vec<String> =
+        of_body.map(|payload| payload_text(&**payload)).into_iter().collect();
+    let noted = scope.watch().map(|watch| watch.panics()).unwrap_or_default();
+    panics.extend(noted.into_iter().map(|note| note.message));
+    // Who else is left when somebody panics, or how far a loop has got, may differ.
+    if matches!(kind, Kind::Panic | Kind::Failure | Kind::Livelock) {
+        left.clear();
+    }
+    Sign { kind, left, panics }
+}

@@ -1,0 +1,66 @@
+//! Shrinking: the fewest decisions, other than the ordinary ones, that still show the same.
+//!
+//! Zeller and Hildebrandt's delta debugging ("Simplifying and isolating failure-inducing input", IEEE TSE
+//! 2002) over the list of decisions: parts of it are left out, smaller and smaller ones.
+
+use std::time::{Duration, Instant};
+
+use super::guide::{Guide, Mind, Turn};
+use super::play::{MakeBody, Sign, Stage, Want};
+use super::rng::Rng;
+
+/// Schedules that are played at most.
+const ATTEMPTS: u32 = 3_000;
+/// Time that is spent at most.
+const TIME: Duration = Duration::from_millis(500);
+
+/// The search for a smaller schedule.
+pub(super) struct Shrink<'a, 'b> {
+    stage: &'a mut Stage,
+    body: MakeBody<'b>,
+    sign: &'a Sign,
+    attempts: u32,
+    began: Instant,
+}
+
+impl<'a, 'b> Shrink<'a, 'b> {
+    pub(super) fn new(stage: &'a mut Stage, body: MakeBody<'b>, sign: &'a Sign) -> Self {
+        Self { stage, body, sign, attempts: 0, began: Instant::now() }
+    }
+
+    /// The smallest list found that shows the same. `None` if `turns` itself does not.
+    pub(super) fn run(mut self, turns: Vec<Turn>) -> Option<Vec<Turn>> {
+        let mut best = self.attempt(&turns)?;
+        let mut size = best.len().div_ceil(2);
+        while size > 0 && !self.is_late() {
+            let before = best.len();
+            let mut start = 0;
+            while start < best.len() && !self.is_late() {
+                let mut fewer = best.clone();
+                fewer.drain(start..(start + size).min(best.len()));
+                match self.attempt(&fewer) {
+                    Some(kept) if kept.len() < best.len() => best = kept,
+                    _ => start += size,
+                }
+            }
+            if size == 1 && best.len() == before {
+                break;
+            }
+            size = if best.len() < before { size.min(best.len()) } else { size / 2 };
+        }
+        Some(best)
+    }
+
+    fn is_late(&self) -> bool {
+        self.attempts >= ATTEMPTS || self.began.elapsed() >= TIME
+    }
+
+    /// Plays `turns`. What was really decided comes back if it shows the same.
+    fn attempt(&mut self, turns: &[Turn]) -> Option<Vec<Turn>> {
+        self.attempts += 1;
+        let guide = Box::new(Guide::new(Mind::script(turns), Rng::new(0), true));
+        let mut seen = self.stage.play(guide, self.body, Want::Sign);
+        let same = seen.sign.as_ref() == Some(self.sign);
+        seen.guide.course.take().filter(|_| same).map(|course| course.turns)
+    }
+}
