@@ -43,6 +43,9 @@ impl Machine {
             if pool.idle.is_surplus(self.p().index) && self.give_up_surplus(pool, parker) {
                 return None;
             }
+            if !self.p().is_open() && pool.idle.most_procs() > 1 {
+                self.open_p(pool);
+            }
             self.fire_timers();
             self.look_at_net_now_and_then();
             let global = &self.shared().global;
@@ -63,6 +66,14 @@ impl Machine {
                 return None;
             }
         }
+    }
+
+    /// There are more Ps from now on: they may steal from this one, the first.
+    #[cold]
+    fn open_p(&self, pool: &Pool) {
+        // SAFETY: between two polls the P is ours.
+        unsafe { self.p().open() };
+        self.shared().wake_one(pool);
     }
 
     /// Notes whether this M looks for work. Gives what was noted before.
@@ -130,7 +141,7 @@ impl Machine {
         }
         pool.idle.counts.fence_idle();
         // Whoever pushed before the fence may have seen us spinning, or no idle P: it relies on us.
-        if self.shared().has_work() {
+        if self.shared().has_work_to_share() {
             self.unpark_self(pool, parker);
         }
         true

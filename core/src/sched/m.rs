@@ -188,9 +188,10 @@ impl Machine {
         self.p().owner.release(self.tenure.get());
     }
 
-    /// Makes `g` the next to run if this thread is an M of `shared` and has a P.
+    /// Makes `g` the next to run if this thread is an M of `shared` and has a P. Gives whether other Ps may
+    /// steal it.
     #[inline]
-    pub(super) fn push_local(shared: &Shared, g: GRef) -> Result<(), GRef> {
+    pub(super) fn push_local(shared: &Shared, g: GRef) -> Result<bool, GRef> {
         let machine = MACHINE.with(Cell::get);
         // SAFETY: `bind` unsets the pointer before the machine goes, and it is this thread's own.
         let Some(machine) = (unsafe { machine.as_ref() }) else { return Err(g) };
@@ -202,7 +203,7 @@ impl Machine {
             p.meters.made_ready(&g);
             // SAFETY: outside a poll the P is this M's, and this is its thread.
             unsafe { p.put_next(g, &shared.global) };
-            return Ok(());
+            return Ok(p.is_open());
         }
         let tenure = machine.tenure.get();
         if !p.owner.claim(tenure) {
@@ -211,8 +212,9 @@ impl Machine {
         p.meters.made_ready(&g);
         // SAFETY: claimed just now, rule 3.
         unsafe { p.put_next(g, &shared.global) };
+        let others_may = p.is_open();
         p.owner.lend(tenure);
-        Ok(())
+        Ok(others_may)
     }
 
     /// Runs goroutines until `stop` says so (asked before each), none is runnable, or the P is lost.

@@ -9,7 +9,7 @@ use super::metrics::Meters;
 use super::owner::Owner;
 use super::runq::{RunQueue, SLOTS};
 use crate::g::{GRef, Header};
-use crate::sys::atomic::{AtomicPtr, AtomicU64, Ordering};
+use crate::sys::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
 /// The global queue is looked at first on every 61st dispatch, so that two goroutines that keep
 /// making each other ready cannot starve it. Go's number.
@@ -28,8 +28,9 @@ const NEXT_IS_LEFT: Duration = Duration::from_micros(3);
 pub(crate) struct P {
     pub(super) owner: Owner,
     pub(super) index: usize,
-    /// Whether other Ps may steal from this one.
-    has_thieves: bool,
+    /// Whether other Ps may steal from this one. Set once, by its owner: as long as there is one P its
+    /// owner needs no read-modify-write to take from the queue.
+    open: AtomicBool,
     queue: RunQueue,
     /// Owns a reference. Its owner fills and empties it, a thief may empty it.
     next: AtomicPtr<Header>,
@@ -47,17 +48,32 @@ unsafe impl Sync for P {}
 unsafe impl Send for P {}
 
 impl P {
-    pub(super) fn new(index: usize, has_thieves: bool) -> Self {
+    pub(super) fn new(index: usize, open: bool) -> Self {
         Self {
             owner: Owner::new(),
             index,
-            has_thieves,
+            open: AtomicBool::new(open),
             queue: RunQueue::new(),
             next: AtomicPtr::new(null_mut()),
             tick: AtomicU64::new(0),
             streak: Cell::new(0),
             meters: Meters::new(),
         }
+    }
+
+    /// Whether other Ps may steal from this one.
+    pub(super) fn is_open(&self) -> bool {
+        // Acquire: pairs with `open`: a thief sees the queue as its owner left it.
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// Lets other Ps steal from this one.
+    ///
+    /// # Safety
+    /// The caller owns the P.
+    pub(super) unsafe fn open(&self) {
+        // Release: pairs with `is_open`.
+        self.open.store(true, Ordering::Release);
     }
 
     /// Looks for something to run so far: two equal readings mean that the same poll goes on.
@@ -68,7 +84,7 @@ impl P {
 
     /// Puts `new` into `next` and gives what was there.
     fn swap_next(&self, new: *mut Header) -> Option<GRef> {
-        let before = if self.has_thieves {
+        let before = if self.is_open() {
             // AcqRel: pairs with itself and with `steal_next`: who takes a goroutine sees what was
             // written before it was put there.
             self.next.swap(new, Ordering::AcqRel)
@@ -145,7 +161,16 @@ impl P {
         }
         self.streak.set(0);
         // SAFETY: the P is the caller's.
-        self.queue.get().or_else(|| unsafe { self.pick_global(global, sharers) })
+        unsafe { self.get() }.or_else(|| unsafe { self.pick_global(global, sharers) })
+    }
+
+    /// The oldest in the queue.
+    ///
+    /// # Safety
+    /// The caller owns the P.
+    unsafe fn get(&self) -> Option<GRef> {
+        // SAFETY: the caller is the producer, and nobody steals from a P that is not open.
+        if self.is_open() { self.queue.get() } else { unsafe { self.queue.get_alone() } }
     }
 
     /// Picks out of the global queue.
@@ -191,6 +216,9 @@ impl P {
     /// # Safety
     /// The caller owns this P, and its queue is empty.
     pub(super) unsafe fn steal(&self, victim: &P, next_too: bool, global: &Global) -> Option<GRef> {
+        if !victim.is_open() {
+            return None;
+        }
         let mut stolen = victim.queue.grab().into_iter();
         let first = stolen.next();
         // SAFETY: as the caller says.

@@ -114,6 +114,22 @@ impl<I: Item> RunQueue<I> {
         }
     }
 
+    /// As [`get`](Self::get), while nobody else takes.
+    ///
+    /// # Safety
+    /// Only the producer calls this, and no other thread takes before it has seen, by an acquire, what the
+    /// producer does after.
+    pub(crate) unsafe fn get_alone(&self) -> Option<I> {
+        // Relaxed: nobody else writes either of them.
+        let (head, tail) = (self.head.load(Ordering::Relaxed), self.tail.load(Ordering::Relaxed));
+        if tail == head {
+            return None;
+        }
+        let g = self.slot(head).load(Ordering::Relaxed);
+        self.head.store(head.wrapping_add(1), Ordering::Relaxed);
+        NonNull::new(g).map(Self::own)
+    }
+
     /// Takes the older half, rounded up, for another P. Any thread may call it.
     pub(crate) fn grab(&self) -> Vec<I> {
         loop {

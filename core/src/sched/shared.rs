@@ -81,6 +81,7 @@ impl Shared {
     fn new(procs: Option<usize>, clock: Clock, explored: bool) -> Arc<Self> {
         Arc::new_cyclic(|weak: &Weak<Self>| {
             let pool = procs.map(|procs| Pool::new(procs, weak.clone()));
+            let shares = procs.is_some_and(|procs| procs > 1);
             let [to_timers, to_net] = [weak.clone(), weak.clone()].map(|weak| {
                 let earlier: Box<dyn Fn() + Send + Sync> = Box::new(move || {
                     if let Some(shared) = weak.upgrade() {
@@ -91,7 +92,7 @@ impl Shared {
             });
             let timers = Timers::new(Arc::new(clock), to_timers);
             Self {
-                first: P::new(0, procs.is_some()),
+                first: P::new(0, shares),
                 global: Global::new(),
                 pool,
                 world: explored.then(|| World::new(timers.clone())),
@@ -171,9 +172,17 @@ impl Shared {
 
     /// Whether something is ready, or a timer due.
     pub(super) fn has_work(&self) -> bool {
-        let more = self.pool.iter().flat_map(Pool::more);
+        self.has_work_in(|_| true)
+    }
+
+    /// As [`has_work`](Self::has_work), for an M that has to take it from others.
+    pub(super) fn has_work_to_share(&self) -> bool {
+        self.has_work_in(P::is_open)
+    }
+
+    fn has_work_in(&self, counts: impl Fn(&P) -> bool) -> bool {
         !self.global.is_empty()
-            || core::iter::once(&self.first).chain(more).any(|p| !p.is_empty())
+            || self.ps().any(|p| counts(p) && !p.is_empty())
             || self.timers.next() <= self.timers.clock().now()
     }
 
@@ -268,9 +277,9 @@ impl Schedule for Shared {
             },
         };
         match Machine::push_local(self, g) {
-            Ok(()) => {
-                // The one P of a driven runtime has an M that comes to it.
-                if let Some(pool) = &self.pool {
+            Ok(others_may) => {
+                // Where there is one P, driven or not, its M comes to it.
+                if let Some(pool) = self.pool.as_ref().filter(|_| others_may) {
                     self.wake_one(pool);
                 }
             }

@@ -105,8 +105,10 @@ fn judge(shared: &Shared, pool: &Pool, index: usize, seen: &mut Option<Seen>) ->
     if before.first.is_none() && lasted >= SUSPICIOUS && matches!(look, Look::InPoll(_)) {
         before.first = read_clock(pool, m);
     }
-    let is_surplus = index >= pool.idle.procs() && !p.is_empty();
-    if !(is_surplus || pool.idle.counts.is_short_of_ps()) || !shared.has_work() {
+    // Nobody can help it: it is one P too many, or the one that was alone until now.
+    let procs = pool.idle.procs();
+    let is_stuck = (index >= procs || procs > 1 && !p.is_open()) && !p.is_empty();
+    if !is_stuck && !(pool.idle.counts.is_short_of_ps() && shared.has_work()) {
         return Judgement::Fine;
     }
     let take = match look {
