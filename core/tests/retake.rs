@@ -44,6 +44,23 @@ fn a_goroutine_starts_while_as_many_spin_as_there_are_ps() {
     }
 }
 
+/// Nobody may steal from the P of a runtime with one, and its M cannot say otherwise before its poll ends.
+#[test]
+fn what_waits_behind_a_spinning_poll_runs_when_there_are_more_ps() {
+    let runtime = with_procs(1);
+    let flags = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
+    let ours = flags.clone();
+    let spinner = runtime.go(async move {
+        let others = ours.clone();
+        drop(go(async move { others[1].store(true, Ordering::Release) }));
+        ours[0].store(true, Ordering::Release);
+        spin_until(&ours[1]);
+    });
+    spin_until(&flags[0]);
+    runtime.set_procs(2);
+    runtime.block_on(spinner).unwrap();
+}
+
 #[test]
 fn what_a_spinning_poll_starts_and_wakes_runs() {
     let runtime = with_procs(1);

@@ -108,7 +108,8 @@ fn judge(shared: &Shared, pool: &Pool, index: usize, seen: &mut Option<Seen>) ->
     // Nobody can help it: it is one P too many, or the one that was alone until now.
     let procs = pool.idle.procs();
     let is_stuck = (index >= procs || procs > 1 && !p.is_open()) && !p.is_empty();
-    if !is_stuck && !(pool.idle.counts.is_short_of_ps() && shared.has_work()) {
+    let is_wanted = pool.idle.counts.is_short_of_ps() && shared.has_work();
+    if !(is_stuck || is_wanted) {
         return Judgement::Fine;
     }
     let take = match look {
