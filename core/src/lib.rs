@@ -13,8 +13,12 @@ mod macros;
 #[cfg(all(feature = "net", not(loom)))]
 pub mod net;
 mod netpoll;
+#[cfg(all(feature = "net", unix, not(loom)))]
+pub mod process;
 pub mod runtime;
 mod sched;
+#[cfg(all(feature = "net", unix, not(loom)))]
+pub mod signal;
 #[doc(hidden)]
 pub mod snapshot;
 pub mod sync;

@@ -25,6 +25,7 @@ const REASONS: &[&str] = &[
     "sleep",
     "context done",
     "join",
+    "IO wait",
     "external",
     "no waker kept",
     "runnable",

@@ -218,6 +218,21 @@ pub(crate) fn set_thread_scope(scope: Option<Arc<Scope>>) -> Option<Arc<Scope>> 
     THREAD_SCOPE.with(|s| s.replace(scope))
 }
 
+/// Runs `f` as a plain thread of `scope` would: it is nobody's poll.
+#[cfg(all(feature = "net", unix, not(loom)))]
+pub(crate) fn outside<R>(scope: Arc<Scope>, f: impl FnOnce() -> R) -> R {
+    struct Back(Option<NonNull<Header>>, Option<Arc<Scope>>);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            CURRENT.with(|c| c.g.set(self.0));
+            drop(set_thread_scope(self.1.take()));
+        }
+    }
+    let scope = set_thread_scope(Some(scope));
+    let _back = Back(CURRENT.with(|c| c.g.replace(None)), scope);
+    f()
+}
+
 /// A record for a primitive made here; `None` where no scope watches.
 pub(crate) fn record(kind: PrimitiveKind, at: Location) -> Option<Arc<Record>> {
     match goroutine() {

@@ -18,18 +18,18 @@ macro_rules! deadlines {
             ///     assert_eq!(error.kind(), ErrorKind::TimedOut);
             /// });
             /// ```
-            pub fn set_deadline(&self, moment: Option<std::time::Instant>) {
+            pub fn set_deadline(&self, moment: Option<$crate::time::Instant>) {
                 self.set_read_deadline(moment);
                 self.set_write_deadline(moment);
             }
 
             /// Sets the moment from which on reads fail, or none. Reads that wait already are held to it.
-            pub fn set_read_deadline(&self, moment: Option<std::time::Instant>) {
+            pub fn set_read_deadline(&self, moment: Option<$crate::time::Instant>) {
                 self.source.head.set_deadline($crate::inspect::IoWant::Read, moment);
             }
 
             /// Sets the moment from which on writes fail, or none. Writes that wait already are held to it.
-            pub fn set_write_deadline(&self, moment: Option<std::time::Instant>) {
+            pub fn set_write_deadline(&self, moment: Option<$crate::time::Instant>) {
                 self.source.head.set_deadline($crate::inspect::IoWant::Write, moment);
             }
         }
@@ -37,7 +37,7 @@ macro_rules! deadlines {
     ($name:ty, accept) => {
         impl $name {
             /// Sets the moment from which on `accept` fails, or none, see [the module](crate::net#deadlines).
-            pub fn set_deadline(&self, moment: Option<std::time::Instant>) {
+            pub fn set_deadline(&self, moment: Option<$crate::time::Instant>) {
                 self.source.head.set_deadline($crate::inspect::IoWant::Read, moment);
             }
         }

@@ -39,14 +39,20 @@
 mod connect;
 mod deadline;
 mod half;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 mod io_traits;
 mod stream;
 mod tcp;
+#[cfg(feature = "tokio")]
+mod tokio;
 mod udp;
 #[cfg(unix)]
 mod unix;
 
 pub use half::{OwnedReadHalf, OwnedWriteHalf, ReuniteError};
+#[cfg(unix)]
+pub(crate) use stream::Bytes;
 pub use tcp::{TcpListener, TcpStream};
 pub use udp::UdpSocket;
 #[cfg(unix)]

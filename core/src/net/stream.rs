@@ -3,6 +3,8 @@
 
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
+#[cfg(any(feature = "tokio", feature = "hyper"))]
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::task::{Context, Poll};
 
@@ -12,6 +14,18 @@ use crate::netpoll::{Attempt, Object, Source};
 /// A stream of bytes as the system has it, non-blocking.
 pub(crate) trait Bytes: Object {
     fn read(&self, buf: &mut [u8]) -> io::Result<usize>;
+    /// As `read`; initializes as many bytes as it counts.
+    #[cfg(any(feature = "tokio", feature = "hyper"))]
+    fn read_into(&self, buf: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
+        #[cfg(target_os = "linux")]
+        return Ok(rustix::io::read(self, buf)?.0.len());
+        #[cfg(not(target_os = "linux"))]
+        {
+            buf.fill(MaybeUninit::new(0));
+            // SAFETY: initialized just now.
+            self.read(unsafe { &mut *(core::ptr::from_mut(buf) as *mut [u8]) })
+        }
+    }
     fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize>;
     fn write(&self, buf: &[u8]) -> io::Result<usize>;
     fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize>;
@@ -39,7 +53,7 @@ fn len(bufs: &[IoSlice<'_>]) -> usize {
 
 /// The operations of a stream as futures, and for those who poll.
 impl<S: Bytes> Source<S> {
-    pub(super) fn read<'a>(
+    pub(crate) fn read<'a>(
         &'a self,
         buf: &'a mut [u8],
         at: Location,
@@ -47,7 +61,7 @@ impl<S: Bytes> Source<S> {
         self.when_ready(IoWant::Read, at, |io| Ok(read(io.read(buf)?, buf.len())))
     }
 
-    pub(super) fn read_vectored<'a>(
+    pub(crate) fn read_vectored<'a>(
         &'a self,
         bufs: &'a mut [IoSliceMut<'_>],
         at: Location,
@@ -55,7 +69,7 @@ impl<S: Bytes> Source<S> {
         self.when_ready(IoWant::Read, at, |io| Ok(read(io.read_vectored(bufs)?, room(bufs))))
     }
 
-    pub(super) fn read_exact<'a>(
+    pub(crate) fn read_exact<'a>(
         &'a self,
         buf: &'a mut [u8],
         at: Location,
@@ -72,7 +86,7 @@ impl<S: Bytes> Source<S> {
         })
     }
 
-    pub(super) fn write<'a>(
+    pub(crate) fn write<'a>(
         &'a self,
         buf: &'a [u8],
         at: Location,
@@ -80,7 +94,7 @@ impl<S: Bytes> Source<S> {
         self.when_ready(IoWant::Write, at, |io| Ok(written(io.write(buf)?, buf.len())))
     }
 
-    pub(super) fn write_vectored<'a>(
+    pub(crate) fn write_vectored<'a>(
         &'a self,
         bufs: &'a [IoSlice<'_>],
         at: Location,
@@ -88,7 +102,7 @@ impl<S: Bytes> Source<S> {
         self.when_ready(IoWant::Write, at, |io| Ok(written(io.write_vectored(bufs)?, len(bufs))))
     }
 
-    pub(super) fn write_all<'a>(
+    pub(crate) fn write_all<'a>(
         &'a self,
         buf: &'a [u8],
         at: Location,
@@ -105,7 +119,7 @@ impl<S: Bytes> Source<S> {
         })
     }
 
-    pub(super) fn poll_read(
+    pub(crate) fn poll_read(
         &self,
         cx: &mut Context<'_>,
         buf: &mut [u8],
@@ -113,7 +127,17 @@ impl<S: Bytes> Source<S> {
         self.poll(IoWant::Read, cx, |io| Ok(read(io.read(buf)?, buf.len())))
     }
 
-    pub(super) fn poll_read_vectored(
+    /// As `poll_read`; so many bytes as it gives were initialized.
+    #[cfg(any(feature = "tokio", feature = "hyper"))]
+    pub(super) fn poll_read_into(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut [MaybeUninit<u8>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll(IoWant::Read, cx, |io| Ok(read(io.read_into(buf)?, buf.len())))
+    }
+
+    pub(crate) fn poll_read_vectored(
         &self,
         cx: &mut Context<'_>,
         bufs: &mut [IoSliceMut<'_>],
@@ -121,11 +145,11 @@ impl<S: Bytes> Source<S> {
         self.poll(IoWant::Read, cx, |io| Ok(read(io.read_vectored(bufs)?, room(bufs))))
     }
 
-    pub(super) fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.poll(IoWant::Write, cx, |io| Ok(written(io.write(buf)?, buf.len())))
     }
 
-    pub(super) fn poll_write_vectored(
+    pub(crate) fn poll_write_vectored(
         &self,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],

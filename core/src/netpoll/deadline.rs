@@ -1,9 +1,9 @@
 //! The deadlines of a source, one a direction: when one passes, every attempt fails until another is set.
 
+use crate::time::Instant;
 use core::ptr::NonNull;
 use core::time::Duration;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::source::{Head, word};
 use crate::g::Wake;
@@ -54,7 +54,7 @@ impl Deadline {
         let mut armed = self.armed.lock();
         self.disarm(&mut armed);
         let timers = timers();
-        let when = moment.map(|moment| timers.clock().nanos_of(moment));
+        let when = moment.map(|moment| timers.clock().nanos_of(moment.into()));
         if when.is_some_and(|when| when <= timers.clock().now()) {
             drop(armed);
             let mut wakes = Vec::new();

@@ -4,11 +4,11 @@
 //! wait registers a leaf only if no edge came since it read the word: so none is lost, however many try at
 //! a time.
 
+use crate::time::Instant;
 use core::ptr::NonNull;
 use core::task::Context;
 use std::io;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use super::deadline::Deadline;
 use super::door::Netpoll;
@@ -146,7 +146,7 @@ impl Head {
     }
 
     /// Registers it where the current goroutine belongs, unless somebody waits for it elsewhere.
-    pub(super) fn register(&self) -> io::Result<()> {
+    pub(crate) fn register(&self) -> io::Result<()> {
         with_netpoll(|netpoll| {
             let mut home = self.home.lock();
             let stays = |home: &Home| Arc::ptr_eq(&home.netpoll, netpoll) || self.is_waited_for();

@@ -2,6 +2,9 @@
 #![cfg(feature = "net")]
 
 mod basics;
+mod hazards;
+mod outside;
+mod traits;
 
 use std::future::Future;
 use std::io;

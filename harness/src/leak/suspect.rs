@@ -61,9 +61,11 @@ impl Suspect {
             _ => Class::Stuck,
         };
         let test_context = crate::test::context::id(scope);
-        let primitive = |wait| build::primitive(wait, is_below(wait, test_context));
+        let waited = frozen.parked_for(scope);
+        let primitive = |wait| build::primitive(wait, is_below(wait, test_context), waited);
+
         Self {
-            waited: frozen.parked_for(scope),
+            waited,
             frozen,
             is_body,
             waits_for_body: false,

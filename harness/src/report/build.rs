@@ -1,5 +1,6 @@
 //! From what a check found to a report: symbols are resolved, leaks grouped, allowed ones counted.
 
+use core::time::Duration;
 use std::collections::HashMap;
 
 use gmp_core::inspect::{self, Record, WaitInfo};
@@ -138,17 +139,26 @@ fn wait((info, primitive): (&WaitInfo, &Option<Primitive>)) -> Wait {
 }
 
 /// The primitive behind a wait, with its figures at this moment.
-pub(crate) fn primitive(info: &WaitInfo, below_test_context: bool) -> Option<Primitive> {
+pub(crate) fn primitive(
+    info: &WaitInfo,
+    below_test_context: bool,
+    waited: Duration,
+) -> Option<Primitive> {
     let record = info.record.as_deref()?;
     Some(Primitive {
         id: record.id,
         kind: record.kind,
         created_at: Some(record.created_at.into()),
-        figure: figure(&info.figure, record, below_test_context),
+        figure: figure(&info.figure, record, below_test_context, waited),
     })
 }
 
-fn figure(figure: &inspect::Figure, record: &Record, below_test_context: bool) -> Figure {
+fn figure(
+    figure: &inspect::Figure,
+    record: &Record,
+    below_test_context: bool,
+    since: Duration,
+) -> Figure {
     match *figure {
         inspect::Figure::Chan { len, cap, senders, receivers, pair } => {
             Figure::Chan { len, cap, senders, receivers, pair }
@@ -180,6 +190,9 @@ fn figure(figure: &inspect::Figure, record: &Record, below_test_context: bool) -
         inspect::Figure::Timer { due_in } => Figure::Timer { due_in },
         inspect::Figure::Context { cancel_handles, deadline_in } => {
             Figure::Context { cancel_handles, deadline_in, below_test_context }
+        }
+        inspect::Figure::Io { ref local, ref peer, want, .. } => {
+            Figure::Io { local: local.clone(), peer: peer.clone(), want, since }
         }
         inspect::Figure::Goroutine { target } => Figure::Goroutine { target },
         _ => Figure::None,

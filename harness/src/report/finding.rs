@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::path::PathBuf;
 
-use gmp_core::inspect::{GoroutineId, Location, PrimitiveId, PrimitiveKind, WaitReason};
+use gmp_core::inspect::{GoroutineId, IoWant, Location, PrimitiveId, PrimitiveKind, WaitReason};
 
 use crate::leak::verdict::Verdict;
 
@@ -190,6 +190,17 @@ pub enum Figure {
         deadline_in: Option<Duration>,
         /// It, or an ancestor, is the context that the harness cancels when the body ends.
         below_test_context: bool,
+    },
+    /// A socket, a pipe or a process.
+    Io {
+        /// Its own address, if it has one.
+        local: Option<String>,
+        /// The address of the other end, if it has one.
+        peer: Option<String>,
+        /// What is waited for.
+        want: IoWant,
+        /// For how long.
+        since: Duration,
     },
     /// A goroutine that is joined.
     Goroutine {

@@ -4,6 +4,7 @@
 mod chan_programs;
 mod chan_select;
 mod context;
+mod net_timeout;
 mod power_series;
 mod runtime_chan;
 mod sync;

@@ -28,7 +28,7 @@ pub enum Kind {
 }
 
 /// Every kind, as it is written.
-const KINDS: [(&str, Kind); 17] = [
+const KINDS: [(&str, Kind); 24] = [
     ("any", Kind::Any),
     ("top", Kind::Top),
     ("created-by", Kind::CreatedBy),
@@ -46,6 +46,13 @@ const KINDS: [(&str, Kind); 17] = [
     primitive(PrimitiveKind::Timer),
     primitive(PrimitiveKind::Context),
     primitive(PrimitiveKind::Goroutine),
+    primitive(PrimitiveKind::TcpStream),
+    primitive(PrimitiveKind::TcpListener),
+    primitive(PrimitiveKind::UdpSocket),
+    primitive(PrimitiveKind::UnixStream),
+    primitive(PrimitiveKind::UnixListener),
+    primitive(PrimitiveKind::Pipe),
+    primitive(PrimitiveKind::Process),
 ];
 
 const fn primitive(kind: PrimitiveKind) -> (&'static str, Kind) {

@@ -2,6 +2,7 @@
 
 mod chan;
 mod context;
+mod io;
 mod shared;
 mod sync;
 
@@ -52,6 +53,7 @@ impl<'a> Case<'a> {
             WaitReason::ContextDone => self.context_done(),
             WaitReason::Sleep => self.sleep(),
             WaitReason::Join => self.join(),
+            WaitReason::IoWait => self.io_wait(),
             WaitReason::External => self.external(),
             WaitReason::NoWaker => self.no_waker(),
             WaitReason::Runnable => self.runnable(),

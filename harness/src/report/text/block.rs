@@ -14,6 +14,8 @@ use crate::report::remedy::remedy;
 use crate::report::source::Sources;
 use crate::report::words::{LIST_LIMIT, clean, count, doing, duration, list, number, plural};
 
+/// The longest address that is printed.
+const NAME: usize = 120;
 /// The longest note or panic message that is printed.
 const TEXT_LIMIT: usize = 600;
 /// How far beyond the gutter the second line of an entry begins: below the text of `= fix: `.
@@ -178,6 +180,14 @@ fn figure(primitive: &Primitive, sources: &Sources) -> String {
             if !below_test_context {
                 parts.push("not derived from the test's context".to_owned());
             }
+        }
+        Figure::Io { local, peer, want, since } => {
+            parts.push(format!("{} for {}", want.as_str(), duration(*since)));
+            let named = |what: &str, name: &Option<String>| {
+                name.as_ref().map(|name| format!("{what} {}", clean(name, NAME)))
+            };
+            parts.extend(named("local", local));
+            parts.extend(named("peer", peer));
         }
         Figure::Goroutine { target } => parts.push(format!("joins {target}")),
         _ => {}

@@ -107,7 +107,7 @@ fn meaning(verdict: &str) -> &'static str {
         }
         "Timer" => "not stuck for ever: an armed timer is among what it waits for.",
         "External" => {
-            "no proof: its waker is alive outside gmp's primitives, so something may still wake it."
+            "no proof: something outside gmp's primitives, such as I/O, may still wake it."
         }
         "Reachable" => {
             "no proof: something that could release it is alive and held as the block says."

@@ -1,0 +1,72 @@
+//! `tokio::io` traits of the streams and of their halves. They need no tokio runtime.
+
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::io::{IoSlice, Result};
+use std::net::Shutdown;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::half::{OwnedReadHalf, OwnedWriteHalf};
+use super::tcp::TcpStream;
+
+/// The traits of a stream whose source is a field: for itself, for references, and for its halves.
+macro_rules! tokio_traits {
+    ($name:ty) => {
+        tokio_traits!(@read $name);
+        tokio_traits!(@read &$name);
+        tokio_traits!(@read OwnedReadHalf<$name>);
+        tokio_traits!(@write $name);
+        tokio_traits!(@write &$name);
+        tokio_traits!(@write OwnedWriteHalf<$name>);
+    };
+    (@read $name:ty) => {
+        impl AsyncRead for $name {
+            fn poll_read(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buf: &mut ReadBuf<'_>,
+            ) -> Poll<Result<()>> {
+                // SAFETY: nothing is written there but by the read, which initializes what it counts.
+                let room = unsafe { buf.unfilled_mut() };
+                self.source.poll_read_into(cx, room).map_ok(|n| {
+                    // SAFETY: the read has initialized so many bytes.
+                    unsafe { buf.assume_init(n) };
+                    buf.advance(n);
+                })
+            }
+        }
+    };
+    (@write $name:ty) => {
+        impl AsyncWrite for $name {
+            fn poll_write(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buf: &[u8],
+            ) -> Poll<Result<usize>> {
+                self.source.poll_write(cx, buf)
+            }
+            fn poll_write_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                bufs: &[IoSlice<'_>],
+            ) -> Poll<Result<usize>> {
+                self.source.poll_write_vectored(cx, bufs)
+            }
+            fn is_write_vectored(&self) -> bool {
+                true
+            }
+            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+            /// Ends writing, at once.
+            fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+                Poll::Ready(self.shutdown(Shutdown::Write))
+            }
+        }
+    };
+}
+
+tokio_traits!(TcpStream);
+#[cfg(unix)]
+tokio_traits!(super::unix::UnixStream);
