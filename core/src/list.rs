@@ -52,6 +52,20 @@ impl<T: Linked<Tag>, Tag> List<T, Tag> {
         self.head.is_none()
     }
 
+    /// The first node.
+    pub(crate) fn front(&self) -> Option<NonNull<T>> {
+        self.head
+    }
+
+    /// The node behind `node`.
+    ///
+    /// # Safety
+    /// `node` is linked in this very list.
+    pub(crate) unsafe fn after(&self, node: NonNull<T>) -> Option<NonNull<T>> {
+        // SAFETY: linked here, hence alive.
+        unsafe { Self::next(node) }
+    }
+
     /// Links `node` at the end.
     ///
     /// # Safety
@@ -89,6 +103,14 @@ impl<T: Linked<Tag>, Tag> List<T, Tag> {
     /// Unlinks and returns the first node.
     pub(crate) fn pop_front(&mut self) -> Option<NonNull<T>> {
         let node = self.head?;
+        // SAFETY: `node` is linked in this list, hence alive.
+        unsafe { self.remove(node) };
+        Some(node)
+    }
+
+    /// Unlinks and returns the last node.
+    pub(crate) fn pop_back(&mut self) -> Option<NonNull<T>> {
+        let node = self.tail?;
         // SAFETY: `node` is linked in this list, hence alive.
         unsafe { self.remove(node) };
         Some(node)

@@ -525,3 +525,108 @@ fn arms_of_a_forgotten_select_leave_the_channel() {
         assert!(rx.try_send(1).is_err() && tx.try_recv().is_err());
     });
 }
+
+#[test]
+fn a_select_keeps_its_place_while_a_future_arm_is_polled() {
+    block_on(async {
+        let (ch, polls) = (chan::<u32>(0), Arc::new(AtomicUsize::new(0)));
+        let restless = {
+            let polls = polls.clone();
+            async move {
+                for _ in 0..3 {
+                    polls.fetch_add(1, Ordering::Relaxed);
+                    yield_now().await;
+                }
+                std::future::pending::<()>().await;
+            }
+        };
+        let first = ch.clone();
+        let first = go(async move {
+            select! {
+                recv(first) -> value => value,
+                () = restless => None,
+            }
+        });
+        yield_now().await;
+        let second = ch.clone();
+        let second = go(async move { second.recv().await });
+        for _ in 0..8 {
+            yield_now().await;
+        }
+        assert_eq!(polls.load(Ordering::Relaxed), 3);
+        ch.send(1).await;
+        ch.send(2).await;
+        assert_eq!((first.await.unwrap(), second.await.unwrap()), (Some(1), Some(2)));
+    });
+}
+
+#[test]
+fn what_comes_while_a_future_arm_is_polled_is_not_missed() {
+    // The future arm itself uses the channel that its select is parked on.
+    for cap in [0, 1] {
+        block_on(async move {
+            let ch = chan::<u32>(cap);
+            let sender = ch.clone();
+            let mut sends = pin!(async move {
+                yield_now().await;
+                sender.send(7).await;
+                std::future::pending::<()>().await;
+            });
+            let got = select! {
+                recv(ch) -> value => value,
+                () = &mut sends => None,
+            };
+            assert_eq!(got, Some(7), "capacity {cap}");
+        });
+    }
+}
+
+#[test]
+fn a_channel_that_is_closed_while_a_future_arm_is_polled_ends_the_select() {
+    block_on(async {
+        let ch = chan::<u32>(0);
+        let closer = ch.clone();
+        let mut closes = pin!(async move {
+            yield_now().await;
+            closer.close();
+            std::future::pending::<()>().await;
+        });
+        let closed = select! {
+            recv(ch) -> value => value.is_none(),
+            () = &mut closes => false,
+        };
+        assert!(closed);
+    });
+}
+
+#[test]
+fn one_arm_wins_when_a_future_and_a_peer_come_at_once() {
+    let runtime = gmp_core::runtime::Builder::new().procs(4).build();
+    let values = rounds(4_000) as u32;
+    let main = runtime.go(async move {
+        let ch = chan::<u32>(0);
+        let senders: Vec<_> = (0..2)
+            .map(|_| {
+                let ch = ch.clone();
+                go(async move {
+                    for value in 1..=values {
+                        ch.send(value).await;
+                    }
+                })
+            })
+            .collect();
+        let (mut sum, mut received, mut yielded) = (0u64, 0, 0u64);
+        while received < 2 * values {
+            select! {
+                recv(ch) -> value => { sum += u64::from(value.unwrap()); received += 1; }
+                () = async { yield_now().await; yield_now().await } => yielded += 1,
+            }
+        }
+        for sender in senders {
+            sender.await.unwrap();
+        }
+        (sum, yielded)
+    });
+    let (sum, _) = runtime.block_on(main).unwrap();
+    assert_eq!(sum, u64::from(values) * (u64::from(values) + 1));
+}

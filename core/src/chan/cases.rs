@@ -8,7 +8,7 @@ use core::task::{Context, Poll, ready};
 use std::panic::Location as Panic;
 use std::time::Duration;
 
-use super::select::{ArmList, NoArms, PinnedArm, Select as Commit};
+use super::select::{ArmList, Entries, NoArms, PinnedArm, Select as Commit};
 use super::{Chan, FutureArm, Receiver, RecvArm, SendArm, SendError, Sender};
 use crate::g::block_on;
 use crate::inspect::Location;
@@ -110,6 +110,7 @@ struct Cases<'a, R>(Vec<Pin<Box<dyn Case<R> + Sendable + 'a>>>);
 /// An arm and what becomes of its result.
 trait Case<R> {
     fn arm(self: Pin<&mut Self>) -> PinnedArm<'_>;
+    fn is_future(&self) -> bool;
     /// The result, if this arm won.
     fn finish(self: Pin<&mut Self>) -> Option<R>;
 }
@@ -128,6 +129,10 @@ where
     fn arm(self: Pin<&mut Self>) -> PinnedArm<'_> {
         // SAFETY: the arm is pinned with the case, which does not move it.
         unsafe { self.map_unchecked_mut(|case| &mut case.arm) }
+    }
+
+    fn is_future(&self) -> bool {
+        super::Arm::leaf(&self.arm).is_none()
     }
 
     fn finish(self: Pin<&mut Self>) -> Option<R> {
@@ -169,8 +174,17 @@ impl<F: Future> Outcome for FutureArm<F> {
 impl<R> ArmList for Cases<'_, R> {
     // A list without arms is `NoArms`. How many there are is known at run time only.
     const LEN: usize = 1;
-    fn collect<'l>(&'l mut self, arms: &mut Vec<PinnedArm<'l>>) {
-        arms.extend(self.0.iter_mut().map(|case| case.as_mut().arm()));
+
+    fn has_futures(&self) -> bool {
+        self.0.iter().any(|case| case.is_future())
+    }
+
+    fn collect<'l>(&'l mut self, entries: &mut Entries<'l>) {
+        for case in &mut self.0 {
+            let arm = case.as_mut().arm();
+            let leaf = arm.leaf();
+            entries.add(arm, leaf);
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod arms;
 mod cases;
 mod ends;
 mod error;
+mod few;
 mod handle;
 mod queue;
 mod recv;
@@ -23,6 +24,6 @@ pub use handle::{Chan, chan};
 pub use recv::{Range, Recv};
 #[doc(hidden)]
 pub use select::Select as SelectArms;
-pub use select::{ArmList, NoArms, PinnedArm};
+pub use select::{ArmList, Entries, NoArms};
 pub use send::{Send, SendChecked};
 pub use sink::SendSink;

@@ -1,7 +1,7 @@
 //! The heart of a channel: its buffer, its two wait queues, and the operations under its lock.
 
 use core::cell::UnsafeCell;
-use core::mem::MaybeUninit;
+use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;
 use std::any::Any;
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 
 use super::after::Alarm;
 use crate::g::current;
-use crate::g::leaf::{CLOSED, Claimed, FIRED, Leaf, WaitQueue, Wake};
+use crate::g::leaf::{CLOSED, Claim, Claimed, FIRED, Leaf, WaitQueue, Wake};
 use crate::inspect::{
     Anchor, Capability, Drain, Figure, Location, PrimitiveKind, WaitInfo, WaitReason,
 };
@@ -37,6 +37,7 @@ pub(super) enum Ends {
 #[repr(C)]
 pub(super) struct Core<T> {
     anchor: Anchor,
+    inner: BriefLock<Inner<T>>,
     ends: Ends,
     /// Live handles of a pair.
     pub(super) senders: AtomicUsize,
@@ -45,16 +46,56 @@ pub(super) struct Core<T> {
     pub(super) handles: AtomicUsize,
     /// Sends the time when it fires: the channel of `after`.
     alarm: Option<Box<Alarm>>,
-    inner: BriefLock<Inner<T>>,
 }
 
 /// What the lock guards.
+#[repr(C)]
 pub(super) struct Inner<T> {
+    lines: Lines,
     buffer: VecDeque<T>,
     cap: usize,
     closed: bool,
+}
+
+/// Who waits.
+pub(super) struct Lines {
     receivers: WaitQueue,
     senders: WaitQueue,
+}
+
+/// The front part of a [`Core`], which is the same for all types of values.
+#[repr(C)]
+pub(super) struct Front {
+    anchor: Anchor,
+    pub(super) lines: BriefLock<Lines>,
+}
+
+const _: () = assert!(
+    offset_of!(Front, lines) == offset_of!(Core<u8>, inner)
+        && BriefLock::<Lines>::VALUE_AT == BriefLock::<Inner<u8>>::VALUE_AT
+        && offset_of!(Inner<u8>, lines) == 0
+);
+
+impl Front {
+    /// The front part of the core behind a leaf's anchor. While its lines are locked the caller has the
+    /// whole channel locked.
+    ///
+    /// # Safety
+    /// The anchor came from [`Core::anchor_ptr`] of a core that is alive for `'a`.
+    pub(super) unsafe fn of<'a>(anchor: NonNull<Anchor>) -> &'a Self {
+        // SAFETY: as the caller says; a core starts with the same fields at the same places.
+        unsafe { anchor.cast::<Self>().as_ref() }
+    }
+}
+
+impl Lines {
+    /// The line of leaves that wait for this `reason`.
+    pub(super) fn line(&mut self, reason: WaitReason) -> &mut WaitQueue {
+        match reason {
+            WaitReason::ChanSend => &mut self.senders,
+            _ => &mut self.receivers,
+        }
+    }
 }
 
 /// How an attempt to receive ended.
@@ -115,11 +156,10 @@ impl<T> Core<T> {
             handles: one(),
             alarm,
             inner: BriefLock::new(Inner {
+                lines: Lines { receivers: WaitQueue::new(), senders: WaitQueue::new() },
                 buffer: VecDeque::new(),
                 cap,
                 closed: false,
-                receivers: WaitQueue::new(),
-                senders: WaitQueue::new(),
             }),
         }
     }
@@ -146,8 +186,19 @@ impl<T> Core<T> {
         self.alarm.as_deref()
     }
 
+    #[inline]
     pub(super) fn lock(&self) -> BriefGuard<'_, Inner<T>> {
         self.inner.lock()
+    }
+
+    /// What the lock guards, for a select that has locked the lines.
+    ///
+    /// # Safety
+    /// As for [`BriefLock::held`].
+    #[expect(clippy::mut_from_ref, reason = "the caller has the lock")]
+    pub(super) unsafe fn held(&self) -> &mut Inner<T> {
+        // SAFETY: as the caller says.
+        unsafe { self.inner.held() }
     }
 
     /// Closes the channel: everybody parked on it is released. False if it was closed already.
@@ -208,9 +259,9 @@ impl<T> Drop for Core<T> {
     fn drop(&mut self) {
         self.anchor.died(Capability::Release);
         self.anchor.died(Capability::Receive);
-        let inner = self.inner.get_mut();
-        Leaf::orphan_all(&mut inner.receivers);
-        Leaf::orphan_all(&mut inner.senders);
+        let lines = &mut self.inner.get_mut().lines;
+        Leaf::orphan_all(&mut lines.receivers);
+        Leaf::orphan_all(&mut lines.senders);
     }
 }
 
@@ -225,24 +276,20 @@ impl<T> Inner<T> {
         self.closed
     }
 
-    /// The line of leaves that wait for this `reason`.
     pub(super) fn line(&mut self, reason: WaitReason) -> &mut WaitQueue {
-        match reason {
-            WaitReason::ChanSend => &mut self.senders,
-            _ => &mut self.receivers,
-        }
+        self.lines.line(reason)
     }
 
     /// The oldest value, unless a sender has to move up then.
     #[inline]
     pub(super) fn take_buffered(&mut self) -> Option<T> {
-        if self.senders.is_empty() { self.buffer.pop_front() } else { None }
+        if self.lines.senders.is_empty() { self.buffer.pop_front() } else { None }
     }
 
     /// Whether a value goes into the buffer, past no receiver.
     #[inline]
     pub(super) fn has_room(&self) -> bool {
-        self.buffer.len() < self.cap && self.receivers.is_empty() && !self.closed
+        self.buffer.len() < self.cap && self.lines.receivers.is_empty() && !self.closed
     }
 
     /// Buffers a value; there is room.
@@ -288,13 +335,13 @@ impl<T> Inner<T> {
 
     /// Whether `offer` would do something.
     pub(super) fn can_offer(&self) -> bool {
-        self.closed || self.buffer.len() < self.cap || !self.receivers.is_empty()
+        self.closed || self.buffer.len() < self.cap || !self.lines.receivers.is_empty()
     }
 
     fn close(&mut self) -> Vec<Wake> {
         self.closed = true;
         let mut wakes = Vec::new();
-        for queue in [&mut self.receivers, &mut self.senders] {
+        for queue in [&mut self.lines.receivers, &mut self.lines.senders] {
             while let Some((leaf, claimed)) = next(queue) {
                 // SAFETY: claimed from a queue of this channel, whose lock is held.
                 wakes.push(unsafe { Leaf::fire_with(leaf, claimed, CLOSED) });
@@ -304,11 +351,11 @@ impl<T> Inner<T> {
     }
 
     fn next_sender(&mut self) -> Option<(NonNull<Leaf>, Claimed)> {
-        next(&mut self.senders)
+        next(&mut self.lines.senders)
     }
 
     fn next_receiver(&mut self) -> Option<(NonNull<Leaf>, Claimed)> {
-        next(&mut self.receivers)
+        next(&mut self.lines.receivers)
     }
 
     /// Moves the value out of a claimed sender.
@@ -331,12 +378,26 @@ impl<T> Inner<T> {
     }
 }
 
-/// The first leaf of the queue that is not an arm of a select won elsewhere, claimed and unlinked.
+/// The first leaf of the queue that may be fired, claimed and unlinked. Arms of selects that were won
+/// elsewhere leave the queue; arms of those that are held keep their places.
+#[inline]
 fn next(queue: &mut WaitQueue) -> Option<(NonNull<Leaf>, Claimed)> {
-    while let Some(leaf) = queue.pop_front() {
-        // SAFETY: it was waiting in a queue whose lock the caller holds.
-        if let Some(claimed) = unsafe { Leaf::claim(leaf) } {
-            return Some((leaf, claimed));
+    let mut place = queue.front();
+    while let Some(leaf) = place {
+        // SAFETY: it waits in a queue whose lock the caller holds.
+        unsafe {
+            place = queue.after(leaf);
+            match Leaf::claim(leaf) {
+                Claim::Won(claimed) => {
+                    queue.remove(leaf);
+                    return Some((leaf, claimed));
+                }
+                Claim::Lost => {
+                    queue.remove(leaf);
+                    Leaf::lose(leaf);
+                }
+                Claim::Held => {}
+            }
         }
     }
     None

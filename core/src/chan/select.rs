@@ -3,6 +3,11 @@
 //! As in Go's `selectgo` (`src/runtime/select.go`), all channels of the arms are locked in the order of
 //! their addresses; under the locks the arms are tried in random order, and if none is ready all are
 //! registered. A parked select is committed to by the peer that wins the CAS on its control leaf.
+//!
+//! A parked select that is polled again holds its control leaf first: peers that come meanwhile pass its
+//! arms by. So a future that is an arm can be polled while the other arms keep their places, and no peer
+//! commits to one of them while the future becomes ready. Before the select lets go of the control leaf
+//! it tries its channels again, under the locks: what a peer that passed it by left there is seen.
 
 use core::fmt;
 use core::future::Future;
@@ -11,11 +16,13 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
 use super::arms::{Arm, Attempt};
-use super::queue::NIL;
+use super::few::Few;
+use super::queue::{Front, Lines, NIL};
 use crate::choose;
-use crate::g::leaf::{Arms, Control, Leaf, Prepared, Wake};
+use crate::g::leaf::{Arms, CLOSED, Control, FIRED, Leaf, Prepared, Wake};
 use crate::g::point;
 use crate::inspect::{Anchor, Location, WaitInfo, WaitReason};
+use crate::sys::BriefGuard;
 
 static SELECT: Anchor = Anchor { describe, record: None };
 
@@ -26,9 +33,9 @@ unsafe fn describe(_: NonNull<Anchor>, leaf: NonNull<()>, out: &mut dyn FnMut(Wa
     // listed.
     unsafe {
         let control = leaf.cast::<Control>().as_ref();
-        for arm in &*control.slot.leaves.get() {
-            Leaf::describe(*arm, &mut |info| out(WaitInfo { in_select: true, ..info }));
-        }
+        control.slot.walk(|arm| {
+            Leaf::describe(arm, &mut |info| out(WaitInfo { in_select: true, ..info }));
+        });
     }
 }
 
@@ -52,8 +59,10 @@ pub struct Select<L: ArmList> {
 pub trait ArmList: Sized {
     /// How many arms there are.
     const LEN: usize;
+    /// Whether one of them is a future.
+    fn has_futures(&self) -> bool;
     /// Appends the arms in order.
-    fn collect<'l>(&'l mut self, arms: &mut Vec<PinnedArm<'l>>);
+    fn collect<'l>(&'l mut self, entries: &mut Entries<'l>);
     /// The list with one more arm.
     fn with<A: Arm>(self, arm: Pin<&mut A>) -> (Self, Pin<&mut A>) {
         (self, arm)
@@ -65,24 +74,117 @@ pub trait ArmList: Sized {
 pub struct NoArms;
 
 /// An arm without its type.
-#[doc(hidden)]
-pub type PinnedArm<'l> = Pin<&'l mut (dyn Arm + 'l)>;
+pub(super) type PinnedArm<'l> = Pin<&'l mut (dyn Arm + 'l)>;
 
 impl ArmList for NoArms {
     const LEN: usize = 0;
-    fn collect<'l>(&'l mut self, _: &mut Vec<PinnedArm<'l>>) {}
+
+    fn has_futures(&self) -> bool {
+        false
+    }
+
+    fn collect<'l>(&'l mut self, _: &mut Entries<'l>) {}
 }
 
 impl<L: ArmList, A: Arm> ArmList for (L, Pin<&mut A>) {
     const LEN: usize = L::LEN + 1;
-    fn collect<'l>(&'l mut self, arms: &mut Vec<PinnedArm<'l>>) {
-        self.0.collect(arms);
-        arms.push(self.1.as_mut());
+
+    #[inline]
+    fn has_futures(&self) -> bool {
+        self.0.has_futures() || self.1.leaf().is_none()
+    }
+
+    #[inline]
+    fn collect<'l>(&'l mut self, entries: &mut Entries<'l>) {
+        self.0.collect(entries);
+        entries.push(self.1.as_mut());
     }
 }
 
-/// What one arm needs while the locks are held.
-type Locked = NonNull<()>;
+/// The arms of a select during one poll.
+#[doc(hidden)]
+pub struct Entries<'p>(Few<Entry<'p>>);
+
+struct Entry<'p> {
+    arm: PinnedArm<'p>,
+    /// `None` for a future.
+    leaf: Option<NonNull<Leaf>>,
+    /// Its channel; `None` for a future and for a nil channel.
+    front: Option<&'p Front>,
+    /// Of several arms on one channel one has the guard.
+    guard: Option<BriefGuard<'p, Lines>>,
+}
+
+impl<'p> Entries<'p> {
+    #[inline]
+    fn push<A: Arm + 'p>(&mut self, arm: Pin<&'p mut A>) {
+        let leaf = arm.leaf();
+        self.add(arm, leaf);
+    }
+
+    /// Adds an arm with what its `leaf` gives.
+    #[inline]
+    pub(super) fn add(&mut self, arm: PinnedArm<'p>, leaf: Option<NonNull<()>>) {
+        let leaf = leaf.map(NonNull::cast::<Leaf>);
+        let anchor = leaf.map(|leaf| {
+            // SAFETY: the arm is alive.
+            unsafe { leaf.as_ref() }.anchor()
+        });
+        let anchor = anchor.filter(|anchor| *anchor != NonNull::from(&NIL));
+        // SAFETY: the anchor of an arm that is not on a nil channel is that of a channel, which the arm
+        // borrows.
+        let front = anchor.map(|anchor| unsafe { Front::of(anchor) });
+        self.0.push(Entry { arm, leaf, front, guard: None });
+    }
+}
+
+impl Entry<'_> {
+    fn address(&self) -> usize {
+        self.front.map_or(0, |front| core::ptr::from_ref(front).addr())
+    }
+
+    #[inline]
+    fn lock(&mut self) {
+        self.guard = self.front.map(|front| front.lines.lock());
+    }
+
+    /// Tries the operation of a channel arm: `None` if it is not ready, else the wake that is owed.
+    ///
+    /// # Safety
+    /// Its channel, if it has one, is locked by this select.
+    #[inline]
+    unsafe fn attempt(&mut self) -> Option<Option<Wake>> {
+        self.front?;
+        // SAFETY: as the caller says.
+        let Attempt(done) = unsafe { self.arm.as_mut().attempt() };
+        done.ok()
+    }
+}
+
+/// In which order the arms are tried: drawn as far as it is needed.
+struct Order {
+    places: Few<u32>,
+    biased: bool,
+}
+
+impl Order {
+    #[inline]
+    fn new(count: usize, biased: bool) -> Self {
+        let mut places = Few::new();
+        (0..count as u32).for_each(|place| places.push(place));
+        Self { places, biased }
+    }
+
+    /// Draws the `nth` arm, after those before it.
+    #[inline]
+    fn draw(&mut self, nth: usize) -> usize {
+        let left = self.places.len() - nth;
+        if left > 1 && !self.biased {
+            self.places.swap(nth, nth + choose::choose(left));
+        }
+        self.places[nth] as usize
+    }
+}
 
 impl<L: ArmList> Select<L> {
     /// A select over `list`. With `with_default` it never waits; `biased` tries the arms in order.
@@ -104,20 +206,19 @@ impl<L: ArmList> Select<L> {
     }
 
     /// The arms for one poll, and the rest of the select.
+    #[inline]
     fn split(&mut self) -> Parts<'_> {
-        let mut arms = Vec::with_capacity(L::LEN);
-        self.list.collect(&mut arms);
-        let parked = &mut self.parked;
-        Parts { control: &self.control, arms, parked, biased: self.biased }
+        let mut entries = Entries(Few::new());
+        self.list.collect(&mut entries);
+        Parts { control: &self.control, entries: entries.0, parked: &mut self.parked }
     }
 }
 
 /// A select during one poll.
 struct Parts<'p> {
     control: &'p Control,
-    arms: Vec<PinnedArm<'p>>,
+    entries: Few<Entry<'p>>,
     parked: &'p mut bool,
-    biased: bool,
 }
 
 impl Parts<'_> {
@@ -125,161 +226,190 @@ impl Parts<'_> {
         Leaf::erase(NonNull::from(self.control))
     }
 
-    /// The order in which arms are tried.
-    fn order(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.arms.len()).collect();
-        if !self.biased {
-            for last in (1..order.len()).rev() {
-                order.swap(last, choose::choose(last + 1));
+    /// Locks every channel once, in the order of addresses.
+    #[inline]
+    fn lock_all(&mut self) {
+        match &mut *self.entries {
+            [] => {}
+            [one] => one.lock(),
+            [a, b] => {
+                let (first, second) = if b.address() < a.address() { (b, a) } else { (a, b) };
+                first.lock();
+                if second.address() != first.address() {
+                    second.lock();
+                }
+            }
+            many => Self::lock_many(many),
+        }
+    }
+
+    fn lock_many(entries: &mut [Entry<'_>]) {
+        let mut ranks = Few::new();
+        (0..entries.len()).for_each(|place| ranks.push((entries[place].address(), place)));
+        ranks.sort_unstable();
+        let mut before = 0;
+        for (address, place) in ranks.iter().copied() {
+            if address != before {
+                entries[place].lock();
+                before = address;
             }
         }
-        order
     }
 
-    /// Locks every channel once, in the order of addresses, and returns what each arm's lock guards.
-    fn lock_all(&mut self) -> Vec<Locked> {
-        let mut by_address: Vec<(usize, usize)> =
-            self.arms.iter().enumerate().map(|(i, arm)| (arm.lock_order(), i)).collect();
-        by_address.sort_unstable();
-        let mut locked = vec![NonNull::dangling(); self.arms.len()];
-        let mut before: Option<(usize, Locked)> = None;
-        for (address, i) in by_address.into_iter().filter(|(address, _)| *address != 0) {
-            let inner = match before {
-                Some((same, inner)) if same == address => inner,
-                _ => self.arms[i].as_mut().lock(),
-            };
-            locked[i] = inner;
-            before = Some((address, inner));
-        }
-        locked
-    }
-
+    #[inline]
     fn unlock_all(&mut self) {
-        for arm in &mut self.arms {
-            arm.as_mut().unlock();
+        for entry in &mut *self.entries {
+            entry.guard = None;
         }
     }
 
     /// Tries the arms one by one, each with its own lock: a future must not be polled under a lock.
     /// True if one is ready.
-    fn try_singly(&mut self, order: &[usize], cx: &mut Context<'_>) -> bool {
-        order.iter().any(|&i| {
-            let mut arm = self.arms[i].as_mut();
-            if arm.is_future() {
-                return arm.poll_future(cx);
+    fn try_singly(&mut self, order: &mut Order, cx: &mut Context<'_>) -> bool {
+        (0..self.entries.len()).any(|nth| {
+            let entry = &mut self.entries[order.draw(nth)];
+            if entry.leaf.is_none() {
+                return entry.arm.as_mut().poll_future(cx);
             }
-            let locked = arm.as_mut().lock();
-            let Attempt(attempt) = arm.as_mut().attempt(locked);
-            arm.unlock();
-            if let Ok(Some(wake)) = attempt {
-                wake.wake();
-                return true;
-            }
-            attempt.is_ok()
+            entry.lock();
+            // SAFETY: locked just now.
+            let done = unsafe { entry.attempt() };
+            entry.guard = None;
+            settle(done)
         })
     }
 
-    /// Takes a parked select out of all queues. True if an arm had won.
+    /// Takes a parked select out of all lines, and what a peer that committed to it left. True if one
+    /// had.
     fn withdraw(&mut self) -> bool {
         if !std::mem::take(self.parked) {
             return false;
         }
-        let locked = self.lock_all();
-        for (arm, inner) in self.arms.iter_mut().zip(locked) {
-            arm.as_mut().unpark(inner);
+        self.lock_all();
+        for entry in &mut *self.entries {
+            let (Some(leaf), Some(front)) = (entry.leaf, entry.front) else { continue };
+            // SAFETY: the arm is alive and its channel is locked; a waiting leaf is in its line.
+            unsafe {
+                let leaf_ref = leaf.as_ref();
+                if leaf_ref.is_waiting() {
+                    front.lines.held().line(leaf_ref.reason()).remove(leaf);
+                }
+                if !matches!(leaf_ref.state(), FIRED | CLOSED) {
+                    leaf_ref.reset();
+                }
+            }
         }
         self.unlock_all();
         // SAFETY: enlisted when it parked; no peer can reach the control leaf any more.
         unsafe { Leaf::withdraw(self.node()) };
         self.control.reset();
-        self.collect()
-    }
-
-    /// Takes the result that a peer left in the winning arm.
-    fn collect(&mut self) -> bool {
         let winner = self.control.slot.winner();
-        if winner == 0 {
-            return false;
-        }
-        for arm in &mut self.arms {
-            if arm.leaf().is_some_and(|leaf| leaf.addr().get() == winner) {
-                arm.as_mut().collect();
+        for entry in self.entries.iter_mut().filter(|_| winner != 0) {
+            if entry.leaf.is_some_and(|leaf| leaf.addr().get() == winner) {
+                entry.arm.as_mut().collect();
             }
         }
-        true
+        winner != 0
     }
 
-    /// Tries every channel arm under the locks; parks on all of them if none is ready and there is a
-    /// `waiter`. The waiter was made before the locks: that may run a foreign waker's clone.
-    fn commit(&mut self, order: &[usize], waiter: Option<Prepared>) -> bool {
-        let locked = self.lock_all();
-        let mut done: Option<Option<Wake>> = None;
-        for &i in order {
-            if let Attempt(Ok(wake)) = self.arms[i].as_mut().attempt(locked[i]) {
-                done = Some(wake);
+    /// Tries every channel arm under the locks. If none is ready and it may wait, parks on all of them,
+    /// or lets go of the control leaf if it has parked before.
+    fn commit(&mut self, order: &mut Order, may_wait: bool, cx: &Context<'_>) -> bool {
+        let node = self.node();
+        let listed = *self.parked && self.control.is_for(cx);
+        // A foreign waker's clone and drop run outside the locks.
+        let mut waiter =
+            (may_wait && !listed && !Prepared::is_own(cx)).then(|| Prepared::new(node, cx));
+        self.lock_all();
+        let mut done = None;
+        for nth in 0..self.entries.len() {
+            // SAFETY: all channels are locked.
+            done = unsafe { self.entries[order.draw(nth)].attempt() };
+            if done.is_some() {
                 break;
             }
         }
-        let unused = match waiter {
-            Some(waiter) if done.is_none() => self.park(waiter, order, &locked),
-            other => other,
-        };
+        let mut before = None;
+        if may_wait && !listed && done.is_none() {
+            let waiter = waiter.take().unwrap_or_else(|| Prepared::new(node, cx));
+            if *self.parked {
+                // SAFETY: no peer reads the waiter while the control leaf is held.
+                before = Some(unsafe { Leaf::swap_waiter(node, waiter) });
+            } else {
+                before = self.park(waiter, order);
+            }
+        }
+        let resumed = *self.parked && done.is_none();
+        if resumed {
+            self.control.slot.resume();
+        }
         self.unlock_all();
-        drop(unused);
-        if *self.parked {
+        drop(waiter);
+        match before {
+            // SAFETY: the owner calls; swapped just now.
+            Some(before) if resumed => unsafe { Leaf::relist(node, before) },
+            Some(unused) => drop(unused),
             // SAFETY: parked just now.
-            unsafe { Leaf::enlist(self.node()) };
+            None if resumed && !listed => unsafe { Leaf::enlist(node) },
+            None => {}
         }
-        if let Some(Some(wake)) = done {
-            wake.wake();
-            return true;
-        }
-        done.is_some()
+        settle(done)
     }
 
     /// Registers all arms, in `order`: of two on one channel a peer meets either. The waiter comes back
     /// where only futures wait: their leaves speak for them.
-    fn park(&mut self, waiter: Prepared, order: &[usize], locked: &[Locked]) -> Option<Prepared> {
-        let leaves: Vec<_> =
-            self.arms.iter().filter_map(|arm| arm.leaf()).map(NonNull::cast::<Leaf>).collect();
-        if leaves.is_empty() && !self.arms.is_empty() {
+    fn park(&mut self, waiter: Prepared, order: &mut Order) -> Option<Prepared> {
+        if !self.entries.is_empty() && self.entries.iter().all(|entry| entry.leaf.is_none()) {
             return Some(waiter);
         }
         *self.parked = true;
+        let control = NonNull::from(self.control);
+        let leaves = self.entries.iter().rev().filter_map(|entry| entry.leaf);
         // SAFETY: the control leaf is not listed yet, so nobody reads the arms; it is idle and
-        // pinned until `withdraw`.
+        // pinned until `withdraw`, and so are they.
         unsafe {
-            *self.control.slot.leaves.get() = leaves;
+            self.control.slot.set(leaves);
             Leaf::park_alone(self.node(), waiter);
         }
-        let control = NonNull::from(self.control).cast();
-        for &i in order {
-            self.arms[i].as_mut().park(locked[i], control);
+        for nth in 0..self.entries.len() {
+            let entry = &self.entries[order.places[nth] as usize];
+            let (Some(leaf), Some(front)) = (entry.leaf, entry.front) else { continue };
+            // SAFETY: its channel is locked; the leaf is idle, and pinned until `withdraw`.
+            unsafe {
+                let line = front.lines.held().line(leaf.as_ref().reason());
+                Leaf::park(leaf, Prepared::arm(control), line);
+            }
         }
         None
     }
 
-    fn has_futures(&self) -> bool {
-        self.arms.iter().any(|arm| arm.is_future())
-    }
-
     /// A trace poll: the control leaf and every arm that is a future show themselves.
-    fn trace(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        if *self.parked || !self.has_futures() {
+    fn trace(&mut self, has_futures: bool, cx: &mut Context<'_>) -> Poll<bool> {
+        if *self.parked || !has_futures {
             // A peer that committed to an arm did so on the arm's leaf, not on this one.
             if self.control.slot.winner() != 0 {
                 cx.waker().wake_by_ref();
             }
             let _ = self.control.traced(cx);
         }
-        for arm in &mut self.arms {
-            if arm.as_mut().poll_future(cx) {
+        for entry in &mut *self.entries {
+            if entry.arm.as_mut().poll_future(cx) {
                 // It is over and its result is kept in the arm.
                 return Poll::Ready(true);
             }
         }
         Poll::Pending
     }
+}
+
+/// Runs the wake that an attempt owes; true if it was done.
+#[inline]
+fn settle(done: Option<Option<Wake>>) -> bool {
+    let Some(wake) = done else { return false };
+    if let Some(wake) = wake {
+        wake.wake();
+    }
+    true
 }
 
 impl<L: ArmList> Future for Select<L> {
@@ -289,36 +419,38 @@ impl<L: ArmList> Future for Select<L> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
         // SAFETY: the control leaf is not moved.
         let this = unsafe { self.get_unchecked_mut() };
-        let with_default = this.with_default;
-        let mut parts = this.split();
+        let (may_wait, biased) = (!this.with_default, this.biased);
+        let has_futures = this.list.has_futures();
         if crate::g::current::tracing().is_some() {
-            return parts.trace(cx);
+            return this.split().trace(has_futures, cx);
         }
-        if *parts.parked {
-            let won = parts.control.slot.winner() != 0;
-            if !won && !parts.has_futures() && parts.control.waits_for(cx) {
+        if this.parked {
+            if this.control.slot.winner() != 0 {
+                return Poll::Ready(this.split().withdraw());
+            }
+            if !has_futures && this.control.waits_for(cx) {
                 return Poll::Pending;
             }
-            if parts.withdraw() {
-                return Poll::Ready(true);
-            }
         }
-        if !parts.control.proceed(cx) {
+        if !this.control.proceed(cx) {
             return Poll::Pending;
         }
-        let order = parts.order();
-        if parts.has_futures() && parts.try_singly(&order, cx) {
+        let mut parts = this.split();
+        if *parts.parked && !parts.control.slot.hold() {
+            return Poll::Ready(parts.withdraw());
+        }
+        let mut order = Order::new(parts.entries.len(), biased);
+        let won = (has_futures && parts.try_singly(&mut order, cx))
+            || parts.commit(&mut order, may_wait, cx);
+        if won {
+            parts.withdraw();
             return Poll::Ready(true);
         }
-        let waiter = (!with_default).then(|| Prepared::new(parts.node(), cx));
-        if parts.commit(&order, waiter) {
-            return Poll::Ready(true);
+        if may_wait {
+            return Poll::Pending;
         }
-        if with_default {
-            point::idles();
-            return Poll::Ready(false);
-        }
-        Poll::Pending
+        point::idles();
+        Poll::Ready(false)
     }
 }
 

@@ -345,7 +345,7 @@ impl Node {
         aftermath.funcs.extend(inner.funcs.take());
         while let Some(leaf) = inner.waiters.pop_front() {
             // SAFETY: just popped, under the lock of this node.
-            aftermath.wakes.extend(unsafe { Leaf::fire(leaf) });
+            aftermath.wakes.push(unsafe { Leaf::fire(leaf, crate::g::leaf::FIRED) });
         }
         drop(inner);
         if let Some(expiry) = self.expiry() {

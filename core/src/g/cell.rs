@@ -11,7 +11,7 @@ use std::any::Any;
 use std::panic::catch_unwind;
 use std::sync::Arc;
 
-use super::leaf::{Joiner, Leaf, Wake};
+use super::leaf::{FIRED, Joiner, Leaf, Wake};
 use super::leaves::{LeafList, LockedList};
 use super::scope::{Schedule, Scope};
 use super::state::{DropJoin, EndPoll, Ready, Snapshot, StartPoll, State};
@@ -259,7 +259,7 @@ impl Header {
         self.set_joiner(&lock, None);
         // SAFETY: the cell's lock guards the slot, and a joiner unhooks itself under the same lock before
         // it goes.
-        unsafe { Leaf::fire(Joiner::leaf(joiner)) }
+        Some(unsafe { Leaf::fire(Joiner::leaf(joiner), FIRED) })
     }
 
     /// Makes the goroutine ready, for somebody whose waker keeps the cell alive.

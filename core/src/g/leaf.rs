@@ -61,33 +61,103 @@ pub(crate) type Control = Leaf<Arms>;
 
 /// The slot of a select's own leaf.
 pub(crate) struct Arms {
-    /// The address of the arm that won; 0 while open.
+    /// The address of the arm that won; 0 while open, `HELD` while the owner looks at the arms.
     winner: AtomicUsize,
-    /// The arms, for the inspection; set while the select is parked.
-    pub(crate) leaves: UnsafeCell<Vec<NonNull<Leaf>>>,
+    /// The arms, linked by their list links, for the inspection; set while the select is parked.
+    head: UnsafeCell<Option<NonNull<Leaf>>>,
 }
 
-// SAFETY: `leaves` is written by the owner before the control leaf is listed and read under the
-// cell's lock while the goroutine is frozen.
+/// No arm's address: leaves are aligned.
+const HELD: usize = 1;
+
+// SAFETY: `head` is written by the owner before the control leaf is listed, and used under the cell's
+// lock afterwards.
 unsafe impl Send for Arms {}
 // SAFETY: as above.
 unsafe impl Sync for Arms {}
 
 impl Arms {
     pub(crate) fn new() -> Self {
-        Self { winner: AtomicUsize::new(0), leaves: UnsafeCell::new(Vec::new()) }
+        Self { winner: AtomicUsize::new(0), head: UnsafeCell::new(None) }
     }
 
     /// Commits to the arm at `leaf`; one arm wins.
-    pub(crate) fn win(&self, leaf: NonNull<Leaf>) -> bool {
-        // AcqRel: the winner's transfer happens after the registration of the other arms.
+    fn win(&self, leaf: NonNull<Leaf>) -> Claim {
+        // AcqRel: the winner's transfer happens after the registration of the other arms, and after
+        // what the owner did while it held the select.
         let (new, order) = (leaf.addr().get(), Ordering::AcqRel);
-        self.winner.compare_exchange(0, new, order, Ordering::Acquire).is_ok()
+        match self.winner.compare_exchange(0, new, order, Ordering::Acquire) {
+            Ok(_) => Claim::Won(Claimed(())),
+            Err(HELD) => Claim::Held,
+            Err(_) => Claim::Lost,
+        }
     }
 
-    /// The address of the arm that won; 0 while open.
+    /// Keeps peers from committing until [`resume`](Self::resume); by the owner. False if one has.
+    pub(crate) fn hold(&self) -> bool {
+        // Acquire: pairs with `win`. A select whose poll panicked is held already.
+        let held = self.winner.compare_exchange(0, HELD, Ordering::Acquire, Ordering::Acquire);
+        matches!(held, Ok(_) | Err(HELD))
+    }
+
+    /// Lets peers commit again; under the locks of all channels of the arms.
+    pub(crate) fn resume(&self) {
+        // Release: pairs with `win`.
+        self.winner.store(0, Ordering::Release);
+    }
+
+    /// The address of the arm that won; 0 if none has.
     pub(crate) fn winner(&self) -> usize {
-        self.winner.load(Ordering::Acquire)
+        match self.winner.load(Ordering::Acquire) {
+            HELD => 0,
+            winner => winner,
+        }
+    }
+
+    /// Says which leaves the arms are, the last first.
+    ///
+    /// # Safety
+    /// The owner calls, before the control leaf is listed. The leaves are in no list and stay in place
+    /// until it has left the list.
+    pub(crate) unsafe fn set(&self, leaves: impl Iterator<Item = NonNull<Leaf>>) {
+        let mut head = None;
+        for leaf in leaves {
+            // SAFETY: as the caller says.
+            unsafe { List::<Leaf, ListTag>::push_head(&mut head, leaf) };
+        }
+        // SAFETY: nobody reads it before the control leaf is listed.
+        unsafe { *self.head.get() = head };
+    }
+
+    /// Calls `visit` with each arm, in order.
+    ///
+    /// # Safety
+    /// The control leaf is listed, and its goroutine's cell lock is held.
+    pub(crate) unsafe fn walk(&self, mut visit: impl FnMut(NonNull<Leaf>)) {
+        // SAFETY: as the caller says.
+        let head = unsafe { *self.head.get() };
+        List::<Leaf, ListTag>::walk_head(head, |leaf| {
+            visit(leaf);
+            true
+        });
+    }
+
+    /// Forgets all arms.
+    ///
+    /// # Safety
+    /// As for [`walk`](Self::walk), if the control leaf is listed.
+    unsafe fn clear(&self) {
+        // SAFETY: as the caller says.
+        unsafe { *self.head.get() = None };
+    }
+
+    /// Forgets one arm.
+    ///
+    /// # Safety
+    /// As for [`clear`](Self::clear); it is one of the arms.
+    unsafe fn remove(&self, leaf: NonNull<Leaf>) {
+        // SAFETY: as the caller says.
+        unsafe { List::<Leaf, ListTag>::remove_head(&mut *self.head.get(), leaf) };
     }
 }
 
@@ -328,38 +398,41 @@ impl Leaf {
             let control = arm.as_ref().waiter.get().control();
             let g = control.as_ref().waiter.get().goroutine();
             let _lock = g.as_ref().map(|g| g.as_ref().leaves().lock());
-            (*control.as_ref().slot.leaves.get()).clear();
+            control.as_ref().slot.clear();
         }
     }
 
-    /// Fires a leaf that is out of the queue; `None` if it belongs to a select that another arm won.
+    /// Fires a leaf that is out of the queue, and no arm of a select, with the result `state`.
     ///
     /// # Safety
-    /// The primitive's lock is held, and the leaf is waiting.
-    pub(crate) unsafe fn fire(this: NonNull<Self>) -> Option<Wake> {
+    /// The primitive's lock is held, and the leaf is waiting. After this call it may be gone.
+    pub(crate) unsafe fn fire(this: NonNull<Self>, state: u32) -> Wake {
         // SAFETY: as the caller says.
-        unsafe { Self::claim(this).map(|claimed| Self::fire_with(this, claimed, FIRED)) }
+        unsafe { Self::fire_with(this, Claimed(()), state) }
     }
 
     /// Claims the right to fire this leaf: at once for a plain leaf, by one CAS for a select's arm.
     ///
     /// # Safety
     /// The primitive's lock is held, and the leaf is waiting.
-    pub(crate) unsafe fn claim(this: NonNull<Self>) -> Option<Claimed> {
+    #[inline]
+    pub(crate) unsafe fn claim(this: NonNull<Self>) -> Claim {
         // SAFETY: a waiting leaf is alive while the primitive's lock is held.
         let waiter = unsafe { this.as_ref() }.waiter.get();
         if !waiter.is_select() {
-            return Some(Claimed(()));
+            return Claim::Won(Claimed(()));
         }
         // SAFETY: the control leaf outlives its arms' registration.
-        let control = unsafe { waiter.control().as_ref() };
-        if control.slot.win(this) {
-            return Some(Claimed(()));
-        }
-        // The caller took it out of the queue; its owner needs the primitive's lock to go.
+        unsafe { waiter.control().as_ref() }.slot.win(this)
+    }
+
+    /// Marks a leaf that is out of the queue as the arm of a select that another arm won.
+    ///
+    /// # Safety
+    /// The primitive's lock is held: the leaf's owner needs it to go.
+    pub(crate) unsafe fn lose(this: NonNull<Self>) {
         // SAFETY: alive while the primitive's lock is held.
         unsafe { this.as_ref() }.set_state(LOST, Ordering::Release);
-        None
     }
 
     /// Fires a claimed leaf with the result `state`.
@@ -415,8 +488,7 @@ impl Leaf {
                 if let Some(g) = listed.goroutine() {
                     let mut list = g.as_ref().leaves().lock();
                     if select {
-                        let arms = &waiter.control().as_ref().slot.leaves;
-                        (*arms.get()).retain(|arm| *arm != leaf);
+                        waiter.control().as_ref().slot.remove(leaf);
                     } else {
                         list.remove(leaf);
                     }
@@ -425,6 +497,17 @@ impl Leaf {
             }
         }
     }
+}
+
+/// Whether a leaf may be fired.
+#[must_use]
+pub(crate) enum Claim {
+    /// Yes, by whoever asked.
+    Won(Claimed),
+    /// It is an arm of a select that another arm won.
+    Lost,
+    /// It is an arm of a select whose owner holds it: pass it by, the owner will look again.
+    Held,
 }
 
 /// The right to fire a leaf.

@@ -173,6 +173,11 @@ impl Prepared {
         Some(Self(Waiter::of_polled(g, leaf.addr().get())))
     }
 
+    /// Whether [`own`](Self::own) makes one.
+    pub(crate) fn is_own(cx: &Context<'_>) -> bool {
+        current::goroutine().is_some_and(|g| waker::is_of(cx.waker(), g))
+    }
+
     /// The waiter of an arm of `control`, which is pinned until the arm is withdrawn.
     pub(crate) fn arm(control: NonNull<Control>) -> Self {
         Self(Waiter::arm(control))

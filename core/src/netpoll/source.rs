@@ -15,7 +15,7 @@ use super::door::Netpoll;
 use super::reactor::event;
 use super::slot::Slot;
 use super::system::{ASKS, AsDescriptor, Descriptor, RawDescriptor, borrow, raw};
-use crate::g::leaf::{Leaf, Prepared, WaitQueue};
+use crate::g::leaf::{FIRED, Leaf, Prepared, WaitQueue};
 use crate::g::{Wake, current};
 use crate::inspect::{Anchor, Figure, IoWant, Location, PrimitiveKind, WaitInfo, WaitReason};
 use crate::sched::scope_here;
@@ -275,7 +275,7 @@ impl Head {
         let _ = self.word(want).fetch_update(set, fetch, |word| Some(f(word)));
         while let Some(leaf) = queues[side(want)].pop_front() {
             // SAFETY: in the queue, hence waiting; the lock is held.
-            wakes.extend(unsafe { Leaf::fire(leaf) });
+            wakes.push(unsafe { Leaf::fire(leaf, FIRED) });
         }
     }
 

@@ -310,9 +310,7 @@ impl Core {
         match self.pop(queue) {
             // SAFETY: just popped, under the queue's lock. Firing publishes the value: its release
             // pairs with the acquire in `Leaf::state`.
-            Some(leaf) => unsafe {
-                Leaf::claim(leaf).map(|claimed| Leaf::fire_with(leaf, claimed, HANDED))
-            },
+            Some(leaf) => Some(unsafe { Leaf::fire(leaf, HANDED) }),
             None => {
                 // Release: pairs with the acquire of the next owner.
                 self.state.fetch_and(!(LOCKED | STARVING), Ordering::Release);
@@ -331,7 +329,7 @@ impl Core {
         self.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, invite).ok()?;
         let leaf = self.pop(queue)?;
         // SAFETY: just popped, under the queue's lock.
-        unsafe { Leaf::claim(leaf).map(|claimed| Leaf::fire_with(leaf, claimed, FIRED)) }
+        Some(unsafe { Leaf::fire(leaf, FIRED) })
     }
 
     fn pop(&self, queue: &mut WaitQueue) -> Option<NonNull<Leaf>> {

@@ -146,15 +146,9 @@ impl<S> Seat<S> {
 
 /// Releases the front of `line` with `result`. The lock of the line is held; the caller wakes.
 pub(super) fn release_first(line: &mut WaitQueue, result: u32) -> Option<Wake> {
-    loop {
-        let leaf = line.pop_front()?;
-        // SAFETY: just popped, and the lock is held as the caller says.
-        let wake =
-            unsafe { Leaf::claim(leaf).map(|claimed| Leaf::fire_with(leaf, claimed, result)) };
-        if wake.is_some() {
-            return wake;
-        }
-    }
+    let leaf = line.pop_front()?;
+    // SAFETY: just popped, and the lock is held as the caller says. No select waits in a line of these.
+    Some(unsafe { Leaf::fire(leaf, result) })
 }
 
 /// Releases all of `line` with `result`. The lock of the line is held; the caller wakes.

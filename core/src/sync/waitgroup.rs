@@ -207,7 +207,7 @@ impl Core {
         let mut wakes: Vec<Wake> = Vec::new();
         while let Some(leaf) = queue.pop_front() {
             // SAFETY: just popped, under the queue's lock.
-            wakes.extend(unsafe { Leaf::fire(leaf) });
+            wakes.push(unsafe { Leaf::fire(leaf, FIRED) });
         }
         drop(queue);
         wakes.into_iter().for_each(Wake::wake);

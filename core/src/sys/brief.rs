@@ -7,6 +7,7 @@
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
+use core::mem::offset_of;
 use core::ops::{Deref, DerefMut};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::MutexGuard;
@@ -45,6 +46,9 @@ impl<T> UnwindSafe for BriefLock<T> {}
 impl<T> RefUnwindSafe for BriefLock<T> {}
 
 impl<T> BriefLock<T> {
+    /// Where in the lock the value is.
+    pub(crate) const VALUE_AT: usize = offset_of!(Self, value);
+
     pub(crate) const fn new(value: T) -> Self {
         Self { taken: AtomicBool::new(false), value: UnsafeCell::new(value) }
     }
@@ -55,6 +59,16 @@ impl<T> BriefLock<T> {
             self.wait();
         }
         BriefGuard { lock: self, _stays: PhantomData }
+    }
+
+    /// The value, for whoever has the lock and not the guard at hand.
+    ///
+    /// # Safety
+    /// The caller has the lock, and nothing else uses the value while the reference lives.
+    #[expect(clippy::mut_from_ref, reason = "the caller has the lock")]
+    pub(crate) unsafe fn held(&self) -> &mut T {
+        // SAFETY: as the caller says.
+        unsafe { &mut *self.value.get() }
     }
 
     pub(crate) fn get_mut(&mut self) -> &mut T {

@@ -108,7 +108,7 @@ unsafe fn fire(entry: NonNull<Entry>, wakes: &mut Vec<Wake>) {
         if let Some(Armed { watch: Some(watch), .. }) = &*leaf.as_ref().slot.get() {
             watch.timer_disarmed();
         }
-        wakes.extend(Leaf::fire(Leaf::erase(leaf)));
+        wakes.push(Leaf::fire(Leaf::erase(leaf), FIRED));
     }
 }
 
