@@ -299,6 +299,51 @@ fn a_chain_of_a_million_contexts_is_cancelled_and_dropped() {
 }
 
 #[test]
+fn a_million_children_of_one_parent_are_cancelled_and_dropped() {
+    let (root, cancel) = with_cancel(&background());
+    let children: Vec<_> = (0..1_000_000).map(|_| with_cancel(&root).0).collect();
+    let mut last = pin!(children[children.len() - 1].done());
+    assert!(poll_once(last.as_mut()).is_pending());
+    cancel.cancel();
+    assert_eq!(poll_once(last.as_mut()), Poll::Ready(ContextError::Canceled));
+    assert!(children.iter().all(|child| child.err() == CANCELED));
+}
+
+/// Children go, are made and are ended by hand while their parent ends all of them.
+#[test]
+fn children_may_go_while_their_parent_ends_them() {
+    for _ in 0..200 {
+        let (root, cancel) = with_cancel(&background());
+        let made: Vec<_> = (0..64).map(|_| with_cancel(&root)).collect();
+        let start = std::sync::Barrier::new(4);
+        std::thread::scope(|scope| {
+            let [a, b] = [(); 2].map(|()| (&start, &root));
+            scope.spawn(move || {
+                a.0.wait();
+                for (at, (child, cancel)) in made.into_iter().enumerate() {
+                    if at % 2 == 0 {
+                        cancel.cancel();
+                    }
+                    drop((cancel, child));
+                }
+            });
+            scope.spawn(move || {
+                b.0.wait();
+                let late: Vec<_> = (0..64).map(|_| with_cancel(b.1).0).collect();
+                late.iter().rev().for_each(|child| drop(child.clone()));
+            });
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    start.wait();
+                    cancel.cancel();
+                });
+            }
+        });
+        assert_eq!(with_cancel(&root).0.err(), CANCELED);
+    }
+}
+
+#[test]
 fn a_chain_that_nobody_cancelled_is_dropped_too() {
     let (mut chain, _cancel) = with_cancel(&background());
     for _ in 0..100_000 {

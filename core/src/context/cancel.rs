@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::node::Node;
+use super::value::drop_user;
 use crate::inspect::Location;
 
 /// Why a context was cancelled.
@@ -51,6 +52,13 @@ pub(super) struct End {
 impl End {
     pub(super) fn new(error: ContextError, cause: Option<Cause>, at: Option<Location>) -> Self {
         Self { error, cause, at }
+    }
+
+    /// Lets go of the cause, which is the user's.
+    pub(super) fn drop_cause(self) {
+        if let Some(cause) = self.cause {
+            drop_user(cause);
+        }
     }
 
     pub(super) fn cause(&self) -> Cause {

@@ -7,7 +7,6 @@ use std::panic::Location as Panic;
 use std::sync::Arc;
 
 use super::Context;
-use super::node::Node;
 use super::value::drop_user;
 use crate::g::{Scope, go_in};
 use crate::inspect::Location;
@@ -47,8 +46,8 @@ impl Funcs {
     }
 
     /// All of them, in the order they were added.
-    pub(super) fn take(&mut self) -> Vec<Func> {
-        core::mem::take(&mut self.kept).into_iter().map(|kept| kept.1).collect()
+    pub(super) fn all(self) -> impl Iterator<Item = Func> {
+        self.kept.into_iter().map(|kept| kept.1)
     }
 }
 
@@ -72,22 +71,23 @@ pub fn after_func<F>(context: &Context, future: F) -> Stop
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    context.node.note_use();
+    let node = context.node();
+    node.note_use();
     let func = Func { future: Box::pin(future), scope: scope_here(), at: Panic::caller() };
-    let number = match context.node.canceller().unwrap_or(&context.node).add_func(func) {
+    let number = match node.canceller().unwrap_or(node).add_func(func) {
         Ok(number) => Some(number),
         Err(func) => {
             func.start();
             None
         }
     };
-    Stop { node: context.node.clone(), number }
+    Stop { context: context.clone(), number }
 }
 
 /// Takes an [`after_func`] back. Dropping it does not.
 #[must_use = "dropping it changes nothing; say `let _ = ..` if the function shall stay"]
 pub struct Stop {
-    node: Arc<Node>,
+    context: Context,
     number: Option<u64>,
 }
 
@@ -95,7 +95,8 @@ impl Stop {
     /// Drops the function. True if it will not run because of this call; false if it was started or
     /// stopped before.
     pub fn stop(&self) -> bool {
-        let holder = self.node.canceller().unwrap_or(&self.node);
+        let node = self.context.node();
+        let holder = node.canceller().unwrap_or(node);
         let func = self.number.and_then(|number| holder.remove_func(number));
         let stopped = func.is_some();
         drop_user(func);

@@ -24,10 +24,11 @@ mod func;
 mod node;
 mod tree;
 mod value;
+mod walk;
 
 use core::fmt;
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 pub use cancel::{Cancel, Cause, ContextError};
@@ -37,14 +38,19 @@ use node::{Kind, Node, Spec};
 pub use value::Key;
 use value::Value;
 
-use crate::g::block_on;
+use crate::g::{block_on, current};
 use crate::time::{Instant, now};
 
 /// A context, as a handle that may be cloned.
 #[derive(Clone)]
 pub struct Context {
-    node: Arc<Node>,
+    /// `None` is a background that no scope watches: all of them share one node, and no count.
+    node: Option<Arc<Node>>,
 }
+
+/// The node of every background that no scope watches. Nothing ends it, and nothing shows it.
+static BACKGROUND: LazyLock<Node> =
+    LazyLock::new(|| Node::new(Spec::root(Kind::Background), None, Location::caller()));
 
 /// The root of a tree: never done, without deadline and values.
 ///
@@ -52,6 +58,9 @@ pub struct Context {
 /// what is made from the new root. The leak report shows where.
 #[track_caller]
 pub fn background() -> Context {
+    if !current::is_watched() {
+        return Context { node: None };
+    }
     Context::make(Spec::root(Kind::Background), Location::caller())
 }
 
@@ -112,13 +121,17 @@ pub fn without_cancel(parent: &Context) -> Context {
 
 impl Context {
     fn make(spec: Spec, at: crate::inspect::Location) -> Self {
-        Self { node: Node::make(spec, at) }
+        Self { node: Some(Node::make(spec, at)) }
+    }
+
+    fn node(&self) -> &Node {
+        self.node.as_deref().unwrap_or_else(|| &BACKGROUND)
     }
 
     /// What a child of this context starts from.
     fn child(&self, kind: Kind) -> Spec {
-        self.node.note_use();
-        Spec { parent: Some(self.node.clone()), ..Spec::root(kind) }
+        self.node().note_use();
+        Spec { parent: Some(self.clone()), ..Spec::root(kind) }
     }
 
     fn cancellable(
@@ -127,9 +140,8 @@ impl Context {
         deadline: Option<Instant>,
         at: crate::inspect::Location,
     ) -> (Self, Cancel) {
-        let context = Self::make(Spec { deadline, ..self.child(kind) }, at);
-        let cancel = Cancel::first(context.node.clone());
-        (context, cancel)
+        let node = Node::make(Spec { deadline, ..self.child(kind) }, at);
+        (Self { node: Some(node.clone()) }, Cancel::first(node))
     }
 
     /// Waits until this context is done, and tells why it is.
@@ -138,8 +150,8 @@ impl Context {
     /// The future can be dropped at any time; nothing is lost.
     #[track_caller]
     pub fn done(&self) -> Done<'_> {
-        self.node.note_use();
-        Done::new(&self.node, Location::caller())
+        self.node().note_use();
+        Done::new(self.node(), Location::caller())
     }
 
     /// Waits on a plain thread until this context is done.
@@ -153,36 +165,36 @@ impl Context {
 
     /// Why this context is done; `None` while it is not.
     pub fn err(&self) -> Option<ContextError> {
-        self.node.note_use();
-        self.node.canceller().and_then(Node::error)
+        self.node().note_use();
+        self.node().canceller().and_then(Node::error)
     }
 
     /// The cause given to [`Cancel::cancel_with`]; without one, the error that [`err`](Self::err)
     /// gives. `None` while it is not done.
     pub fn cause(&self) -> Option<Cause> {
-        self.node.note_use();
-        self.node.canceller().and_then(Node::cause)
+        self.node().note_use();
+        self.node().canceller().and_then(Node::cause)
     }
 
     /// When this context will be done at the latest; `None` if there is no deadline.
     pub fn deadline(&self) -> Option<Instant> {
-        self.node.note_use();
-        self.node.deadline()
+        self.node().note_use();
+        self.node().deadline()
     }
 
     /// The value of `K` that this context or its nearest ancestor has.
     pub fn value<K: Key>(&self) -> Option<&K::Value> {
-        self.node.note_use();
-        self.node.lineage().find_map(|node| node.value()?.get::<K>())
+        self.node().note_use();
+        self.node().lineage().find_map(|node| node.value()?.get::<K>())
     }
 }
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
-            .field("kind", &self.node.kind().as_str())
-            .field("err", &self.node.canceller().and_then(Node::error))
-            .field("deadline", &self.node.deadline())
+            .field("kind", &self.node().kind().as_str())
+            .field("err", &self.node().canceller().and_then(Node::error))
+            .field("deadline", &self.node().deadline())
             .finish()
     }
 }

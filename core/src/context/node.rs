@@ -1,24 +1,25 @@
-//! A node of a context tree: its place, its state, and the walk that ends it and all below.
+//! A node of a context tree: its place, its state, and how it ends.
 //!
-//! A child keeps its parent alive; the parent knows its children weakly and lists only those that can
-//! be cancelled, directly or below contexts that cannot. One node's lock is held at a time, and nothing
-//! of the user's runs under it. Both walks, ending and dropping, are loops: a chain may be a million
-//! nodes long.
+//! A child keeps its parent alive; the parent lists its children without keeping them, and only those that
+//! can be cancelled, directly or below contexts that cannot. One node's lock is held at a time, and nothing
+//! of the user's runs under it.
 
-use core::cell::RefCell;
 use core::ptr::NonNull;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
+use super::Context;
 use super::cancel::{Cause, ContextError, End};
 use super::expiry::Expiry;
 use super::func::{Func, Funcs};
 use super::tree;
 use super::value::{Value, drop_user};
-use crate::g::leaf::{Leaf, Wake};
+use super::walk::{Children, Walk, let_go};
+use crate::g::leaf::{FIRED, Leaf, Prepared};
 use crate::g::{WaitQueue, current};
-use crate::inspect::{Anchor, Capability, ContextView, Location, PrimitiveKind};
-use crate::sys::Lock;
+use crate::inspect::{Anchor, Capability, ContextView, Location, PrimitiveKind, Record};
+use crate::list::Links;
+use crate::sys::BriefLock;
 use crate::time::Instant;
 
 /// The function that made a context.
@@ -62,7 +63,7 @@ impl Kind {
 /// What a node is made of.
 pub(super) struct Spec {
     pub(super) kind: Kind,
-    pub(super) parent: Option<Arc<Node>>,
+    pub(super) parent: Option<Context>,
     /// Its own deadline.
     pub(super) deadline: Option<Instant>,
     pub(super) value: Option<Value>,
@@ -74,9 +75,6 @@ impl Spec {
     }
 }
 
-/// Not in a parent's list.
-const UNLISTED: usize = usize::MAX;
-
 /// The shared part of a context. The anchor comes first: leaves point to it.
 #[repr(C)]
 pub(super) struct Node {
@@ -86,17 +84,25 @@ pub(super) struct Node {
     error: AtomicU8,
     at: Location,
     broken_from: Option<Location>,
-    parent: Option<Arc<Node>>,
+    parent: Option<Context>,
     /// The nearest deadline of it and its ancestors.
     deadline: Option<Instant>,
     expiry: OnceLock<Arc<Expiry>>,
     value: Option<Value>,
     /// Live cancel handles.
     handles: AtomicUsize,
-    /// Its place in the list of its canceller above.
-    place: AtomicUsize,
-    inner: Lock<Inner>,
+    /// In the list of its canceller above. Set by who makes the node, cleared under that one's lock.
+    listed: AtomicBool,
+    /// Its place there.
+    links: Links<Node>,
+    inner: BriefLock<Inner>,
 }
+
+// SAFETY: the links are used under the lock of the canceller above, or by the walk that took the node out of
+// its list. All else is made to be shared.
+unsafe impl Send for Node {}
+// SAFETY: as above.
+unsafe impl Sync for Node {}
 
 /// What the lock guards.
 #[derive(Default)]
@@ -104,84 +110,61 @@ struct Inner {
     end: Option<End>,
     children: Children,
     waiters: WaitQueue,
-    funcs: Funcs,
-}
-
-/// Children by place; places are used again.
-#[derive(Default)]
-struct Children {
-    entries: Vec<Option<Weak<Node>>>,
-    free: Vec<usize>,
-}
-
-impl Children {
-    fn insert(&mut self, child: Weak<Node>) -> usize {
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.entries.push(None);
-            self.entries.len() - 1
-        });
-        self.entries[place] = Some(child);
-        place
-    }
-
-    /// What is taken out is to be dropped outside the lock.
-    fn remove(&mut self, place: usize) -> Option<Weak<Node>> {
-        let child = self.entries.get_mut(place)?.take()?;
-        self.free.push(place);
-        Some(child)
-    }
-}
-
-/// What is owed after a walk, to be done outside all locks.
-#[derive(Default)]
-struct Aftermath {
-    wakes: Vec<Wake>,
-    funcs: Vec<Func>,
-}
-
-impl Aftermath {
-    fn settle(self) {
-        self.wakes.into_iter().for_each(Wake::wake);
-        self.funcs.into_iter().for_each(Func::start);
-    }
+    /// Most contexts have none.
+    funcs: Option<Box<Funcs>>,
 }
 
 impl Node {
     pub(super) fn make(spec: Spec, at: Location) -> Arc<Self> {
-        let Spec { kind, parent, deadline: own, value } = spec;
-        let above = parent.as_ref().filter(|_| kind != Kind::WithoutCancel);
-        let above = above.and_then(|parent| parent.deadline);
-        let deadline = own.into_iter().chain(above).min();
-        let had = || current::watched(|id, watch| watch.given_context(id)).flatten();
+        let own = spec.deadline;
         let record = current::record(PrimitiveKind::Context, at);
-        let node = Arc::new(Self {
-            anchor: Anchor { describe: tree::describe, record },
-            kind,
-            error: AtomicU8::new(0),
-            at,
-            broken_from: if kind.is_root() { had() } else { None },
-            parent,
-            deadline,
-            expiry: OnceLock::new(),
-            value,
-            handles: AtomicUsize::new(0),
-            place: AtomicUsize::new(UNLISTED),
-            inner: Lock::default(),
-        });
+        let node = Arc::new(Self::new(spec, record, at));
         if let Some(record) = &node.anchor.record {
             let weak: Weak<Self> = Arc::downgrade(&node);
             let weak: Weak<dyn ContextView> = weak;
             record.set_context(weak);
         }
         node.note_use();
-        if kind.cancels() {
+        if node.kind.cancels() {
             node.enlist();
         }
         // An ancestor's deadline that is not later does the work for both.
+        let above = node.parent_in_time().and_then(|parent| parent.deadline);
         if let Some(own) = own.filter(|own| above.is_none_or(|above| *own < above)) {
             node.expire_at(own);
         }
         node
+    }
+
+    /// A node that nothing leads to.
+    #[inline]
+    pub(super) fn new(spec: Spec, record: Option<Arc<Record>>, at: Location) -> Self {
+        let Spec { kind, parent, deadline, value } = spec;
+        let broken_from = if kind.is_root() { given() } else { None };
+        let mut node = Self {
+            anchor: Anchor { describe: tree::describe, record },
+            kind,
+            error: AtomicU8::new(0),
+            at,
+            broken_from,
+            parent,
+            deadline,
+            expiry: OnceLock::new(),
+            value,
+            handles: AtomicUsize::new(0),
+            listed: AtomicBool::new(false),
+            links: Links::new(),
+            inner: BriefLock::default(),
+        };
+        let above = node.parent_in_time().and_then(|parent| parent.deadline);
+        node.deadline = deadline.into_iter().chain(above).min();
+        node
+    }
+
+    /// Where the list of its canceller above has its place.
+    pub(super) fn links_of(node: NonNull<Self>) -> NonNull<Links<Self>> {
+        // SAFETY: in bounds of a live node.
+        unsafe { NonNull::new_unchecked(&raw mut (*node.as_ptr()).links) }
     }
 
     pub(super) fn anchor(&self) -> &Anchor {
@@ -222,7 +205,7 @@ impl Node {
 
     /// This node and its ancestors, up to the root.
     pub(super) fn lineage(&self) -> impl Iterator<Item = &Node> {
-        core::iter::successors(Some(self), |node| node.parent.as_deref())
+        core::iter::successors(Some(self), |node| node.parent.as_ref().map(Context::node))
     }
 
     /// The part of the lineage that ends this node when it ends: nearest first.
@@ -237,16 +220,28 @@ impl Node {
     }
 
     /// The node whose state is this one's.
+    #[inline]
     pub(super) fn canceller(&self) -> Option<&Node> {
-        self.cancellers().next()
+        match self.kind {
+            kind if kind.cancels() => Some(self),
+            kind if kind.is_root() => None,
+            _ => self.cancellers().next(),
+        }
+    }
+
+    /// The parent, if its end and its deadline are this one's too.
+    fn parent_in_time(&self) -> Option<&Node> {
+        let parent = self.parent.as_ref().filter(|_| self.kind != Kind::WithoutCancel);
+        parent.map(Context::node)
     }
 
     /// The canceller above this node, which lists it.
     fn canceller_above(&self) -> Option<&Node> {
-        self.parent.as_deref().filter(|_| self.kind != Kind::WithoutCancel)?.canceller()
+        self.parent_in_time()?.canceller()
     }
 
     /// Notes that the current goroutine has this context, if its scope watches.
+    #[inline]
     pub(super) fn note_use(&self) {
         if self.kind.is_root() {
             return;
@@ -278,9 +273,11 @@ impl Node {
         let mut inner = above.inner.lock();
         let end = inner.end.clone();
         if end.is_none() {
-            let place = inner.children.insert(Arc::downgrade(self));
-            // Relaxed: used under the same lock.
-            self.place.store(place, Ordering::Relaxed);
+            // Relaxed: the lock publishes it.
+            self.listed.store(true, Ordering::Relaxed);
+            let this = Arc::as_ptr(self).cast_mut();
+            // SAFETY: an `Arc` is not null. The node is new, and takes itself out before it goes.
+            unsafe { inner.children.push_back(NonNull::new_unchecked(this)) };
         }
         drop(inner);
         if let Some(end) = end {
@@ -288,20 +285,35 @@ impl Node {
         }
     }
 
+    /// It is out of the list of its canceller above, whose lock is held.
+    pub(super) fn unlisted(&self) {
+        // Release: pairs with `delist`.
+        self.listed.store(false, Ordering::Release);
+    }
+
+    /// As [`unlisted`](Self::unlisted), for a node that is being dropped.
+    ///
+    /// # Safety
+    /// It has not left `delist` yet. It may be gone after this call.
+    pub(super) unsafe fn unlisted_while_dropped(node: NonNull<Self>) {
+        // SAFETY: as the caller says; a reference to the one field, which outlives its use here only as
+        // raw memory that is not touched any more.
+        unsafe { (*node.as_ptr()).listed.store(false, Ordering::Release) };
+    }
+
     /// Takes the node out of the list of its canceller above.
     fn delist(&self) {
-        let place = self.place.load(Ordering::Relaxed);
-        if place == UNLISTED {
+        // Acquire: pairs with `unlisted`: who took it out does not touch it any more.
+        if !self.listed.load(Ordering::Acquire) {
             return;
         }
-        if let Some(above) = self.canceller_above() {
-            let mut inner = above.inner.lock();
-            // A canceller that has ended gave its list away and takes nobody in any more.
-            let child = inner.children.remove(place);
-            drop(inner);
-            drop(child);
+        let Some(above) = self.canceller_above() else { return };
+        let mut inner = above.inner.lock();
+        if self.listed.load(Ordering::Relaxed) {
+            // SAFETY: listed there, under this lock.
+            unsafe { inner.children.remove(NonNull::from(self)) };
+            self.listed.store(false, Ordering::Relaxed);
         }
-        self.place.store(UNLISTED, Ordering::Relaxed);
     }
 
     fn expire_at(self: &Arc<Self>, deadline: Instant) {
@@ -319,21 +331,21 @@ impl Node {
     }
 
     /// Ends this node and everything below it.
-    pub(super) fn end(self: &Arc<Self>, end: &End) {
+    pub(super) fn end(&self, end: &End) {
         if self.error().is_some() {
             return;
         }
-        let mut aftermath = Aftermath::default();
-        let mut left = vec![self.clone()];
-        while let Some(node) = left.pop() {
-            node.end_one(end, &mut left, &mut aftermath);
+        let mut walk = Walk::default();
+        self.end_one(end, &mut walk);
+        while let Some(node) = walk.next() {
+            node.end_one(end, &mut walk);
         }
         self.delist();
-        aftermath.settle();
+        walk.settle();
     }
 
     /// Ends one node; its children are left to do.
-    fn end_one(&self, end: &End, left: &mut Vec<Arc<Node>>, aftermath: &mut Aftermath) {
+    fn end_one(&self, end: &End, walk: &mut Walk) {
         let mut inner = self.inner.lock();
         if inner.end.is_some() {
             return;
@@ -341,28 +353,25 @@ impl Node {
         inner.end = Some(end.clone());
         // Release: pairs with `error`.
         self.error.store(end.error as u8, Ordering::Release);
-        let children = core::mem::take(&mut inner.children);
-        aftermath.funcs.extend(inner.funcs.take());
+        walk.take(&mut inner.children);
+        if let Some(funcs) = inner.funcs.take() {
+            walk.start(*funcs);
+        }
         while let Some(leaf) = inner.waiters.pop_front() {
             // SAFETY: just popped, under the lock of this node.
-            aftermath.wakes.push(unsafe { Leaf::fire(leaf, crate::g::leaf::FIRED) });
+            walk.wake(unsafe { Leaf::fire(leaf, FIRED) });
         }
         drop(inner);
         if let Some(expiry) = self.expiry() {
             expiry.disarm();
         }
-        left.extend(children.entries.iter().rev().flatten().filter_map(Weak::upgrade));
     }
 
     /// Parks `leaf` unless the node has ended. False if it has.
     ///
     /// # Safety
     /// As for [`Leaf::park`], the lock apart.
-    pub(super) unsafe fn park(
-        &self,
-        leaf: NonNull<Leaf>,
-        waiter: crate::g::leaf::Prepared,
-    ) -> bool {
+    pub(super) unsafe fn park(&self, leaf: NonNull<Leaf>, waiter: Prepared) -> bool {
         let mut inner = self.inner.lock();
         if inner.end.is_some() {
             drop(inner);
@@ -400,17 +409,21 @@ impl Node {
     /// Keeps `func` until the node ends, and returns its number; gives it back if the node has ended.
     pub(super) fn add_func(&self, func: Func) -> Result<u64, Func> {
         let mut inner = self.inner.lock();
-        if inner.end.is_some() { Err(func) } else { Ok(inner.funcs.add(func)) }
+        if inner.end.is_some() {
+            return Err(func);
+        }
+        Ok(inner.funcs.get_or_insert_default().add(func))
     }
 
     /// Takes a kept function out. To be dropped by the caller.
     pub(super) fn remove_func(&self, number: u64) -> Option<Func> {
-        self.inner.lock().funcs.remove(number)
+        self.inner.lock().funcs.as_mut()?.remove(number)
     }
 
     /// Takes all kept functions out. To be dropped by the caller.
     pub(super) fn take_funcs(&self) -> Vec<Func> {
-        self.inner.lock().funcs.take()
+        let funcs = self.inner.lock().funcs.take();
+        funcs.into_iter().flat_map(|funcs| funcs.all()).collect()
     }
 
     /// A cancel handle goes.
@@ -432,45 +445,21 @@ impl Drop for Node {
         }
         let inner = self.inner.get_mut();
         Leaf::orphan_all(&mut inner.waiters);
-        inner.funcs.take().into_iter().for_each(drop_user);
-        drop_user(inner.end.take());
+        if let Some(funcs) = inner.funcs.take() {
+            funcs.all().for_each(drop_user);
+        }
+        if let Some(end) = inner.end.take() {
+            end.drop_cause();
+        }
         if let Some(parent) = self.parent.take() {
-            drop_later(parent);
+            let_go(parent);
         }
     }
 }
 
-thread_local! {
-    /// Parents whose turn has not come, while a drop is in progress on this thread.
-    static DROPPING: RefCell<Option<Vec<Arc<Node>>>> = const { RefCell::new(None) };
-}
-
-/// Drops `node` without recursion: a drop that happens inside another one is put off until that one is
-/// over.
-fn drop_later(node: Arc<Node>) {
-    let mut node = Some(node);
-    let outermost = DROPPING.try_with(|dropping| {
-        let mut dropping = dropping.borrow_mut();
-        match &mut *dropping {
-            Some(put_off) => {
-                put_off.extend(node.take());
-                false
-            }
-            none => {
-                *none = Some(Vec::new());
-                true
-            }
-        }
-    });
-    // Without thread-locals the thread is ending: there is nobody to put it off to.
-    drop(node);
-    if outermost == Ok(true) {
-        let next = || DROPPING.with(|d| d.borrow_mut().as_mut().and_then(Vec::pop));
-        while let Some(next) = next() {
-            drop(next);
-        }
-        DROPPING.with(|d| drop(d.borrow_mut().take()));
-    }
+/// Where the context was made that the current goroutine was given, if its scope watches.
+fn given() -> Option<Location> {
+    current::watched(|id, watch| watch.given_context(id)).flatten()
 }
 
 #[cfg(all(test, not(loom)))]
@@ -478,18 +467,30 @@ mod tests {
     use crate::context::{background, with_cancel};
 
     #[test]
-    fn places_of_children_that_are_gone_are_used_again() {
+    fn a_child_that_is_gone_or_done_is_not_listed() {
         let (parent, cancel) = with_cancel(&background());
-        let places = || parent.node.inner.lock().children.entries.len();
-        for round in 0..100 {
+        let listed = || {
+            let mut count = 0;
+            parent.node().inner.lock().children.walk(|_| {
+                count += 1;
+                true
+            });
+            count
+        };
+        for round in 0..10 {
             let (child, cancel) = with_cancel(&parent);
+            assert_eq!(listed(), 1);
             if round % 2 == 0 {
                 cancel.cancel();
+                assert_eq!(listed(), 0);
             }
             drop((child, cancel));
-            assert_eq!(places(), 1);
+            assert_eq!(listed(), 0);
         }
+        let children = [with_cancel(&parent), with_cancel(&parent)];
+        assert_eq!(listed(), 2);
         cancel.cancel();
-        assert_eq!(places(), 0);
+        assert_eq!(listed(), 0);
+        drop(children);
     }
 }

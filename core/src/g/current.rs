@@ -242,6 +242,17 @@ pub(crate) fn record(kind: PrimitiveKind, at: Location) -> Option<Arc<Record>> {
     }
 }
 
+/// Whether a scope watches what is made here.
+pub(crate) fn is_watched() -> bool {
+    match goroutine() {
+        // SAFETY: a polled goroutine is registered, so its scope is alive.
+        Some(g) => unsafe { g.as_ref().scope() }.watch().is_some(),
+        None => THREAD_SCOPE
+            .try_with(|s| s.borrow().as_ref().is_some_and(|scope| scope.watch().is_some()))
+            .unwrap_or(false),
+    }
+}
+
 /// Runs `f` with the id of the current goroutine and the watch of its scope, if there are both.
 pub(crate) fn watched<R>(f: impl FnOnce(GoroutineId, &Watch) -> R) -> Option<R> {
     // SAFETY: a polled goroutine is alive and registered, so its scope is alive too.
