@@ -36,6 +36,7 @@ fn test(body: Body) -> &'static Descriptor {
         clock: Clock::Real,
         ignore_rules: &[],
         expect_leak: None,
+        explore: None,
         should_panic: ShouldPanic::No,
         ignored: None,
     })))

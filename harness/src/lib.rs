@@ -44,8 +44,8 @@ pub use gmp_macros::{main, test};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::test::{
-        Body, Clock, Descriptor, ExpectLeak, Outcome, ShouldPanic, Spec, Submission, box_body,
-        examine, outcome, rerun, run,
+        Body, Clock, Descriptor, ExpectLeak, Explore, Outcome, ShouldPanic, Spec, Submission,
+        box_body, examine, outcome, rerun, run,
     };
     pub use inventory;
 }

@@ -3,6 +3,9 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `GMP_LEAK_IGNORE` | allow rules, see [`rules`](crate::leak::rules) |
+//! | `GMP_EXPLORE` | feature `explore`: `on` or settings for every async test, `off` for none |
+//! | `GMP_EXPLORE_SHARD` | feature `explore`: `2/8` plays the second eighth of the schedules |
+//! | `GMP_REPLAY` | feature `explore`: a schedule to play again, as a finding prints it |
 //!
 //! A misspelt name would silently do nothing, so any other variable that starts with `GMP_LEAK_`, or
 //! that is one or two letters away from a known name, is an error. Other `GMP_` variables belong to
@@ -15,9 +18,23 @@ use crate::leak::rules::nearest::{distance, nearest};
 use crate::leak::rules::{RuleError, Rules, Source};
 
 const LEAK_IGNORE: &str = "GMP_LEAK_IGNORE";
+#[cfg(feature = "explore")]
+const EXPLORE: &str = "GMP_EXPLORE";
+#[cfg(feature = "explore")]
+const EXPLORE_SHARD: &str = "GMP_EXPLORE_SHARD";
+#[cfg(feature = "explore")]
+const REPLAY: &str = "GMP_REPLAY";
 
 /// The variables that the harness reads.
-const KNOWN: [&str; 1] = [LEAK_IGNORE];
+const KNOWN: &[&str] = &[
+    LEAK_IGNORE,
+    #[cfg(feature = "explore")]
+    EXPLORE,
+    #[cfg(feature = "explore")]
+    EXPLORE_SHARD,
+    #[cfg(feature = "explore")]
+    REPLAY,
+];
 /// Names with this start are ours alone.
 const RESERVED: &str = "GMP_LEAK_";
 
@@ -27,6 +44,9 @@ const RESERVED: &str = "GMP_LEAK_";
 pub struct Settings {
     /// `GMP_LEAK_IGNORE`: the allow rules for every test of the process.
     pub leak_ignore: Rules,
+    /// `GMP_EXPLORE`, `GMP_EXPLORE_SHARD` and `GMP_REPLAY`.
+    #[cfg(feature = "explore")]
+    pub explore: crate::explore::Asked,
 }
 
 /// Every fault of the environment, in the order of the variables' names.
@@ -41,6 +61,9 @@ pub struct SettingsError {
 enum Fault {
     #[error(transparent)]
     BadRule(#[from] RuleError),
+    #[cfg(feature = "explore")]
+    #[error("{name}: {why}")]
+    BadValue { name: String, why: String },
     #[error("{name}: the value `{shown}` is not valid UTF-8")]
     NotUtf8 { name: String, shown: String },
     #[error(
@@ -84,6 +107,16 @@ impl Settings {
     fn read(&mut self, name: &str, value: &OsStr) -> Result<(), Fault> {
         match name {
             LEAK_IGNORE => self.leak_ignore = Rules::parse(Source::ENV, text(name, value)?)?,
+            #[cfg(feature = "explore")]
+            EXPLORE | EXPLORE_SHARD | REPLAY => {
+                let (value, asked) = (text(name, value)?, &mut self.explore);
+                let taken = match name {
+                    EXPLORE => asked.explore(value),
+                    REPLAY => asked.replay(value),
+                    _ => asked.shard(value),
+                };
+                taken.map_err(|why| Fault::BadValue { name: name.to_owned(), why })?;
+            }
             _ => return misspelt(name),
         }
         Ok(())
@@ -100,9 +133,10 @@ fn canonical(name: &OsStr) -> String {
 fn misspelt(name: &str) -> Result<(), Fault> {
     let meant = match name.strip_prefix(RESERVED) {
         Some(own) => {
-            KNOWN.into_iter().find(|known| nearest(own, &[&known[RESERVED.len()..]]).is_some())
+            let mut reserved = KNOWN.iter().filter_map(|known| known.strip_prefix(RESERVED));
+            reserved.find(|known| nearest(own, &[known]).is_some()).and(Some(LEAK_IGNORE))
         }
-        None => match KNOWN.into_iter().find(|known| distance(name, known) <= 2) {
+        None => match KNOWN.iter().copied().find(|known| distance(name, known) <= 2) {
             None => return Ok(()),
             known => known,
         },

@@ -6,6 +6,7 @@ mod attributes;
 mod duration;
 mod errors;
 mod expect;
+mod explore;
 mod function;
 mod main_;
 mod options;

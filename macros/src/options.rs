@@ -159,6 +159,15 @@ impl Given {
         }
     }
 
+    /// The settings of an option such as `explore(seed = 7, ..)`; none if it is bare.
+    pub(crate) fn settings(&self) -> syn::Result<Vec<&Expr>> {
+        match &self.value {
+            Value::Bare => Ok(Vec::new()),
+            Value::List(list) => Ok(list.iter().map(ungrouped).collect()),
+            Value::Assigned(value) => Err(self.wrong(value, "settings in parentheses")),
+        }
+    }
+
     fn assigned(&self) -> syn::Result<&Expr> {
         match &self.value {
             Value::Assigned(value) => Ok(ungrouped(value)),
@@ -191,7 +200,7 @@ impl Given {
 }
 
 /// Looks through the invisible groups that surround what a `macro_rules!` macro passed on.
-fn ungrouped(mut value: &Expr) -> &Expr {
+pub(crate) fn ungrouped(mut value: &Expr) -> &Expr {
     while let Expr::Group(group) = value {
         value = &group.expr;
     }

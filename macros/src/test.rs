@@ -17,6 +17,7 @@ use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta, MetaNameValue, Path};
 use crate::attributes::{self, Kind, foreign, without_expectation};
 use crate::errors::Errors;
 use crate::expect::ExpectLeak;
+use crate::explore::Explore;
 use crate::function::{Cures, Function};
 use crate::options::{self, Given, Known, optional};
 
@@ -26,6 +27,7 @@ const KNOWN: &[Known] = &[
     Known { name: "clock", form: "clock = \"virtual\"" },
     Known { name: "ignore", form: "ignore(\"rule\", ..)" },
     Known { name: "expect_leak", form: "expect_leak(\"2 chan receive: Proven\", ..)" },
+    Known { name: "explore", form: "explore(schedules = 1000, ..)" },
     options::CRATE,
 ];
 
@@ -86,6 +88,7 @@ struct Settings {
     ignore: Vec<LitStr>,
     /// `None` without the option, empty for any leak.
     expect_leak: Option<Vec<ExpectLeak>>,
+    explore: Option<Explore>,
 }
 
 impl Settings {
@@ -97,6 +100,7 @@ impl Settings {
             clock: None,
             ignore: Vec::new(),
             expect_leak: None,
+            explore: None,
         };
         for given in options::parse(tokens, KNOWN, errors) {
             let result = settings.set(&given);
@@ -112,6 +116,7 @@ impl Settings {
             "linger" => self.linger = Some(given.duration()?),
             "clock" => self.clock = Some(given.word(CLOCKS)?),
             "ignore" => self.ignore = rules(given)?,
+            "explore" => self.explore = Some(Explore::parse(given)?),
             "expect_leak" => self.expect_leak = Some(expectations(given)?),
             other => unreachable!("the option `{other}` is known but not set"),
         }
@@ -274,7 +279,7 @@ fn emit(settings: &Settings, attributes: &Sorted<'_>, function: &Function) -> To
 
 /// The descriptor's value, after the user's function.
 fn initializer(settings: &Settings, attributes: &Sorted<'_>, function: &Function) -> TokenStream {
-    let Settings { gmp, timeout, linger, clock, ignore, expect_leak } = settings;
+    let Settings { gmp, timeout, linger, clock, ignore, expect_leak, explore } = settings;
     let name = &function.signature.ident;
     // As the built-in harness prints it: `r#match` keeps its `r#`.
     let text = name.to_string();
@@ -293,6 +298,7 @@ fn initializer(settings: &Settings, attributes: &Sorted<'_>, function: &Function
         let leaks = leaks.iter().map(|leak| leak.to_tokens(gmp));
         quote!(&[#(#leaks),*])
     }));
+    let explore = optional(explore.as_ref().map(|explore| explore.to_tokens(gmp)));
     let should_panic = attributes.panics(gmp);
     let ignored = attributes.ignored();
     let own = &attributes.body;
@@ -314,6 +320,7 @@ fn initializer(settings: &Settings, attributes: &Sorted<'_>, function: &Function
             clock: #gmp::__private::Clock::#clock,
             ignore_rules: &[#(#ignore),*],
             expect_leak: #expect_leak,
+            explore: #explore,
             should_panic: #should_panic,
             ignored: #ignored,
         })

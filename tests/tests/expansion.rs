@@ -73,6 +73,18 @@ mod stand_in {
             VirtualIgnoringExternal,
         }
 
+        #[derive(Debug)]
+        #[allow(dead_code)]
+        pub(crate) struct Explore {
+            pub(crate) schedules: Option<u64>,
+            pub(crate) strategy: Option<&'static str>,
+            pub(crate) depth: Option<u32>,
+            pub(crate) seed: Option<u64>,
+            pub(crate) max_time: Option<Duration>,
+            pub(crate) max_steps: Option<u64>,
+            pub(crate) replay: Option<&'static str>,
+        }
+
         pub(crate) struct Spec {
             pub(crate) module_path: &'static str,
             pub(crate) name: &'static str,
@@ -84,6 +96,7 @@ mod stand_in {
             pub(crate) clock: Clock,
             pub(crate) ignore_rules: &'static [&'static str],
             pub(crate) expect_leak: Option<&'static [ExpectLeak]>,
+            pub(crate) explore: Option<Explore>,
             pub(crate) should_panic: ShouldPanic,
             pub(crate) ignored: Option<&'static str>,
         }
@@ -117,10 +130,11 @@ mod stand_in {
 
             /// The options and attributes that were given, on one line.
             pub(crate) fn describe(&self) -> String {
-                let Spec { timeout, linger, clock, ignore_rules, .. } = &self.0;
+                let Spec { timeout, linger, clock, ignore_rules, explore, .. } = &self.0;
                 let mut given = Vec::new();
                 given.extend(timeout.map(|timeout| format!("timeout {timeout:?}")));
                 given.extend(linger.map(|linger| format!("linger {linger:?}")));
+                given.extend(explore.as_ref().map(|explore| format!("explore {:?}", explore.seed)));
                 if !matches!(clock, Clock::Real) {
                     given.push(format!("clock {clock:?}"));
                 }

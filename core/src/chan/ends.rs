@@ -9,8 +9,8 @@ use super::queue::{Core, Ends};
 use super::{
     Range, Recv, RecvArm, SendArm, SendChecked, SendError, SendSink, TryRecvError, TrySendError,
 };
-use crate::g::block_on;
-use crate::inspect::Capability;
+use crate::g::{block_on, point};
+use crate::inspect::{Capability, Operation};
 
 /// The sending half of [`channel`]. The last one to be dropped closes the channel.
 pub struct Sender<T> {
@@ -80,8 +80,9 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// [`TrySendError`] with the value, if it cannot be sent at once or all receivers are gone.
+    #[track_caller]
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
-        self.core.try_send(value)
+        self.core.try_send(value, core::panic::Location::caller())
     }
 
     /// Sends from a plain thread, which waits.
@@ -153,8 +154,9 @@ impl<T> Receiver<T> {
     /// # Errors
     /// [`TryRecvError`], if nothing can be received at once, or all senders are gone and the channel
     /// is drained.
+    #[track_caller]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        self.core.try_recv()
+        self.core.try_recv(core::panic::Location::caller())
     }
 
     /// Receives on a plain thread, which waits.
@@ -215,6 +217,7 @@ impl<T> Drop for Sender<T> {
         self.core.anchor().touch();
         // AcqRel: the last sender closes after all others have sent.
         if self.core.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
+            point::before(Operation::Close, None);
             self.core.anchor().died(Capability::Release);
             self.core.close();
         }
@@ -226,6 +229,7 @@ impl<T> Drop for Receiver<T> {
         self.core.anchor().touch();
         // AcqRel: as for senders.
         if self.core.receivers.fetch_sub(1, Ordering::AcqRel) == 1 {
+            point::before(Operation::Close, None);
             self.core.anchor().died(Capability::Receive);
             self.core.close();
             // Dropped here, outside the lock: nobody can receive them any more.

@@ -10,7 +10,8 @@ use super::{
     CloseError, Range, Recv, RecvArm, Send, SendArm, SendChecked, SendError, SendSink,
     TryRecvError, TrySendError,
 };
-use crate::g::block_on;
+use crate::g::{block_on, point};
+use crate::inspect::Operation;
 
 /// A channel with Go's semantics, as a handle that may be cloned.
 ///
@@ -128,9 +129,10 @@ impl<T> Chan<T> {
     ///
     /// # Errors
     /// [`TrySendError`] with the value, if it cannot be sent at once or the channel is closed.
+    #[track_caller]
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
         match &self.core {
-            Some(core) => core.try_send(value),
+            Some(core) => core.try_send(value, Location::caller()),
             None => Err(TrySendError::Full(value)),
         }
     }
@@ -139,8 +141,10 @@ impl<T> Chan<T> {
     ///
     /// # Errors
     /// [`TryRecvError`], if nothing can be received at once or the channel is closed and drained.
+    #[track_caller]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        self.core.as_ref().map_or(Err(TryRecvError::Empty), |core| core.try_recv())
+        let at = Location::caller();
+        self.core.as_ref().map_or(Err(TryRecvError::Empty), |core| core.try_recv(at))
     }
 
     /// Sends from a plain thread, which waits.
@@ -165,6 +169,7 @@ impl<T> Chan<T> {
     ///
     /// # Panics
     /// If it is closed or nil, as Go does; see [`try_close`](Self::try_close).
+    #[track_caller]
     pub fn close(&self) {
         if let Err(error) = self.try_close() {
             panic!("{error}");
@@ -175,13 +180,17 @@ impl<T> Chan<T> {
     ///
     /// # Errors
     /// If it is closed already, or nil.
+    #[track_caller]
     pub fn try_close(&self) -> Result<(), CloseError> {
         let core = self.core.as_ref().ok_or(CloseError::Nil)?;
+        point::before(Operation::Close, Some(Location::caller()));
         if core.close() { Ok(()) } else { Err(CloseError::Closed) }
     }
 
     /// Whether the channel was closed; it may still hold values.
+    #[track_caller]
     pub fn is_closed(&self) -> bool {
+        point::before(Operation::Look, Some(Location::caller()));
         self.core.as_ref().is_some_and(|core| core.lock().is_closed())
     }
 
@@ -223,7 +232,12 @@ impl<T> Chan<T> {
 }
 
 impl<T> Core<T> {
-    pub(super) fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
+    pub(super) fn try_send(
+        &self,
+        value: T,
+        at: crate::inspect::Location,
+    ) -> Result<(), TrySendError<T>> {
+        point::before(Operation::TrySend, Some(at));
         let offered = self.lock().offer(value);
         match offered {
             Offered::Sent(wake) => {
@@ -232,12 +246,16 @@ impl<T> Core<T> {
                 }
                 Ok(())
             }
-            Offered::Full(value) => Err(TrySendError::Full(value)),
+            Offered::Full(value) => {
+                point::idles();
+                Err(TrySendError::Full(value))
+            }
             Offered::Closed(value) => Err(TrySendError::Closed(value)),
         }
     }
 
-    pub(super) fn try_recv(&self) -> Result<T, TryRecvError> {
+    pub(super) fn try_recv(&self, at: crate::inspect::Location) -> Result<T, TryRecvError> {
+        point::before(Operation::TryReceive, Some(at));
         let taken = self.lock().take();
         match taken {
             Taken::Value(value, wake) => {
@@ -246,7 +264,10 @@ impl<T> Core<T> {
                 }
                 Ok(value)
             }
-            Taken::Empty => Err(TryRecvError::Empty),
+            Taken::Empty => {
+                point::idles();
+                Err(TryRecvError::Empty)
+            }
             Taken::Closed => Err(TryRecvError::Closed),
         }
     }

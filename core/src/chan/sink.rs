@@ -56,7 +56,7 @@ impl<T> Sink<T> for SendSink<'_, T> {
     fn start_send(self: Pin<&mut Self>, value: T) -> Result<(), SendError<T>> {
         assert!(self.sending.is_none(), "gmp: `start_send` on a sink that is not ready");
         let offered = match self.core {
-            Some(core) => core.try_send(value),
+            Some(core) => core.try_send(value, self.at),
             None => Err(TrySendError::Full(value)),
         };
         match offered {

@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering;
 
 use super::node::Node;
 use super::value::drop_user;
-use crate::inspect::Location;
+use crate::g::point;
+use crate::inspect::{Location, Operation};
 
 /// Why a context was cancelled.
 pub type Cause = Arc<dyn Error + Send + Sync>;
@@ -105,6 +106,7 @@ impl Cancel {
     }
 
     fn end(&self, cause: Option<Cause>, at: Location) {
+        point::before(Operation::Cancel, Some(at));
         self.node.anchor().touch();
         self.node.end(&End::new(ContextError::Canceled, cause, Some(at)));
     }

@@ -38,7 +38,8 @@ use node::{Kind, Node, Spec};
 pub use value::Key;
 use value::Value;
 
-use crate::g::{block_on, current};
+use crate::g::{block_on, current, point};
+use crate::inspect::Operation;
 use crate::time::{Instant, now};
 
 /// A context, as a handle that may be cloned.
@@ -164,7 +165,9 @@ impl Context {
     }
 
     /// Why this context is done; `None` while it is not.
+    #[track_caller]
     pub fn err(&self) -> Option<ContextError> {
+        point::before(Operation::Look, Some(core::panic::Location::caller()));
         self.node().note_use();
         self.node().canceller().and_then(Node::error)
     }

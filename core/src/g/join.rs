@@ -11,9 +11,11 @@ use std::any::Any;
 use std::sync::Arc;
 
 use super::cell::{GRef, Header, payload_message};
-use super::current;
 use super::leaf::{Joiner, Leaf, Prepared};
-use crate::inspect::{Anchor, Figure, GoroutineId, Location, WaitInfo, WaitReason, Watch};
+use super::{current, point};
+use crate::inspect::{
+    Anchor, Figure, GoroutineId, Location, Operation, WaitInfo, WaitReason, Watch,
+};
 
 /// Waits for a goroutine and takes its result. Made by [`go`](fn@crate::go).
 ///
@@ -89,7 +91,9 @@ impl<T> JoinHandle<T> {
     /// Asks for the goroutine to be aborted: its future is dropped the next time it would be
     /// polled, and joining it gives an error with [`JoinError::is_aborted`]. A goroutine inside a
     /// poll finishes that poll first. Does nothing to a goroutine that has finished.
+    #[track_caller]
     pub fn abort(&self) {
+        point::before(Operation::Abort, Some(core::panic::Location::caller()));
         GRef::clone(&self.g).abort();
     }
 
@@ -206,7 +210,9 @@ impl<T> fmt::Debug for JoinHandle<T> {
 
 impl AbortHandle {
     /// As [`JoinHandle::abort`].
+    #[track_caller]
     pub fn abort(&self) {
+        point::before(Operation::Abort, Some(core::panic::Location::caller()));
         self.g.clone().abort();
     }
 

@@ -22,6 +22,8 @@ pub(crate) trait Points {
     fn choose(&self, n: usize) -> usize;
     /// The running goroutine has panicked.
     fn panicked(&self);
+    /// Whether panics are part of the search, and nobody wants to read of them.
+    fn is_quiet(&self) -> bool;
 }
 
 /// How many threads run goroutines of explored runtimes. Relaxed everywhere: a thread that is one of them
@@ -108,6 +110,11 @@ pub(crate) fn idles() {
 #[inline]
 pub(crate) fn choose(n: usize) -> Option<usize> {
     if explored() { here(|points| points.choose(n)) } else { None }
+}
+
+/// As [`Points::is_quiet`]; false without a policy.
+pub(crate) fn is_quiet() -> bool {
+    explored() && here(|points| points.is_quiet()).unwrap_or(false)
 }
 
 /// As [`Points::panicked`].

@@ -3,8 +3,9 @@
 use core::future::Future;
 use std::sync::Arc;
 
+use super::point;
 use super::{GRef, JoinHandle, Origin, Scope};
-use crate::inspect::Location;
+use crate::inspect::{Location, Operation};
 
 /// Starts a goroutine in `scope`.
 pub(crate) fn go_in<F>(scope: &Arc<Scope>, future: F, at: Location) -> JoinHandle<F::Output>
@@ -12,6 +13,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    point::before(Operation::Go, Some(at));
     let watch = scope.watch().cloned();
     let origin = Origin::here(scope, at);
     let (queued, joined) = GRef::new(future, &origin);

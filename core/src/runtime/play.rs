@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::handle::Runtime;
 use super::spawn::Main;
-use crate::g::point::Exploring;
+use crate::g::point::{self, Exploring};
 use crate::g::{Origin, Scope};
 use crate::inspect::GoroutineId;
 use crate::sched::policy::Policy;
@@ -27,6 +27,8 @@ pub struct Terms {
     pub most_steps: u64,
     /// Timers that are due within this time fire after the body has ended.
     pub linger: Duration,
+    /// Panics are part of a search: see [`is_quiet`].
+    pub quiet: bool,
     /// Where the body belongs to.
     pub at: &'static Location<'static>,
 }
@@ -79,6 +81,11 @@ pub trait Audience<T> {
     fn ends(&mut self, scope: &Arc<Scope>, played: Played<T>);
 }
 
+/// Whether this thread plays a schedule whose panics nobody wants to read of; for panic hooks.
+pub fn is_quiet() -> bool {
+    point::is_quiet()
+}
+
 impl Runtime {
     /// Runs `body` and what it starts as `policy` says, and gives the policy back. The runtime was built with
     /// [`Builder::explored`](super::Builder::explored).
@@ -106,7 +113,7 @@ impl Runtime {
         );
         let played = Machine::run(shared, |machine| {
             let scope = Scope::new(shared.clone(), 1, terms.watch);
-            world.begin(policy, terms.most_steps);
+            world.begin(policy, terms.most_steps, terms.quiet);
             let mut end = End(world, None);
             let exploring = Exploring::new(world);
             audience.begins(&scope);

@@ -45,6 +45,7 @@ struct State {
     outside: bool,
     /// Whatever becomes ready now does so from outside.
     asleep: bool,
+    quiet: bool,
 }
 
 /// How a schedule went.
@@ -73,8 +74,9 @@ impl World {
     }
 
     /// Begins a schedule of at most `most_steps`.
-    pub(crate) fn begin(&self, policy: Box<dyn Policy>, most_steps: u64) {
+    pub(crate) fn begin(&self, policy: Box<dyn Policy>, most_steps: u64, quiet: bool) {
         let mut state = self.state.lock();
+        state.quiet = quiet;
         state.traces = policy.traces();
         state.policy = Some(policy);
         state.known.clear();
@@ -315,6 +317,10 @@ impl Points for World {
         let which = policy.choose(n).min(n - 1);
         state.trace(|| Event::Chose { g, of: n, which });
         which
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.state.lock().quiet
     }
 
     fn panicked(&self) {

@@ -15,8 +15,10 @@ use super::rwlock::{
 use super::seat::{Left, Seat, release_all, release_first};
 use super::{Lock, LockOwned, MutexGuard, OwnedMutexGuard};
 use crate::g::leaf::{FIRED, Leaf};
-use crate::g::{WaitQueue, Wake, current};
-use crate::inspect::{Anchor, Capability, Figure, Location, PrimitiveKind, WaitInfo, WaitReason};
+use crate::g::{WaitQueue, Wake, current, point};
+use crate::inspect::{
+    Anchor, Capability, Figure, Location, Operation, PrimitiveKind, WaitInfo, WaitReason,
+};
 use crate::sys::Lock as Guarded;
 
 /// The result in a leaf that a broadcast released: the others were released as well.
@@ -89,7 +91,9 @@ impl Cond {
     }
 
     /// Releases the waiter that has waited longest, if there is one.
+    #[track_caller]
     pub fn signal(&self) {
+        point::before(Operation::Signal, Some(Panic::caller()));
         self.core.anchor.touch();
         let wake = release_first(&mut self.core.line.lock(), FIRED);
         if let Some(wake) = wake {
@@ -98,7 +102,9 @@ impl Cond {
     }
 
     /// Releases all who wait.
+    #[track_caller]
     pub fn broadcast(&self) {
+        point::before(Operation::Broadcast, Some(Panic::caller()));
         self.core.anchor.touch();
         let mut wakes = Vec::new();
         release_all(&mut self.core.line.lock(), BROADCAST, &mut wakes);

@@ -15,9 +15,9 @@ use std::sync::{Arc, OnceLock};
 use super::guard::{MutexGuard, OwnedMutexGuard};
 use super::lock::{Lock, LockOwned};
 use crate::g::leaf::{FIRED, Leaf, Wake};
-use crate::g::{WaitQueue, block_on, current};
+use crate::g::{WaitQueue, block_on, current, point};
 use crate::inspect::{
-    Anchor, Capability, Figure, Location, PrimitiveKind, Record, WaitInfo, WaitReason,
+    Anchor, Capability, Figure, Location, Operation, PrimitiveKind, Record, WaitInfo, WaitReason,
 };
 use crate::sys::Lock as Guarded;
 use crate::sys::atomic::{AtomicU32, Ordering};
@@ -123,12 +123,14 @@ impl<T: ?Sized> Mutex<T> {
     /// Locks the mutex if nobody owns it.
     #[track_caller]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        point::before(Operation::TryLock, Some(Panic::caller()));
         self.core.try_lock(Panic::caller()).then(|| MutexGuard::new(self))
     }
 
     /// As [`try_lock`](Self::try_lock), with a guard that keeps the mutex alive.
     #[track_caller]
     pub fn try_lock_owned(self: Arc<Self>) -> Option<OwnedMutexGuard<T>> {
+        point::before(Operation::TryLock, Some(Panic::caller()));
         let locked = self.core.try_lock(Panic::caller());
         locked.then(|| OwnedMutexGuard::new(self))
     }
@@ -277,6 +279,7 @@ impl Core {
     /// Gives the lock up, by its owner.
     #[inline]
     pub(super) fn unlock(&self) {
+        point::before(Operation::Unlock, None);
         if let Some(record) = &self.record {
             record.set_holder(None);
             record.released();

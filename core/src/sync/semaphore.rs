@@ -10,8 +10,10 @@ use std::sync::Arc;
 
 use super::seat::{Left, Seat, release_first};
 use crate::g::leaf::{FIRED, Leaf};
-use crate::g::{WaitQueue, Wake, block_on, current};
-use crate::inspect::{Anchor, Capability, Figure, Location, PrimitiveKind, WaitInfo, WaitReason};
+use crate::g::{WaitQueue, Wake, block_on, current, point};
+use crate::inspect::{
+    Anchor, Capability, Figure, Location, Operation, PrimitiveKind, WaitInfo, WaitReason,
+};
 use crate::sys::Lock;
 
 /// A weighted semaphore: a fixed number of permits, taken in any amount, first come first served.
@@ -94,6 +96,7 @@ impl Semaphore {
     #[track_caller]
     pub fn try_acquire(&self, count: u64) -> Option<Permit<'_>> {
         let at = Panic::caller();
+        point::before(Operation::TryAcquire, Some(at));
         self.core.try_take(count, at).then(|| Permit { semaphore: self, count, at })
     }
 
@@ -101,6 +104,7 @@ impl Semaphore {
     #[track_caller]
     pub fn try_acquire_owned(self: Arc<Self>, count: u64) -> Option<OwnedPermit> {
         let at = Panic::caller();
+        point::before(Operation::TryAcquire, Some(at));
         let taken = self.core.try_take(count, at);
         taken.then(|| OwnedPermit { semaphore: self, count, at })
     }
@@ -120,6 +124,7 @@ impl Semaphore {
     /// If that is more than are taken.
     #[track_caller]
     pub fn release(&self, count: u64) {
+        point::before(Operation::Release, Some(Panic::caller()));
         let given = self.core.give_back(count, Panic::caller());
         assert!(given, "semaphore: released more than held");
     }
@@ -314,6 +319,7 @@ macro_rules! permits {
 
         impl<$($life)?> Drop for $permit<$($life)?> {
             fn drop(&mut self) {
+                point::before(Operation::Release, None);
                 // It fails only if the user released more than was forgotten. A panic in a destructor
                 // could take the process down; the other call has done the work.
                 let _ = self.semaphore.core.give_back(self.count, self.at);

@@ -10,8 +10,10 @@ use std::panic::Location as Panic;
 use std::sync::Arc;
 
 use crate::g::leaf::{FIRED, Leaf, Prepared, Wake};
-use crate::g::{WaitQueue, block_on, current, go_in};
-use crate::inspect::{Anchor, Capability, Figure, Location, PrimitiveKind, WaitInfo, WaitReason};
+use crate::g::{WaitQueue, block_on, current, go_in, point};
+use crate::inspect::{
+    Anchor, Capability, Figure, Location, Operation, PrimitiveKind, WaitInfo, WaitReason,
+};
 use crate::sched::scope_here;
 use crate::sys::Lock;
 use crate::sys::atomic::{AtomicI64, Ordering};
@@ -76,6 +78,8 @@ impl WaitGroup {
     /// As [`add`](Self::add), on behalf of the line `at`.
     #[track_caller]
     pub(super) fn add_at(&self, delta: i64, at: Location) {
+        let operation = if delta < 0 { Operation::Done } else { Operation::Add };
+        point::before(operation, Some(at));
         match self.core.add(delta, at) {
             Ok(()) => {}
             Err(Misuse::Negative) => panic!("sync: negative WaitGroup counter"),
@@ -149,6 +153,7 @@ struct DoneOnDrop {
 
 impl Drop for DoneOnDrop {
     fn drop(&mut self) {
+        point::before(Operation::Done, None);
         // It fails only if the user called `done` for this goroutine as well. A panic in a destructor
         // could take the process down; whoever waits was released by the other `done`.
         let _ = self.group.core.add(-1, self.at);

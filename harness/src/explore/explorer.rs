@@ -1,21 +1,24 @@
 //! The explorer: plays schedules until one shows something or enough were played.
 
+use core::fmt;
 use std::panic::Location;
 use std::process::Termination;
 use std::time::{Duration, Instant};
 
+use super::asked::Asked;
+use super::entry::Test;
+use super::found::{Found, differs};
 use super::guide::{Guide, Mind};
 use super::play::{Kind, MakeBody, Seen, Showed, Stage, Want};
 use super::rng::{Rng, hash};
 use super::schedule::{Schedule, ScheduleError, course_hash};
 use super::shrink::Shrink;
 use super::strategy::{FIRST_LENGTH, Strategy, Way};
+use super::table::Table;
 use crate::leak::census::Ours;
-use crate::leak::check::{BodyEnd, payload_text};
 use crate::leak::rules::Rules;
-use crate::report::build;
 use crate::report::finding::Report;
-use crate::report::source::Sources;
+use crate::settings::settings;
 use crate::test::box_body;
 
 /// Explores the schedules of a body.
@@ -48,6 +51,7 @@ pub struct Explorer {
     seed: Option<u64>,
     max_time: Option<Duration>,
     max_steps: u64,
+    shard: (u64, u64),
     linger: Duration,
     rules: Rules,
 }
@@ -61,7 +65,7 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// What was found.
     pub finding: Option<Finding>,
-    /// Why the body cannot be explored.
+    /// Why the body cannot be explored, or not be trusted.
     pub trouble: Option<Trouble>,
 }
 
@@ -78,27 +82,80 @@ pub struct Finding {
     pub replay: String,
     /// Decisions in it that were not the ordinary ones.
     pub switches: usize,
+    /// What happened, row by row.
+    pub table: Table,
     /// What the leak detector says about it.
     pub report: Report,
 }
 
-/// Why a body cannot be explored.
+/// Why a body cannot be explored, or what it showed not be trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trouble {
-    /// A thread that is no part of a schedule made a goroutine ready.
+    /// A thread that is no part of a schedule, or the network, made a goroutine ready.
     Outside,
-    /// The same schedule went another way when it was played again.
-    Differs,
+    /// The same schedule went another way when it was played again. The text says where.
+    Differs(String),
     /// The schedule that was to be played again is none of this body.
     Schedule(ScheduleError),
     /// What is played again goes another way than the schedule says: the body has changed, or it is not the
     /// same each time.
     Strays,
+    /// The environment cannot be read.
+    Settings(String),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Outside => f.write_str(
+                "something outside the schedule made a goroutine ready: a thread, the network or a timer of \
+                 another library. Exploration owns goroutines, channels, locks and time, nothing else: take \
+                 it out of this test, or do not explore it",
+            ),
+            Self::Differs(how) => write!(
+                f,
+                "the same schedule goes another way each time it is played{how}. Random numbers come from \
+                 `gmp::choose`, time from `gmp::time::now`; what lives longer than the body, such as a \
+                 static, has to be made anew in it"
+            ),
+            Self::Schedule(error) => error.fmt(f),
+            Self::Strays => f.write_str(
+                "this is not the course that the schedule was written for: the test or its crates have \
+                 changed since, or it is not the same each time",
+            ),
+            Self::Settings(error) => f.write_str(error),
+        }
+    }
+}
+
+/// What an exploration came to, for whoever judges it.
+pub(super) struct Explored {
+    pub(super) schedules: u64,
+    pub(super) elapsed: Duration,
+    pub(super) found: Option<Found>,
+    pub(super) trouble: Option<Trouble>,
+}
+
+impl Explored {
+    fn new() -> Self {
+        let (schedules, elapsed) = (0, Duration::ZERO);
+        Self { schedules, elapsed, found: None, trouble: None }
+    }
+
+    fn is_over(&self) -> bool {
+        self.found.is_some() || self.trouble.is_some()
+    }
+
+    fn into_outcome(self) -> Outcome {
+        let Self { schedules, elapsed, found, trouble } = self;
+        Outcome { schedules, elapsed, finding: found.map(Found::into_finding), trouble }
+    }
 }
 
 impl Explorer {
-    /// With the defaults: 10,000 schedules, strategy PCT of depth 3, a seed that follows from `name`.
+    /// With the defaults: 10,000 schedules or 2 seconds, whichever is over first, strategy PCT of depth 3, a
+    /// seed that follows from `name`.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -106,16 +163,57 @@ impl Explorer {
             strategy: Strategy::Pct,
             depth: 3,
             seed: None,
-            max_time: None,
+            max_time: Some(Duration::from_secs(2)),
             max_steps: 100_000,
+            shard: (1, 1),
             linger: Duration::from_millis(100),
             rules: Rules::default(),
         }
     }
 
-    /// How many schedules are played if none shows anything.
+    /// As its attribute and the environment say.
+    pub(super) fn of_test(test: &Test<'_>, asked: &Asked) -> Self {
+        let mut explorer = Self::new(test.name);
+        explorer.linger = test.linger;
+        explorer.rules = test.rules.clone();
+        if let Some(own) = test.attribute {
+            explorer.take(&Asked {
+                schedules: own.schedules,
+                strategy: own.strategy.and_then(Strategy::named),
+                depth: own.depth,
+                seed: own.seed,
+                max_time: own.max_time,
+                max_steps: own.max_steps,
+                ..Asked::default()
+            });
+        }
+        explorer.take(asked);
+        explorer
+    }
+
+    /// Takes over what is set. A number of schedules alone means that the time is not bounded.
+    fn take(&mut self, asked: &Asked) {
+        if let Some(schedules) = asked.schedules {
+            self.schedules = schedules;
+            self.max_time = None;
+        }
+        if let Some(max_time) = asked.max_time {
+            self.max_time = Some(max_time);
+            if asked.schedules.is_none() {
+                self.schedules = u64::MAX;
+            }
+        }
+        self.strategy = asked.strategy.unwrap_or(self.strategy);
+        self.depth = asked.depth.unwrap_or(self.depth);
+        self.seed = asked.seed.or(self.seed);
+        self.max_steps = asked.max_steps.unwrap_or(self.max_steps);
+        self.shard = asked.shard.unwrap_or(self.shard);
+    }
+
+    /// How many schedules are played if none shows anything. The time is not bounded then, unless
+    /// [`max_time`](Self::max_time) is called after this.
     pub fn schedules(mut self, schedules: u64) -> Self {
-        self.schedules = schedules;
+        (self.schedules, self.max_time) = (schedules, None);
         self
     }
 
@@ -137,7 +235,7 @@ impl Explorer {
         self
     }
 
-    /// Stops after this time.
+    /// Stops after this time, however many schedules are left.
     pub fn max_time(mut self, max_time: Duration) -> Self {
         self.max_time = Some(max_time);
         self
@@ -147,6 +245,30 @@ impl Explorer {
     pub fn max_steps(mut self, max_steps: u64) -> Self {
         self.max_steps = max_steps;
         self
+    }
+
+    /// Plays every `of`th schedule only, beginning with the `which`th: each of `of` machines gets its share.
+    /// `GMP_EXPLORE_SHARD=2/8` says the same.
+    ///
+    /// # Panics
+    /// If `which` is not one of 1 to `of`.
+    pub fn shard(mut self, which: u64, of: u64) -> Self {
+        assert!((1..=of).contains(&which), "gmp: there is no shard {which} of {of}");
+        self.shard = (which, of);
+        self
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn most_schedules(&self) -> u64 {
+        self.schedules
+    }
+
+    /// The seed that it works with.
+    pub(super) fn seed_used(&self) -> u64 {
+        self.seed.unwrap_or_else(|| hash(self.name.as_bytes()))
     }
 
     /// Explores `body`, which is called for each schedule, on this thread.
@@ -161,104 +283,18 @@ impl Explorer {
     {
         let at = Location::caller();
         let _ours = Ours::register();
-        self.explore(&|| box_body(body()), at)
-    }
-
-    pub(super) fn explore(&self, body: MakeBody<'_>, at: &'static Location<'static>) -> Outcome {
-        let seed = self.seed.unwrap_or_else(|| hash(self.name.as_bytes()));
-        let mut stage = Stage::new(self.max_steps, self.linger, at);
-        let began = Instant::now();
-        let mut length = FIRST_LENGTH;
-        let mut guide = Box::new(Guide::new(Mind::nobody(), Rng::new(0), false));
-        let mut outcome =
-            Outcome { schedules: 0, elapsed: Duration::ZERO, finding: None, trouble: None };
-        for number in 0..self.schedules {
-            guide.set_out(|rng, spare| self.way(length, rng, spare), seed, number);
-            let seen = stage.play(guide, body, Want::Nothing);
-            outcome.schedules = number + 1;
-            match seen.showed {
-                Showed::Nothing => {}
-                Showed::Outside => outcome.trouble = Some(Trouble::Outside),
-                Showed::Found(kind) => {
-                    match self.look_again(&mut stage, body, (seed, number, length), kind, &seen) {
-                        Ok(finding) => outcome.finding = finding,
-                        Err(trouble) => outcome.trouble = Some(trouble),
-                    }
-                }
-            }
-            guide = seen.guide;
-            length = length.max(guide.decisions);
-            let late = self.max_time.is_some_and(|most| began.elapsed() >= most);
-            if late || outcome.finding.is_some() || outcome.trouble.is_some() {
-                break;
+        let mut explorer = self.clone();
+        match settings() {
+            Ok(settings) => explorer.shard = settings.explore.shard.unwrap_or(self.shard),
+            Err(error) => {
+                let trouble = Some(Trouble::Settings(error.to_string()));
+                return Explored { trouble, ..Explored::new() }.into_outcome();
             }
         }
-        outcome.elapsed = began.elapsed();
-        outcome
+        explorer.explore(&|| box_body(body()), at, &mut |_| {}).into_outcome()
     }
 
-    fn way(&self, length: u32, rng: &mut Rng, spare: Way) -> Way {
-        Way::new(self.strategy, self.depth, length, rng, spare)
-    }
-
-    /// Plays a schedule that showed something once more, and makes the least of it.
-    fn look_again(
-        &self,
-        stage: &mut Stage,
-        body: MakeBody<'_>,
-        (seed, number, length): (u64, u64, u32),
-        kind: Kind,
-        before: &Seen,
-    ) -> Result<Option<Finding>, Trouble> {
-        let mut guide = Box::new(Guide::new(Mind::nobody(), Rng::new(0), true));
-        guide.set_out(|rng, spare| self.way(length, rng, spare), seed, number);
-        let mut seen = stage.play(guide, body, Want::Judgement);
-        if seen.showed == Showed::Outside {
-            return Err(Trouble::Outside);
-        }
-        if seen.guide.hash != before.guide.hash || seen.showed != Showed::Found(kind) {
-            return Err(Trouble::Differs);
-        }
-        if let (Some(sign), Some(course)) = (&seen.sign, &seen.guide.course)
-            && kind != Kind::Failure
-        {
-            let most = stage.max_steps;
-            if kind != Kind::Livelock {
-                // A smaller schedule is hardly ever longer.
-                stage.max_steps = most.min(2 * seen.steps + 200);
-            }
-            let turns = Shrink::new(stage, body, sign).run(course.turns.clone());
-            stage.max_steps = most;
-            let turns = turns.ok_or(Trouble::Differs)?;
-            let guide = Box::new(Guide::new(Mind::script(&turns), Rng::new(0), true));
-            let again = stage.play(guide, body, Want::Judgement);
-            if again.sign.as_ref() != Some(sign) {
-                return Err(Trouble::Differs);
-            }
-            seen = again;
-        }
-        Ok(self.finding(kind, seed, number, seen))
-    }
-
-    /// What a schedule showed that was played with everything that is to be known about it. `None` if rules
-    /// allow it.
-    fn finding(&self, kind: Kind, seed: u64, number: u64, seen: Seen) -> Option<Finding> {
-        let checked = seen.checked?;
-        let course = seen.guide.course.unwrap_or_default();
-        let panic = match &checked.body {
-            BodyEnd::Panicked(payload) => Some(payload_text(&**payload)),
-            _ => None,
-        };
-        let report = build::report(&self.name, &checked, panic, &self.rules, &Sources::from_env());
-        if kind == Kind::Leak && report.findings.is_empty() {
-            return None;
-        }
-        let replay = Schedule::new(&self.name, &course).to_string();
-        let switches = course.turns.len();
-        Some(Finding { kind, seed, schedule: number + 1, replay, switches, report })
-    }
-
-    /// Plays the schedule that a finding gave, on this thread. The finding has the number 1 and the seed 0.
+    /// Plays the schedule that a finding gave, on this thread. The finding has the number 1.
     ///
     /// # Panics
     /// Inside a goroutine.
@@ -270,7 +306,139 @@ impl Explorer {
     {
         let at = Location::caller();
         let _ours = Ours::register();
-        self.play_again(schedule, &|| box_body(body()), at)
+        self.play_again(schedule, &|| box_body(body()), at).into_outcome()
+    }
+
+    pub(super) fn explore(
+        &self,
+        body: MakeBody<'_>,
+        at: &'static Location<'static>,
+        played: &mut dyn FnMut(u64),
+    ) -> Explored {
+        let seed = self.seed_used();
+        let mut stage = Stage::new(self.max_steps, self.linger, at);
+        let (began, mut length) = (Instant::now(), FIRST_LENGTH);
+        let mut guide = Box::new(Guide::new(Mind::nobody(), Rng::new(0), false));
+        let mut explored = Explored::new();
+        let (first, step) = (self.shard.0 - 1, self.shard.1);
+        while explored.schedules < self.schedules {
+            let number = first + explored.schedules * step;
+            guide.set_out(|rng, spare| self.way(length, rng, spare), seed, number);
+            let seen = stage.play(guide, body, Want::Nothing);
+            explored.schedules += 1;
+            played(explored.schedules);
+            let draw = Draw { seed, number, length };
+            match seen.showed {
+                Showed::Nothing if explored.schedules == 1 => {
+                    explored.trouble = self.check_twice(&mut stage, body, draw);
+                }
+                Showed::Nothing => {}
+                Showed::Outside => explored.trouble = Some(Trouble::Outside),
+                Showed::Found(_) => match self.look_again(&mut stage, body, draw, &seen) {
+                    Ok(found) => explored.found = found,
+                    Err(trouble) => explored.trouble = Some(trouble),
+                },
+            }
+            guide = seen.guide;
+            length = length.max(guide.decisions);
+            let late = self.max_time.is_some_and(|most| began.elapsed() >= most);
+            if late || explored.is_over() {
+                break;
+            }
+        }
+        explored.elapsed = began.elapsed();
+        explored
+    }
+
+    fn way(&self, length: u32, rng: &mut Rng, spare: Way) -> Way {
+        Way::new(self.strategy, self.depth, length, rng, spare)
+    }
+
+    /// A guide that keeps what happens in the schedule of `draw`.
+    fn keeping(&self, draw: Draw) -> Box<Guide> {
+        let mut guide = Box::new(Guide::new(Mind::nobody(), Rng::new(0), true));
+        let way = |rng: &mut Rng, spare| self.way(draw.length, rng, spare);
+        guide.set_out(way, draw.seed, draw.number);
+        guide
+    }
+
+    /// Plays one schedule twice more: they have to go the same way.
+    fn check_twice(&self, stage: &mut Stage, body: MakeBody<'_>, draw: Draw) -> Option<Trouble> {
+        let [one, two] = [(); 2].map(|()| stage.play(self.keeping(draw), body, Want::Nothing));
+        if one.showed == Showed::Outside || two.showed == Showed::Outside {
+            return Some(Trouble::Outside);
+        }
+        differs(&one.guide, &two.guide).map(Trouble::Differs)
+    }
+
+    /// Plays a schedule that showed something once more, and makes the least of it. `None` if rules allow what
+    /// it showed.
+    fn look_again(
+        &self,
+        stage: &mut Stage,
+        body: MakeBody<'_>,
+        draw: Draw,
+        before: &Seen,
+    ) -> Result<Option<Found>, Trouble> {
+        let mut seen = stage.play(self.keeping(draw), body, Want::Judgement);
+        if seen.showed == Showed::Outside {
+            return Err(Trouble::Outside);
+        }
+        let Showed::Found(kind) = before.showed else { return Ok(None) };
+        if seen.guide.hash != before.guide.hash || seen.showed != before.showed {
+            let again = stage.play(self.keeping(draw), body, Want::Sign);
+            return Err(Trouble::Differs(differs(&seen.guide, &again.guide).unwrap_or_default()));
+        }
+        if !self.is_forbidden(&seen) {
+            return Ok(None);
+        }
+        if let (Some(sign), Some(course)) = (&seen.sign, &seen.guide.course)
+            && kind != Kind::Failure
+        {
+            let most = stage.max_steps;
+            if kind != Kind::Livelock {
+                // A smaller schedule is hardly ever longer.
+                stage.max_steps = most.min(2 * seen.steps + 200);
+            }
+            let turns = Shrink::new(stage, body, sign).run(course.turns.clone());
+            stage.max_steps = most;
+            let turns = turns.ok_or_else(|| Trouble::Differs(String::new()))?;
+            let guide = Box::new(Guide::new(Mind::script(&turns), Rng::new(0), true));
+            stage.loud = true;
+            let again = stage.play(guide, body, Want::Judgement);
+            if again.sign.as_ref() != Some(sign) {
+                return Err(Trouble::Differs(String::new()));
+            }
+            seen = again;
+        }
+        Ok(self.found(kind, draw, seen))
+    }
+
+    /// Whether what a schedule showed is not allowed by rules.
+    fn is_forbidden(&self, seen: &Seen) -> bool {
+        if seen.showed != Showed::Found(Kind::Leak) || self.rules.is_empty() {
+            return true;
+        }
+        let checked = seen.checked.as_ref();
+        checked.is_none_or(|checked| !Found::report(&self.name, checked, &self.rules).is_clean())
+    }
+
+    fn found(&self, kind: Kind, draw: Draw, seen: Seen) -> Option<Found> {
+        let (seed, schedule) = (draw.seed, draw.number + 1);
+        let course = seen.guide.course.unwrap_or_default();
+        Some(Found {
+            kind,
+            seed,
+            schedule,
+            was_replay: false,
+            replay: Schedule::new(&self.name, &course).to_string(),
+            switches: course.turns.len(),
+            steps: seen.steps,
+            table: Table::new(&course),
+            checked: seen.checked?,
+            name: self.name.clone(),
+            rules: self.rules.clone(),
+        })
     }
 
     pub(super) fn play_again(
@@ -278,31 +446,41 @@ impl Explorer {
         schedule: &str,
         body: MakeBody<'_>,
         at: &'static Location<'static>,
-    ) -> Outcome {
+    ) -> Explored {
         let began = Instant::now();
-        let mut outcome =
-            Outcome { schedules: 0, elapsed: Duration::ZERO, finding: None, trouble: None };
+        let mut explored = Explored::new();
         match Schedule::parse(schedule, &self.name) {
-            Err(error) => outcome.trouble = Some(Trouble::Schedule(error)),
+            Err(error) => explored.trouble = Some(Trouble::Schedule(error)),
             Ok(schedule) => {
                 let mind = Mind::script(&schedule.turns);
                 let guide = Box::new(Guide::new(mind, Rng::new(0), true));
                 let mut stage = Stage::new(self.max_steps, self.linger, at);
+                stage.loud = true;
                 let seen = stage.play(guide, body, Want::Judgement);
-                outcome.schedules = 1;
+                explored.schedules = 1;
                 let strays = seen.guide.missed > 0
                     || seen.guide.course.as_ref().map(course_hash) != Some(schedule.course);
                 match seen.showed {
-                    Showed::Outside => outcome.trouble = Some(Trouble::Outside),
-                    _ if strays => outcome.trouble = Some(Trouble::Strays),
+                    Showed::Outside => explored.trouble = Some(Trouble::Outside),
+                    _ if strays => explored.trouble = Some(Trouble::Strays),
                     _ => {}
                 }
                 if let Showed::Found(kind) = seen.showed {
-                    outcome.finding = self.finding(kind, 0, 0, seen);
+                    let draw = Draw { seed: self.seed_used(), number: 0, length: 0 };
+                    let found = self.found(kind, draw, seen);
+                    explored.found = found.map(|found| Found { was_replay: true, ..found });
                 }
             }
         }
-        outcome.elapsed = began.elapsed();
-        outcome
+        explored.elapsed = began.elapsed();
+        explored
     }
+}
+
+/// What a schedule follows from.
+#[derive(Clone, Copy)]
+struct Draw {
+    seed: u64,
+    number: u64,
+    length: u32,
 }

@@ -53,6 +53,8 @@ impl Mind {
 pub(super) struct Course {
     pub(super) turns: Vec<Turn>,
     pub(super) events: Vec<Event>,
+    /// Before which events a decision was made that was not the ordinary one.
+    pub(super) marks: Vec<usize>,
     /// The goroutines by number: identity, and the line that started it.
     pub(super) goroutines: Vec<(GoroutineId, Location)>,
 }
@@ -143,6 +145,7 @@ impl Guide {
         let g = self.last;
         if let Some(course) = &mut self.course {
             course.turns.push(Turn { g, nth, deed });
+            course.marks.push(course.events.len());
         }
     }
 

@@ -37,15 +37,24 @@
 //! [`choose`](crate::choose), time by [`time::now`](crate::time::now), no threads and no I/O. A body that is not
 //! is recognised, and the [`Outcome`] says so in its [`Trouble`].
 
+mod asked;
+mod entry;
 mod explorer;
+mod found;
 mod guide;
 mod play;
+mod print;
+mod progress;
 mod rng;
 mod schedule;
 mod shrink;
 mod strategy;
+mod table;
 
+pub use asked::Asked;
+pub(crate) use entry::{Came, Test, run};
 pub use explorer::{Explorer, Finding, Outcome, Trouble};
 pub use play::Kind;
 pub use schedule::ScheduleError;
 pub use strategy::Strategy;
+pub use table::{Column, Deed, Row, Table, Then};

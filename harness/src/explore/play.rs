@@ -91,11 +91,13 @@ pub(super) struct Stage {
     pub(super) max_steps: u64,
     pub(super) linger: Duration,
     pub(super) at: &'static Location<'static>,
+    /// Panics are printed.
+    pub(super) loud: bool,
 }
 
 impl Stage {
     pub(super) fn new(max_steps: u64, linger: Duration, at: &'static Location<'static>) -> Self {
-        Self { runtime: None, max_steps, linger, at }
+        Self { runtime: None, max_steps, linger, at, loud: false }
     }
 
     pub(super) fn play(&mut self, mut guide: Box<Guide>, body: MakeBody<'_>, want: Want) -> Seen {
@@ -105,7 +107,8 @@ impl Stage {
             _ => Builder::new().explored(true).build(),
         };
         let watch = want != Want::Nothing;
-        let terms = Terms { watch, most_steps: self.max_steps, linger: self.linger, at: self.at };
+        let (most_steps, linger, quiet) = (self.max_steps, self.linger, !self.loud);
+        let terms = Terms { watch, most_steps, linger, quiet, at: self.at };
         let mut seat = Seat::new(want);
         let policy = runtime.play(&terms, guide, body(), &mut seat);
         let policy: Box<dyn std::any::Any> = policy;

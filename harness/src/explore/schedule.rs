@@ -69,6 +69,12 @@ impl Schedule {
 
     /// Reads a schedule of the test `name`.
     pub(super) fn parse(text: &str, name: &str) -> Result<Self, ScheduleError> {
+        let schedule = Self::read(text)?;
+        if schedule.name == name_hash(name) { Ok(schedule) } else { Err(ScheduleError::OtherTest) }
+    }
+
+    /// Reads a schedule of any test.
+    pub(super) fn read(text: &str) -> Result<Self, ScheduleError> {
         let malformed = || ScheduleError::Malformed(text.chars().take(60).collect());
         let mut parts = text.trim().split(':');
         let mut part = || parts.next().ok_or_else(malformed);
@@ -80,9 +86,6 @@ impl Schedule {
         let (test, turns, course) = (hex(part()?)?, part()?, hex(part()?)?);
         if parts.next().is_some() {
             return Err(malformed());
-        }
-        if test != name_hash(name) {
-            return Err(ScheduleError::OtherTest);
         }
         let turns = turns.split(',').filter(|turn| !turn.is_empty());
         let read = |turn: &str| {

@@ -18,6 +18,17 @@ pub enum Strategy {
     Random,
 }
 
+impl Strategy {
+    /// The strategy of this name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        match name {
+            "pct" => Some(Self::Pct),
+            "random" => Some(Self::Random),
+            _ => None,
+        }
+    }
+}
+
 /// Decisions of the same goroutine in a row after which it falls below the others: it may be waiting for
 /// them in a loop.
 const IN_A_ROW: u32 = 400;

@@ -16,6 +16,9 @@ fn before_main() {
     census::take_baseline();
     let before = take_hook();
     set_hook(Box::new(move |info| {
+        if gmp_core::runtime::play::is_quiet() {
+            return;
+        }
         before(info);
         if let Some((id, at)) = gmp_core::snapshot::who()
             && !bodies().contains(&id)

@@ -29,6 +29,8 @@ pub struct Spec {
     pub ignore_rules: &'static [&'static str],
     /// `None`: a leak fails the test. `Some` of nothing: any leak is expected.
     pub expect_leak: Option<&'static [ExpectLeak]>,
+    /// `Some`: the test runs under many schedules.
+    pub explore: Option<Explore>,
     pub should_panic: ShouldPanic,
     /// The reason of `#[ignore]`, empty if it has none.
     pub ignored: Option<&'static str>,
@@ -66,6 +68,19 @@ pub struct ExpectLeak {
     pub count: Option<usize>,
     pub reason: &'static str,
     pub verdict: Option<&'static str>,
+}
+
+/// How the schedules of a test are explored; what is not set is as the environment or the harness says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "written by the macro only; the names say it")]
+pub struct Explore {
+    pub schedules: Option<u64>,
+    pub strategy: Option<&'static str>,
+    pub depth: Option<u32>,
+    pub seed: Option<u64>,
+    pub max_time: Option<Duration>,
+    pub max_steps: Option<u64>,
+    pub replay: Option<&'static str>,
 }
 
 /// What `#[should_panic]` said.

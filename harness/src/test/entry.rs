@@ -123,6 +123,15 @@ impl Failure {
         Self { text: Some(text.into()), payload: Box::new(Failed) }
     }
 
+    /// With `more` below what is said. There is a first line in any case: test runners look for it.
+    fn with(mut self, name: &str, more: &str) -> Self {
+        if !more.is_empty() {
+            let text = self.text.get_or_insert_with(|| format!("Error: gmp: {name} failed\n"));
+            text.push_str(more);
+        }
+        self
+    }
+
     /// What to say where the panic's own output is not at hand.
     pub(crate) fn into_text(self) -> String {
         let panicked = || (!self.payload.is::<Failed>()).then(|| payload_text(&*self.payload));
@@ -157,8 +166,53 @@ pub fn rerun(descriptor: &'static Descriptor) -> Result<(), String> {
 fn once(descriptor: &'static Descriptor) -> Result<(), Failure> {
     let name = descriptor.path();
     let rules = rules(descriptor.spec())?;
-    let checked = supervise::run(plan(descriptor, &name));
-    judge(descriptor, &name, checked, &rules)
+    match explored(descriptor, &name, &rules)? {
+        None => judge(descriptor, &name, supervise::run(plan(descriptor, &name)), &rules),
+        Some((checked, more)) => {
+            judge(descriptor, &name, checked, &rules).map_err(|failure| failure.with(&name, &more))
+        }
+    }
+}
+
+/// The schedule that shows something, or what there is to judge if none does, if the test is to be explored;
+/// and what is to be said besides if the test fails.
+#[cfg(feature = "explore")]
+#[track_caller]
+fn explored(
+    descriptor: &Descriptor,
+    name: &str,
+    rules: &Rules,
+) -> Result<Option<(Checked, String)>, Failure> {
+    use crate::explore::Came;
+    let spec = descriptor.spec();
+    let test = crate::explore::Test {
+        name,
+        body: spec.body,
+        attribute: spec.explore.as_ref(),
+        linger: spec.linger.unwrap_or(LINGER),
+        timeout: spec.timeout.unwrap_or(TIMEOUT),
+        rules,
+    };
+    let settings = settings().map_err(|error| Failure::new(format!("Error: gmp: {error}")))?;
+    match crate::explore::run(&test, &settings.explore) {
+        None | Some(Came::Runs) => Ok(None),
+        Some(Came::Fails(text)) => Err(Failure::new(text)),
+        Some(Came::Checked(checked, more)) => Ok(Some((checked, more))),
+    }
+}
+
+#[cfg(not(feature = "explore"))]
+fn explored(
+    descriptor: &Descriptor,
+    name: &str,
+    _: &Rules,
+) -> Result<Option<(Checked, String)>, Failure> {
+    match descriptor.spec().explore {
+        None => Ok(None),
+        Some(_) => Err(Failure::new(format!(
+            "Error: gmp: {name} asks to be explored: switch the feature `explore` of gmp on"
+        ))),
+    }
 }
 
 /// The rules of the environment and of the attribute.

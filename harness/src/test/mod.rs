@@ -14,7 +14,8 @@ mod tally;
 pub use context::context;
 #[doc(hidden)]
 pub use descriptor::{
-    Body, Clock, Descriptor, ExpectLeak, Outcome, ShouldPanic, Spec, Submission, box_body, outcome,
+    Body, Clock, Descriptor, ExpectLeak, Explore, Outcome, ShouldPanic, Spec, Submission, box_body,
+    outcome,
 };
 pub use entry::examine_body;
 #[doc(hidden)]

@@ -9,9 +9,9 @@ use std::sync::{Arc, OnceLock};
 
 use super::super::seat::{release_all, release_first};
 use crate::g::leaf::Leaf;
-use crate::g::{WaitQueue, Wake, current};
+use crate::g::{WaitQueue, Wake, current, point};
 use crate::inspect::{
-    Anchor, Capability, Figure, GoroutineId, Location, Record, WaitInfo, WaitReason,
+    Anchor, Capability, Figure, GoroutineId, Location, Operation, Record, WaitInfo, WaitReason,
 };
 use crate::sys::Lock;
 use crate::sys::atomic::{AtomicUsize, Ordering};
@@ -164,6 +164,7 @@ impl Core {
     /// Gives the lock up, by an owner.
     #[inline]
     pub(super) fn unlock(&self, mode: Mode, token: u64) {
+        point::before(Operation::Unlock, None);
         if token != 0 {
             self.room().0.holders.lock().list.retain(|holder| holder.token != token);
         }

@@ -14,8 +14,8 @@ pub use self::guard::{
     OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLockReadGuard, RwLockWriteGuard,
 };
 pub use self::lock::{ReadLock, ReadLockOwned, WriteLock, WriteLockOwned};
-use crate::g::{block_on, current};
-use crate::inspect::PrimitiveKind;
+use crate::g::{block_on, current, point};
+use crate::inspect::{Operation, PrimitiveKind};
 
 /// A lock around a `T` that any number of readers share, or one writer has for itself.
 ///
@@ -105,6 +105,7 @@ impl<T: ?Sized> RwLock<T> {
     /// Locks for reading if no writer owns the lock or waits for it.
     #[track_caller]
     pub fn try_read(&self) -> Option<RwLockReadGuard<'_, T>> {
+        point::before(Operation::TryLock, Some(Panic::caller()));
         let token = self.core.try_lock(Mode::Read, Panic::caller())?;
         Some(RwLockReadGuard::new(self, token))
     }
@@ -112,6 +113,7 @@ impl<T: ?Sized> RwLock<T> {
     /// Locks for writing if nobody owns the lock.
     #[track_caller]
     pub fn try_write(&self) -> Option<RwLockWriteGuard<'_, T>> {
+        point::before(Operation::TryLock, Some(Panic::caller()));
         let token = self.core.try_lock(Mode::Write, Panic::caller())?;
         Some(RwLockWriteGuard::new(self, token))
     }
@@ -119,6 +121,7 @@ impl<T: ?Sized> RwLock<T> {
     /// As [`try_read`](Self::try_read), with a guard that keeps the lock alive.
     #[track_caller]
     pub fn try_read_owned(self: Arc<Self>) -> Option<OwnedRwLockReadGuard<T>> {
+        point::before(Operation::TryLock, Some(Panic::caller()));
         let token = self.core.try_lock(Mode::Read, Panic::caller())?;
         Some(OwnedRwLockReadGuard::new(self, token))
     }
@@ -126,6 +129,7 @@ impl<T: ?Sized> RwLock<T> {
     /// As [`try_write`](Self::try_write), with a guard that keeps the lock alive.
     #[track_caller]
     pub fn try_write_owned(self: Arc<Self>) -> Option<OwnedRwLockWriteGuard<T>> {
+        point::before(Operation::TryLock, Some(Panic::caller()));
         let token = self.core.try_lock(Mode::Write, Panic::caller())?;
         Some(OwnedRwLockWriteGuard::new(self, token))
     }

@@ -15,6 +15,9 @@ pub use style::{Style, wants_colour};
 use super::finding::Report;
 use super::source::Sources;
 use page::Page;
+#[cfg(feature = "explore")]
+pub(crate) use style::Ink;
+#[cfg(not(feature = "explore"))]
 use style::Ink;
 
 /// The most groups of leaks that get a block of their own.

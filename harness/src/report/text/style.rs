@@ -43,12 +43,12 @@ impl Style {
     }
 
     /// The width in columns.
-    pub(super) fn width(self) -> usize {
+    pub(crate) fn width(self) -> usize {
         self.width
     }
 
     /// The escape sequences for `ink`; empty in plain text.
-    pub(super) fn of(self, ink: Ink) -> Ansi {
+    pub(crate) fn of(self, ink: Ink) -> Ansi {
         if self.colour { ink.ansi() } else { Ansi::new() }
     }
 }
@@ -71,7 +71,7 @@ pub fn wants_colour(var: impl Fn(&str) -> Option<OsString>, is_terminal: bool) -
 
 /// What a piece of text is, which decides its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ink {
+pub(crate) enum Ink {
     /// Running text.
     Plain,
     /// Headlines and names that the eye should find.

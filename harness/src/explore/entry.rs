@@ -1,0 +1,157 @@
+//! What `#[gmp::test]` calls when a test is to be explored: a thread of its own, and the text of a failure.
+
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use gmp_core::runtime::Runtime;
+
+use super::asked::Asked;
+use super::explorer::{Explored, Explorer, Trouble};
+use super::found::Found;
+use super::play::Kind;
+use super::progress::Bar;
+use crate::leak::census::Ours;
+use crate::leak::check::{BodyEnd, Checked};
+use crate::leak::rules::Rules;
+use crate::report::text::Style;
+use crate::test::{Body, Explore};
+
+/// What the exploration of a test came to.
+pub(crate) enum Came {
+    /// This is to be judged as any run of the test is; if it fails, the text says more.
+    Checked(Checked, String),
+    /// The test fails.
+    Fails(String),
+    /// The test cannot be explored, and nobody asked for it in particular: it runs as usual.
+    Runs,
+}
+
+/// A test that is to be explored.
+pub(crate) struct Test<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) body: Body,
+    pub(crate) attribute: Option<&'a Explore>,
+    pub(crate) linger: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) rules: &'a Rules,
+}
+
+/// Explores a test if its attribute or the environment asks for it.
+#[track_caller]
+pub(crate) fn run(test: &Test<'_>, asked: &Asked) -> Option<Came> {
+    let at = Location::caller();
+    let replay = asked.replay_of(test.name).or(test.attribute.and_then(|own| own.replay));
+    let wanted = test.attribute.is_some() || asked.everything || replay.is_some();
+    if !wanted || (asked.nothing && replay.is_none()) {
+        return None;
+    }
+    let Body::Async(body) = test.body else {
+        let text = "explores async bodies only: make it an `async fn`";
+        let fails = Came::Fails(format!("Error: gmp: {}: `explore` {text}\n", test.name));
+        return test.attribute.map(|_| fails);
+    };
+    let explorer = Explorer::of_test(test, asked);
+    let beat = Arc::new(AtomicU64::new(0));
+    let (tell, told) = channel();
+    let on_thread = (explorer.clone(), beat.clone(), replay.map(str::to_owned));
+    let explore = move || {
+        let _ours = Ours::register();
+        let (explorer, beat, replay) = on_thread;
+        let mut bar = Bar::new(&explorer);
+        let came = catch_unwind(AssertUnwindSafe(|| match replay {
+            Some(schedule) => explorer.play_again(&schedule, &body, at),
+            None => explorer.explore(&body, at, &mut |schedules| {
+                beat.store(schedules, Ordering::Relaxed);
+                bar.at(schedules);
+            }),
+        }));
+        bar.end();
+        let _ = tell.send(came);
+    };
+    let spawned = thread::Builder::new().name(test.name.to_owned()).spawn(explore);
+    let spawned = spawned.expect("gmp: the system refused a thread for the test");
+    let mut before = u64::MAX;
+    loop {
+        match told.recv_timeout(test.timeout) {
+            Ok(Ok(explored)) => {
+                let _ = spawned.join();
+                return Some(came(test, &explorer, explored));
+            }
+            Ok(Err(payload)) => resume_unwind(payload),
+            Err(RecvTimeoutError::Disconnected) => {
+                panic!("gmp: the thread of the exploration ended without a result")
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                let now = beat.load(Ordering::Relaxed);
+                if now == before {
+                    return Some(Came::Fails(hangs(test, &explorer, now)));
+                }
+                before = now;
+            }
+        }
+    }
+}
+
+fn hangs(test: &Test<'_>, explorer: &Explorer, schedules: u64) -> String {
+    format!(
+        "Error: gmp: {}: schedule {} does not come back\n   = seed {}\n   = A goroutine blocks its thread, \
+         or loops without an operation of gmp. Its thread was abandoned.\n",
+        test.name,
+        schedules + 1,
+        explorer.seed_used(),
+    )
+}
+
+fn came(test: &Test<'_>, explorer: &Explorer, explored: Explored) -> Came {
+    match (explored.found, explored.trouble) {
+        (None, None) => {
+            let empty = Runtime::new();
+            Came::Checked(Checked::clean(BodyEnd::Returned(true), empty.scope()), String::new())
+        }
+        (_, Some(_)) if test.attribute.is_none() => Came::Runs,
+        (None, Some(trouble)) => Came::Fails(format!("Error: gmp: {}: {trouble}\n", test.name)),
+        (Some(found), trouble) => {
+            let more = more(test.name, &found, explored.schedules, explorer, trouble);
+            if found.kind == Kind::Livelock {
+                let text = format!(
+                    "Error: gmp: {}: livelock: {} steps, and goroutines still run\n{more}",
+                    test.name, found.steps
+                );
+                return Came::Fails(text);
+            }
+            Came::Checked(found.checked, more)
+        }
+    }
+}
+
+/// What is to be said about a schedule that showed something, below the report.
+fn more(
+    name: &str,
+    found: &Found,
+    schedules: u64,
+    explorer: &Explorer,
+    trouble: Option<Trouble>,
+) -> String {
+    let (kind, switches) = (found.kind.as_str(), found.switches);
+    let which = match schedules {
+        1 if found.was_replay => "the schedule that was played again".to_string(),
+        _ => format!("schedule {} of seed {}", found.schedule, explorer.seed_used()),
+    };
+    let switches = match switches {
+        0 => "the ordinary order".to_string(),
+        1 => "1 switch, marked `>`".to_string(),
+        n => format!("{n} switches, marked `>`"),
+    };
+    let table = found.table.render(&Style::detect());
+    let test = name.rsplit("::").next().unwrap_or(name);
+    let strays = trouble.map(|trouble| format!("   = note: {trouble}\n")).unwrap_or_default();
+    format!(
+        "\n{which} shows this {kind}; what it takes is {switches}:\n\n{table}\n{strays}   = to play it again: \
+         GMP_REPLAY='{}' cargo test {test}\n",
+        found.replay
+    )
+}

@@ -1,0 +1,5 @@
+//! Exploration: what it finds, what it says, and what it does with bodies that cannot be explored.
+
+mod attribute;
+mod bad_input;
+mod findings;
