@@ -167,7 +167,7 @@ impl Context {
     /// Why this context is done; `None` while it is not.
     #[track_caller]
     pub fn err(&self) -> Option<ContextError> {
-        point::before(Operation::Look, Some(core::panic::Location::caller()));
+        point::before(Operation::Look, Some(Location::caller()));
         self.node().note_use();
         self.node().canceller().and_then(Node::error)
     }

@@ -27,6 +27,8 @@ pub struct Terms {
     pub most_steps: u64,
     /// Timers that are due within this time fire after the body has ended.
     pub linger: Duration,
+    /// Switch at operations that are not awaited as well: their polls are suspended on their threads.
+    pub inside: bool,
     /// Panics are part of a search: see [`is_quiet`].
     pub quiet: bool,
     /// Where the body belongs to.
@@ -57,6 +59,13 @@ pub struct Played<T> {
     pub steps: u64,
     /// Goroutines that panicked, the body apart.
     pub panics: u32,
+    /// Operations at which a poll could have been suspended.
+    pub inner_points: u64,
+    /// A goroutine went on and on inside one poll, and was taken out of it by a panic.
+    pub runaway: bool,
+    /// A suspended poll held what somebody else needed: this is not what the policy decided. It will not be
+    /// suspended at that line again.
+    pub spoiled: bool,
 }
 
 /// Who is called in the course of a schedule, on the thread that plays it.
@@ -113,7 +122,8 @@ impl Runtime {
         );
         let played = Machine::run(shared, |machine| {
             let scope = Scope::new(shared.clone(), 1, terms.watch);
-            world.begin(policy, terms.most_steps, terms.quiet);
+            let inside = terms.inside.then(|| shared.clone());
+            world.begin(policy, terms.most_steps, terms.quiet, inside);
             let mut end = End(world, None);
             let exploring = Exploring::new(world);
             audience.begins(&scope);
@@ -121,9 +131,19 @@ impl Runtime {
             let ended = run(machine, shared, world, &main, terms, &scope, audience);
             drop(exploring);
             let tally = world.tally();
-            let (body_id, steps, panics) = (main.g().id(), tally.steps, tally.panics);
+            let body_id = main.g().id();
             let body = if main.is_done() { main.take() } else { None };
-            audience.ends(&scope, Played { body, body_id, end: ended, steps, panics });
+            let played = Played {
+                body,
+                body_id,
+                end: ended,
+                steps: tally.steps,
+                panics: tally.panics,
+                inner_points: tally.inner_points,
+                runaway: tally.runaway,
+                spoiled: tally.spoiled,
+            };
+            audience.ends(&scope, played);
             if scope.live() > 0 {
                 scope.close();
                 drop(main);

@@ -2,6 +2,7 @@
 //!
 //! `README.md` in this folder states the protocol as numbered rules.
 
+mod baton;
 mod clocks;
 mod counts;
 mod debug;

@@ -12,6 +12,9 @@ pub struct Options<'a> {
     pub ready: &'a [u32],
     /// Whether the next timer may fire.
     pub timer: bool,
+    /// The current goroutine goes on whatever is said: the decision counts, so that others keep their
+    /// numbers.
+    pub pinned: bool,
 }
 
 /// What happens next.

@@ -21,6 +21,9 @@ use crate::report::finding::Report;
 use crate::settings::settings;
 use crate::test::box_body;
 
+/// Of so many schedules one suspends polls at operations that are not awaited: it takes threads, and far longer.
+const INSIDE_ONE_OF: usize = 6;
+
 /// Explores the schedules of a body.
 ///
 /// ```
@@ -323,16 +326,18 @@ impl Explorer {
         let (first, step) = (self.shard.0 - 1, self.shard.1);
         while explored.schedules < self.schedules {
             let number = first + explored.schedules * step;
+            guide.inside =
+                stage.has_inner_points && Rng::of_schedule(!seed, number).below(INSIDE_ONE_OF) == 0;
+            let draw = Draw { seed, number, length, inside: guide.inside };
             guide.set_out(|rng, spare| self.way(length, rng, spare), seed, number);
             let seen = stage.play(guide, body, Want::Nothing);
             explored.schedules += 1;
             played(explored.schedules);
-            let draw = Draw { seed, number, length };
             match seen.showed {
                 Showed::Nothing if explored.schedules == 1 => {
                     explored.trouble = self.check_twice(&mut stage, body, draw);
                 }
-                Showed::Nothing => {}
+                Showed::Nothing | Showed::Spoiled => {}
                 Showed::Outside => explored.trouble = Some(Trouble::Outside),
                 Showed::Found(_) => match self.look_again(&mut stage, body, draw, &seen) {
                     Ok(found) => explored.found = found,
@@ -357,6 +362,7 @@ impl Explorer {
     /// A guide that keeps what happens in the schedule of `draw`.
     fn keeping(&self, draw: Draw) -> Box<Guide> {
         let mut guide = Box::new(Guide::new(Mind::nobody(), Rng::new(0), true));
+        guide.inside = draw.inside;
         let way = |rng: &mut Rng, spare| self.way(draw.length, rng, spare);
         guide.set_out(way, draw.seed, draw.number);
         guide
@@ -385,6 +391,11 @@ impl Explorer {
             return Err(Trouble::Outside);
         }
         let Showed::Found(kind) = before.showed else { return Ok(None) };
+        let same_course = seen.guide.hash == before.guide.hash;
+        if same_course && kind == Kind::Panic && seen.showed == Showed::Nothing {
+            // Whoever joined the goroutine that panicked has dealt with it.
+            return Ok(None);
+        }
         if seen.guide.hash != before.guide.hash || seen.showed != before.showed {
             let again = stage.play(self.keeping(draw), body, Want::Sign);
             return Err(Trouble::Differs(differs(&seen.guide, &again.guide).unwrap_or_default()));
@@ -400,10 +411,11 @@ impl Explorer {
                 // A smaller schedule is hardly ever longer.
                 stage.max_steps = most.min(2 * seen.steps + 200);
             }
-            let turns = Shrink::new(stage, body, sign).run(course.turns.clone());
+            let turns = Shrink::new(stage, body, sign, draw.inside).run(course.turns.clone());
             stage.max_steps = most;
             let turns = turns.ok_or_else(|| Trouble::Differs(String::new()))?;
-            let guide = Box::new(Guide::new(Mind::script(&turns), Rng::new(0), true));
+            let mut guide = Box::new(Guide::new(Mind::script(&turns), Rng::new(0), true));
+            guide.inside = draw.inside;
             stage.loud = true;
             let again = stage.play(guide, body, Want::Judgement);
             if again.sign.as_ref() != Some(sign) {
@@ -453,7 +465,8 @@ impl Explorer {
             Err(error) => explored.trouble = Some(Trouble::Schedule(error)),
             Ok(schedule) => {
                 let mind = Mind::script(&schedule.turns);
-                let guide = Box::new(Guide::new(mind, Rng::new(0), true));
+                let mut guide = Box::new(Guide::new(mind, Rng::new(0), true));
+                guide.inside = schedule.inside;
                 let mut stage = Stage::new(self.max_steps, self.linger, at);
                 stage.loud = true;
                 let seen = stage.play(guide, body, Want::Judgement);
@@ -466,7 +479,7 @@ impl Explorer {
                     _ => {}
                 }
                 if let Showed::Found(kind) = seen.showed {
-                    let draw = Draw { seed: self.seed_used(), number: 0, length: 0 };
+                    let draw = Draw { seed: self.seed_used(), number: 0, length: 0, inside: false };
                     let found = self.found(kind, draw, seen);
                     explored.found = found.map(|found| Found { was_replay: true, ..found });
                 }
@@ -483,4 +496,5 @@ struct Draw {
     seed: u64,
     number: u64,
     length: u32,
+    inside: bool,
 }

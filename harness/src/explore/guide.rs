@@ -31,7 +31,7 @@ pub(super) struct Turn {
 }
 
 /// Who decides.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Mind {
     Way(Way),
     Script(HashMap<(u32, u32), Deed>),
@@ -55,14 +55,18 @@ pub(super) struct Course {
     pub(super) events: Vec<Event>,
     /// Before which events a decision was made that was not the ordinary one.
     pub(super) marks: Vec<usize>,
+    /// Whether operations that are not awaited were points as well.
+    pub(super) inside: bool,
     /// The goroutines by number: identity, and the line that started it.
     pub(super) goroutines: Vec<(GoroutineId, Location)>,
 }
 
 /// The policy of one schedule after the other.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Guide {
     pub(super) mind: Mind,
+    /// Operations that are not awaited are points as well.
+    pub(super) inside: bool,
     pub(super) rng: Rng,
     /// Of all decisions and what there was to decide.
     pub(super) hash: u64,
@@ -84,7 +88,19 @@ impl Guide {
     pub(super) fn new(mind: Mind, rng: Rng, keeps: bool) -> Self {
         let course = keeps.then(Course::default);
         let (had, idle, in_a_row) = (Vec::new(), false, 0);
-        Self { mind, rng, hash: 0, decisions: 0, missed: 0, course, last: 0, had, idle, in_a_row }
+        Self {
+            mind,
+            inside: false,
+            rng,
+            hash: 0,
+            decisions: 0,
+            missed: 0,
+            course,
+            last: 0,
+            had,
+            idle,
+            in_a_row,
+        }
     }
 
     /// Makes it ready for the next schedule.
@@ -93,7 +109,7 @@ impl Guide {
         (self.idle, self.in_a_row) = (false, 0);
         self.had.clear();
         if let Some(course) = &mut self.course {
-            *course = Course::default();
+            *course = Course { inside: self.inside, ..Course::default() };
         }
     }
 
@@ -169,6 +185,7 @@ impl Policy for Guide {
         let kept = self.course.is_some();
         let nth = if kept { self.nth() } else { 0 };
         let choice = match &mut self.mind {
+            _ if options.pinned => Choice::Current,
             Mind::Way(way) => way.next(&options, self.decisions, &mut self.rng),
             Mind::Script(_) => self.follow(&options, nth),
         };
@@ -181,7 +198,7 @@ impl Policy for Guide {
         let open = (options.ready.len() as u64) << 1 | u64::from(options.timer);
         let current = options.current.map_or(0, |g| u64::from(g) + 1);
         self.hash = mix(self.hash, word | open << 20 | current << 42);
-        if kept && choice != self.ordinary(&options) {
+        if kept && !options.pinned && choice != self.ordinary(&options) {
             self.keep(nth, deed);
         }
         self.in_a_row = if choice == Choice::Current { self.in_a_row + 1 } else { 0 };

@@ -55,6 +55,8 @@ pub(super) enum Showed {
     Found(Kind),
     /// A thread that is no part of it had a hand in it.
     Outside,
+    /// It is not what was decided.
+    Spoiled,
 }
 
 /// A goroutine that is left: where it was started, and what it waits for.
@@ -93,14 +95,32 @@ pub(super) struct Stage {
     pub(super) at: &'static Location<'static>,
     /// Panics are printed.
     pub(super) loud: bool,
+    /// Some schedule had an operation at which a poll could have been suspended.
+    pub(super) has_inner_points: bool,
 }
+
+/// How often a schedule is played again in which a suspended poll held what others needed.
+const TRIES: u32 = 4;
 
 impl Stage {
     pub(super) fn new(max_steps: u64, linger: Duration, at: &'static Location<'static>) -> Self {
-        Self { runtime: None, max_steps, linger, at, loud: false }
+        Self { runtime: None, max_steps, linger, at, loud: false, has_inner_points: false }
     }
 
-    pub(super) fn play(&mut self, mut guide: Box<Guide>, body: MakeBody<'_>, want: Want) -> Seen {
+    pub(super) fn play(&mut self, guide: Box<Guide>, body: MakeBody<'_>, want: Want) -> Seen {
+        if !guide.inside {
+            return self.play_once(guide, body, want);
+        }
+        for _ in 1..TRIES {
+            let seen = self.play_once(guide.clone(), body, want);
+            if seen.showed != Showed::Spoiled {
+                return seen;
+            }
+        }
+        self.play_once(guide, body, want)
+    }
+
+    fn play_once(&mut self, mut guide: Box<Guide>, body: MakeBody<'_>, want: Want) -> Seen {
         guide.begin();
         let runtime = match self.runtime.take() {
             Some(runtime) if want == Want::Nothing => runtime,
@@ -108,11 +128,13 @@ impl Stage {
         };
         let watch = want != Want::Nothing;
         let (most_steps, linger, quiet) = (self.max_steps, self.linger, !self.loud);
-        let terms = Terms { watch, most_steps, linger, quiet, at: self.at };
+        let inside = guide.inside;
+        let terms = Terms { watch, most_steps, linger, inside, quiet, at: self.at };
         let mut seat = Seat::new(want);
         let policy = runtime.play(&terms, guide, body(), &mut seat);
         let policy: Box<dyn std::any::Any> = policy;
         let guide = policy.downcast().expect("gmp: a policy comes back as it was");
+        self.has_inner_points |= seat.inner_points > 0;
         if seat.showed == Showed::Nothing && runtime.is_as_new() && !watch {
             self.runtime = Some(runtime);
         }
@@ -126,6 +148,7 @@ struct Seat {
     want: Want,
     showed: Showed,
     steps: u64,
+    inner_points: u64,
     sign: Option<Sign>,
     checked: Option<Checked>,
     waits_since: Option<Instant>,
@@ -137,7 +160,15 @@ const PATIENCE: Duration = Duration::from_millis(100);
 impl Seat {
     fn new(want: Want) -> Self {
         let (sign, checked, waits_since) = (None, None, None);
-        Self { want, showed: Showed::Nothing, steps: 0, sign, checked, waits_since }
+        Self {
+            want,
+            showed: Showed::Nothing,
+            steps: 0,
+            inner_points: 0,
+            sign,
+            checked,
+            waits_since,
+        }
     }
 }
 
@@ -145,9 +176,12 @@ fn showed(played: &Played<Outcome>, scope: &Scope) -> Showed {
     if played.end == PlayEnd::Outside {
         return Showed::Outside;
     }
+    if played.spoiled {
+        return Showed::Spoiled;
+    }
     let kind = match &played.body {
+        _ if played.runaway => Kind::Livelock,
         Some(Err(_)) => Kind::Panic,
-        _ if played.panics > 0 => Kind::Panic,
         _ if played.end == PlayEnd::TooLong => Kind::Livelock,
         None => Kind::Deadlock,
         Some(Ok(Outcome(false))) => Kind::Failure,
@@ -177,7 +211,15 @@ impl Audience<Outcome> for Seat {
 
     fn ends(&mut self, scope: &Arc<Scope>, played: Played<Outcome>) {
         self.showed = showed(&played, scope);
-        self.steps = played.steps;
+        if self.showed == Showed::Nothing && played.panics > 0 {
+            // Without a watch it is not known whether somebody has taken the panic by joining.
+            let unknown = scope.watch().is_none();
+            let noted = scope.watch().is_some_and(|watch| !watch.panics().is_empty());
+            if unknown || noted {
+                self.showed = Showed::Found(Kind::Panic);
+            }
+        }
+        (self.steps, self.inner_points) = (played.steps, played.inner_points);
         let Showed::Found(kind) = self.showed else { return };
         match self.want {
             Want::Nothing => {}

@@ -17,6 +17,8 @@ const VERSION: u32 = 1;
 pub(super) struct Schedule {
     /// Of the name of the test.
     pub(super) name: u32,
+    /// Whether operations that are not awaited are points as well; `~` in the text.
+    pub(super) inside: bool,
     pub(super) turns: Vec<Turn>,
     /// Of what happened.
     pub(super) course: u32,
@@ -64,7 +66,8 @@ pub(super) fn course_hash(course: &Course) -> u32 {
 impl Schedule {
     pub(super) fn new(name: &str, course: &Course) -> Self {
         let turns = course.turns.clone();
-        Self { name: name_hash(name), turns, course: course_hash(course) }
+        let inside = course.inside;
+        Self { name: name_hash(name), inside, turns, course: course_hash(course) }
     }
 
     /// Reads a schedule of the test `name`.
@@ -87,11 +90,16 @@ impl Schedule {
         if parts.next().is_some() {
             return Err(malformed());
         }
+        let (inside, turns) = match turns.strip_prefix('~') {
+            Some(turns) => (true, turns),
+            None => (false, turns),
+        };
         let turns = turns.split(',').filter(|turn| !turn.is_empty());
         let read = |turn: &str| {
             read(turn).ok_or_else(|| ScheduleError::BadDecision(turn.chars().take(20).collect()))
         };
-        Ok(Self { name: test, turns: turns.map(read).collect::<Result<_, _>>()?, course })
+        let turns = turns.map(read).collect::<Result<_, _>>()?;
+        Ok(Self { name: test, inside, turns, course })
     }
 }
 
@@ -109,7 +117,8 @@ fn read(turn: &str) -> Option<Turn> {
 
 impl core::fmt::Display for Schedule {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{VERSION}:{:08x}:", self.name)?;
+        let inside = if self.inside { "~" } else { "" };
+        write!(f, "{VERSION}:{:08x}:{inside}", self.name)?;
         for (i, Turn { g, nth, deed }) in self.turns.iter().enumerate() {
             let comma = if i == 0 { "" } else { "," };
             match deed {
@@ -131,8 +140,9 @@ mod tests {
         let turn = |g, nth, deed| Turn { g, nth, deed };
         let turns =
             vec![turn(2, 4, Deed::Run(1)), turn(1, 3, Deed::Timer), turn(0, 2, Deed::Pick(1))];
-        for turns in [turns, Vec::new()] {
-            let schedule = Schedule { name: name_hash("a::b"), turns, course: 0x8e21_b7c4 };
+        for (turns, inside) in [(turns, true), (Vec::new(), false)] {
+            let (name, course) = (name_hash("a::b"), 0x8e21_b7c4);
+            let schedule = Schedule { name, inside, turns, course };
             assert_eq!(Schedule::parse(&schedule.to_string(), "a::b"), Ok(schedule));
         }
     }

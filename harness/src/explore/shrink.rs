@@ -19,13 +19,20 @@ pub(super) struct Shrink<'a, 'b> {
     stage: &'a mut Stage,
     body: MakeBody<'b>,
     sign: &'a Sign,
+    /// Whether operations that are not awaited are points as well.
+    inside: bool,
     attempts: u32,
     began: Instant,
 }
 
 impl<'a, 'b> Shrink<'a, 'b> {
-    pub(super) fn new(stage: &'a mut Stage, body: MakeBody<'b>, sign: &'a Sign) -> Self {
-        Self { stage, body, sign, attempts: 0, began: Instant::now() }
+    pub(super) fn new(
+        stage: &'a mut Stage,
+        body: MakeBody<'b>,
+        sign: &'a Sign,
+        inside: bool,
+    ) -> Self {
+        Self { stage, body, sign, inside, attempts: 0, began: Instant::now() }
     }
 
     /// The smallest list found that shows the same. `None` if `turns` itself does not.
@@ -58,7 +65,8 @@ impl<'a, 'b> Shrink<'a, 'b> {
     /// Plays `turns`. What was really decided comes back if it shows the same.
     fn attempt(&mut self, turns: &[Turn]) -> Option<Vec<Turn>> {
         self.attempts += 1;
-        let guide = Box::new(Guide::new(Mind::script(turns), Rng::new(0), true));
+        let mut guide = Box::new(Guide::new(Mind::script(turns), Rng::new(0), true));
+        guide.inside = self.inside;
         let mut seen = self.stage.play(guide, self.body, Want::Sign);
         let same = seen.sign.as_ref() == Some(self.sign);
         seen.guide.course.take().filter(|_| same).map(|course| course.turns)

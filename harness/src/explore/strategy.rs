@@ -36,7 +36,7 @@ const IN_A_ROW: u32 = 400;
 pub(super) const FIRST_LENGTH: u32 = 48;
 
 /// The way one schedule is chosen.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Way {
     Walk(Walk),
     Pct(Pct),
@@ -95,7 +95,7 @@ impl Way {
 
 /// A random walk. How much it likes to go on with whoever runs, and to let time pass, differs from schedule to
 /// schedule.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Walk {
     /// In how many of 16 points who runs goes on without a draw.
     stays: u32,
@@ -126,7 +126,7 @@ impl Walk {
 }
 
 /// Priorities; the highest runs.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Pct {
     priorities: Vec<i64>,
     /// The decisions at which whoever runs falls, the last one first.

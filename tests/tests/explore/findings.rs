@@ -74,6 +74,16 @@ fn a_panic_of_another_goroutine_is_found() {
     again(&outcome, panics_elsewhere);
 }
 
+async fn panics_and_is_joined() {
+    let joined = go(async { panic!("expected") });
+    assert!(joined.await.unwrap_err().is_panic());
+}
+
+#[test]
+fn a_panic_that_somebody_joins_is_none_of_a_schedule() {
+    assert_eq!(kind(&explorer().schedules(20).run(panics_and_is_joined)), None);
+}
+
 /// The time-out comes first only if the timer fires while the other is still at work.
 async fn late_answer() {
     let answer = chan(0);

@@ -3,3 +3,4 @@
 mod attribute;
 mod bad_input;
 mod findings;
+mod inside;
