@@ -2,9 +2,13 @@
 #![cfg(feature = "net")]
 
 mod basics;
+mod crowd;
 mod hazards;
 mod outside;
 mod traits;
+
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::future::Future;
 use std::io;
