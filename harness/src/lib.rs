@@ -21,6 +21,7 @@
 //! ```
 //!
 //! # Features
+//! `net` brings sockets, signals and child processes; `tokio` and `hyper` the traits of those for its streams.
 //! `test` (default) is the harness, `explore` adds exploration of schedules. Production code says `default-features = false` and gets the runtime
 //! alone, which is the `gmp-core` crate.
 

@@ -59,3 +59,15 @@ async fn a_body_that_waits_for_the_network_is_not_asleep() {
     far.read_exact(&mut [0; 1]).await.expect("open");
     thread.join().expect("no panic").expect("open");
 }
+
+#[gmp::test]
+async fn a_body_that_waits_for_a_signal_is_not_asleep() {
+    use gmp::signal::{self, Signal};
+    let signals = gmp::chan(1);
+    let _notify = signal::notify(&signals, [Signal::USER_1]).expect("can be caught");
+    // Neither a thread nor a goroutine of this process knows that it comes.
+    let mut kill = std::process::Command::new("sh");
+    let mut child = kill.args(["-c", "kill -USR1 $PPID"]).spawn().expect("a shell");
+    assert_eq!(signals.recv().await, Some(Signal::USER_1));
+    assert!(child.wait().expect("a child").success());
+}

@@ -24,7 +24,6 @@ pub(crate) trait Schedule: Send + Sync {
     /// The timers of that runtime.
     fn timers(&self) -> &Arc<Timers>;
     /// The netpoll of that runtime.
-    #[cfg_attr(any(not(feature = "net"), loom), expect(dead_code, reason = "sockets ask"))]
     fn netpoll(&self) -> &Arc<Netpoll>;
     /// Whether it has Ms of its own, which poll whatever the caller does.
     fn has_machines(&self) -> bool;

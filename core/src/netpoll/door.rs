@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::reactor::Reactor;
 use crate::g::Wake;
 use crate::sys::Lock;
-use crate::sys::atomic::{AtomicBool, AtomicU32, Ordering};
+use crate::sys::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 /// Whether anything was ever registered in this process.
 static USED: AtomicBool = AtomicBool::new(false);
@@ -22,6 +22,8 @@ pub(crate) struct Netpoll {
     looks: AtomicU32,
     /// Whether an M sleeps here.
     blocked: AtomicBool,
+    /// Sources that somebody listens to without a goroutine: signals.
+    listeners: AtomicUsize,
 }
 
 /// Whether a goroutine of this process may wait for a descriptor.
@@ -37,6 +39,7 @@ impl Netpoll {
             started,
             looks: AtomicU32::new(0),
             blocked: AtomicBool::new(false),
+            listeners: AtomicUsize::new(0),
         })
     }
 
@@ -96,6 +99,24 @@ impl Netpoll {
             (self.started)();
         }
         self.reactor.get().ok_or_else(|| io::ErrorKind::Other.into())
+    }
+
+    /// Whether something is listened to that no goroutine waits for itself.
+    pub(crate) fn is_listened_to(&self) -> bool {
+        // SeqCst: as in `add_listener`.
+        self.listeners.load(Ordering::SeqCst) > 0
+    }
+
+    /// Somebody listens from now on, until [`remove_listener`](Self::remove_listener).
+    #[cfg(unix)]
+    pub(crate) fn add_listener(&self) {
+        // SeqCst: whoever sees the goroutine that listens parked sees this too.
+        self.listeners.fetch_add(1, Ordering::SeqCst);
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn remove_listener(&self) {
+        self.listeners.fetch_sub(1, Ordering::SeqCst);
     }
 
     fn note_look(&self) {

@@ -131,3 +131,84 @@ fn refused(word: u32) -> Option<ErrorKind> {
         _ => None,
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::net::UnixStream;
+    use std::panic::Location;
+    use std::pin::pin;
+    use std::sync::Arc;
+
+    use super::super::reactor::event;
+    use super::*;
+
+    fn source() -> (Arc<Source<UnixStream>>, UnixStream) {
+        let (a, b) = UnixStream::pair().expect("a pair");
+        a.set_nonblocking(true).expect("a socket");
+        (Source::new(a, Location::caller()), b)
+    }
+
+    /// Polls an operation once that gives what `op` does with the source, and counts its attempts.
+    fn poll_once(
+        source: &Source<UnixStream>,
+        op: impl Fn(u32) -> io::Result<Attempt<()>>,
+    ) -> (Poll<io::Result<()>>, u32) {
+        let mut attempts = 0;
+        let polled = {
+            let op = |_: &UnixStream| {
+                attempts += 1;
+                op(attempts)
+            };
+            let waiting = pin!(source.when_ready(IoWant::Read, Location::caller(), op));
+            waiting.poll(&mut Context::from_waker(core::task::Waker::noop()))
+        };
+        (polled, attempts)
+    }
+
+    #[test]
+    fn an_edge_that_comes_while_an_attempt_fails_makes_it_try_again() {
+        crate::block_on(async {
+            let (source, _peer) = source();
+            let (polled, attempts) = poll_once(&source, |attempt| match attempt {
+                1 => {
+                    source.head.happened(event::READ, &mut Vec::new());
+                    Err(ErrorKind::WouldBlock.into())
+                }
+                _ => Ok(().into()),
+            });
+            assert!(matches!(polled, Poll::Ready(Ok(()))));
+            assert_eq!(attempts, 2);
+        });
+    }
+
+    #[test]
+    fn what_ran_dry_is_not_tried_before_the_next_edge() {
+        crate::block_on(async {
+            let (source, _peer) = source();
+            let dry = |_| Ok(Attempt { value: (), dry: true });
+            assert_eq!(poll_once(&source, dry).1, 1);
+            let (polled, attempts) = poll_once(&source, dry);
+            assert!(polled.is_pending());
+            assert_eq!(attempts, 0, "it would have found nothing");
+            source.head.happened(event::READ, &mut Vec::new());
+            assert_eq!(poll_once(&source, dry).1, 1);
+        });
+    }
+
+    #[test]
+    fn an_edge_that_comes_while_it_runs_dry_counts_and_so_does_the_end() {
+        crate::block_on(async {
+            let (source, _peer) = source();
+            let edge = |_| {
+                source.head.happened(event::READ, &mut Vec::new());
+                Ok(Attempt { value: (), dry: true })
+            };
+            assert_eq!(poll_once(&source, edge).1, 1);
+            assert_eq!(poll_once(&source, |_| Ok(().into())).1, 1, "there is more");
+            source.head.happened(event::READ | event::READ_ENDED, &mut Vec::new());
+            let dry = |_| Ok(Attempt { value: (), dry: true });
+            assert_eq!(poll_once(&source, dry).1, 1);
+            assert_eq!(poll_once(&source, dry).1, 1, "the end is found again and again");
+        });
+    }
+}

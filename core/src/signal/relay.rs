@@ -17,7 +17,7 @@ use super::Signal;
 use crate::chan::Chan;
 use crate::g::{Scope, current};
 use crate::inspect::{IoWant, Location, PrimitiveKind};
-use crate::netpoll::{Attempt, Names, Object, Source};
+use crate::netpoll::{Attempt, Names, Netpoll, Object, Source};
 use crate::sched::scope_here;
 use crate::sys::Lock;
 use crate::sys::atomic::{AtomicU8, Ordering};
@@ -39,6 +39,7 @@ pub(super) struct Relay {
     state: AtomicU8,
     /// Of whoever asked for it: its runtime watches the pipe.
     scope: Weak<Scope>,
+    netpoll: Arc<Netpoll>,
 }
 
 /// The end of the pipe that is read.
@@ -56,8 +57,11 @@ impl Relay {
         source.head.register()?;
         let id = pipe::register(signal.number(), write)?;
         let (to, state) = (Lock::new(Some(to)), AtomicU8::new(IDLE));
-        let scope = Arc::downgrade(&scope_here());
-        let relay = Arc::new(Self { signal, source, to, id, state, scope });
+        let scope = scope_here();
+        let netpoll = scope.schedule().netpoll().clone();
+        netpoll.add_listener();
+        let scope = Arc::downgrade(&scope);
+        let relay = Arc::new(Self { signal, source, to, id, state, scope, netpoll });
         relay.pass_outside();
         Ok(relay)
     }
@@ -70,6 +74,9 @@ impl Relay {
     pub(super) fn stop(&self) {
         unregister(self.id);
         let to = self.to.lock().take();
+        if to.is_some() {
+            self.netpoll.remove_listener();
+        }
         drop(to);
         // Releases the waker, which holds this relay.
         self.source.head.close();

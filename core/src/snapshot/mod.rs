@@ -57,6 +57,11 @@ impl Reading {
     }
 }
 
+/// Whether the runtime of `scope` listens for signals, which go to a channel.
+pub fn listens(scope: &Scope) -> bool {
+    scope.schedule().netpoll().is_listened_to()
+}
+
 /// Whether all goroutines are parked in both readings and none ran in between.
 pub fn quiescent(first: &[Reading], second: &[Reading]) -> bool {
     first == second && first.iter().all(|reading| reading.parked)

@@ -110,7 +110,8 @@ enum Evidence {
 /// called: whatever is not parked is being run elsewhere.
 fn evidence(scope: &Scope, next_timer: Option<Instant>, deadline: Instant) -> Evidence {
     // Before the readings: whoever was here and is gone when they are taken has left its wake in them.
-    let others = global_runtime_acts(deadline) || census::foreign_thread_lives();
+    let others =
+        global_runtime_acts(deadline) || census::foreign_thread_lives() || snapshot::listens(scope);
     let (first, second) = (snapshot::read(scope), snapshot::read(scope));
     let in_time = next_timer.filter(|at| *at <= deadline);
     let moving = !snapshot::quiescent(&first, &second);
