@@ -48,6 +48,8 @@ pub const CASES: &[Case] = &[
     time("timer_cancel", 1_000_000, "timer of an hour, armed and stopped"),
     time("ctx_cancel", 500_000, "context, made and cancelled"),
     time("ctx_tree", 500_000, "context in a tree of 1,000 that its root cancels"),
+    time("echo_64", 200_000, "64 bytes over TCP and back, 64 connections"),
+    time("http_64", 100_000, "HTTP request, 64 connections that stay open"),
     Case {
         name: "parked_1m",
         ops: 1_000_000,

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::lines::{AsyncChannel, Flume, GmpChan, Kanal, TokioMpsc};
 use crate::peer::{Line, Rt, Shared, Tree};
 use crate::runtimes::{Gmp, Smol, Tokio, TokioCurrent};
-use crate::{meter, stackful, work};
+use crate::{meter, net, stackful, work};
 
 /// Runs `case` on `peer` and prints `result NANOSECONDS BYTES PEAK_KIB CHECK`, or `none` if the peer
 /// cannot express the case.
@@ -27,6 +27,7 @@ pub fn run(peer: &str, case: &str, ops: u64, procs: usize) {
         "may" => stackful::run(case, ops, procs),
         _ => None,
     };
+    let check = check.or_else(|| net::run(peer, case, ops, procs));
     let took = start.elapsed().as_nanos();
     match check {
         Some(check) => {

@@ -6,6 +6,7 @@ mod child;
 mod json;
 mod lines;
 mod meter;
+mod net;
 mod options;
 mod peer;
 mod run;
