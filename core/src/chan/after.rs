@@ -1,20 +1,16 @@
-//! `after`: a channel that gets one value, the time, when a duration has passed.
+//! Channels that a timer fills: the part that `after`, `Timer` and `Ticker` share.
 
-use core::cell::UnsafeCell;
-use core::ptr::NonNull;
-use std::panic::Location;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use core::time::Duration;
+use std::panic::Location as Panic;
+use std::sync::{Arc, Weak};
 
 use super::handle::Chan;
 use super::queue::{Core, Ends, Offered};
 use crate::g::Wake;
-use crate::inspect::Watch;
+use crate::inspect::{Location, PrimitiveKind, TimerInfo, TimerView};
 use crate::time::Instant;
-use crate::time::clock::{NEVER, Nanos};
-use crate::time::current::{timers, watch};
-use crate::time::heap::{Entry, Timers};
+use crate::time::alarm::{Alarm, Ring};
+use crate::time::clock::Nanos;
 
 /// Makes a channel with room for one value, which gets the time when `duration` has passed: Go's
 /// `time.After`. It is not closed then: a second receive waits for ever, as in Go.
@@ -35,108 +31,88 @@ use crate::time::heap::{Entry, Timers};
 ///     assert!(!in_time);
 /// });
 /// ```
+#[doc(alias = "After")]
 #[track_caller]
 pub fn after(duration: Duration) -> Chan<Instant> {
-    let timers = timers();
-    let when = timers.clock().after(duration);
-    let alarm = Box::new(Alarm {
-        entry: Entry::new(fire),
-        watch: watch().filter(|_| when != NEVER),
-        when,
-        armed: AtomicBool::new(false),
-        target: UnsafeCell::new(None),
-        timers,
-    });
-    let core = Core::shared(1, Ends::Any, Location::caller(), Some(alarm));
-    if let Some(alarm) = core.alarm().filter(|_| when != NEVER) {
-        alarm.arm(&core);
+    let chan = Chan::timed(PrimitiveKind::Timer, Panic::caller());
+    if let Some(timed) = chan.as_timed() {
+        timed.start(duration, 0);
     }
-    Chan::of(core)
+    chan
 }
 
-/// The timer of a channel, owned by the channel's core. The entry comes first: the heap points to it.
-///
-/// While it is armed it keeps the core alive, and with it itself. The last handle disarms it, so at the
-/// moment it fires a handle exists, and the reference it gives up is not the last.
-#[repr(C)]
-pub(super) struct Alarm {
-    entry: Entry,
-    timers: Arc<Timers>,
-    watch: Option<Arc<Watch>>,
-    when: Nanos,
-    /// For the inspection.
-    armed: AtomicBool,
-    /// Filled while armed. Guarded by the timers' lock while the entry is in the heap; else whoever took
-    /// it out of there has it alone.
-    target: UnsafeCell<Option<Arc<Core<Instant>>>>,
+impl Chan<Instant> {
+    /// A channel with a timer that is not armed.
+    pub(super) fn timed(kind: PrimitiveKind, at: Location) -> Self {
+        let core = Core::shared(1, Ends::Any, at, Some((Box::new(Alarm::new()), kind)));
+        if let Some(record) = &core.anchor().record {
+            let weak: Weak<Core<Instant>> = Arc::downgrade(&core);
+            record.set_timer(weak);
+        }
+        Chan::of(core)
+    }
+
+    /// The timer of this channel.
+    pub(super) fn as_timed(&self) -> Option<Timed<'_>> {
+        let core = self.shared_core()?;
+        Some(Timed { core, alarm: core.alarm()? })
+    }
 }
 
-// SAFETY: `target` is guarded as its comment says, and what it holds may be shared and sent.
-unsafe impl Send for Alarm {}
-// SAFETY: as above.
-unsafe impl Sync for Alarm {}
+/// A channel with a timer.
+pub(super) struct Timed<'a> {
+    core: &'a Arc<Core<Instant>>,
+    alarm: &'a Alarm,
+}
 
-impl Alarm {
-    fn entry(&self) -> NonNull<Entry> {
-        NonNull::from(self).cast()
-    }
-
-    /// Arms a new alarm.
-    fn arm(&self, core: &Arc<Core<Instant>>) {
-        if let Some(watch) = &self.watch {
-            watch.timer_armed();
-        }
-        self.armed.store(true, Ordering::Relaxed);
-        // SAFETY: nobody else knows a new alarm. It stays in place in its box, which lives as long as
-        // the core, which the alarm keeps alive until it fired or was disarmed.
-        unsafe {
-            *self.target.get() = Some(core.clone());
-            self.timers.arm(self.entry(), self.when);
-        }
-    }
-
-    /// Stops the timer; by whoever dropped the last handle of the channel and still has the core.
-    pub(super) fn disarm(&self) {
-        // SAFETY: alive. Only the party that took the entry out of the heap uses the target.
-        let target = unsafe {
-            if !self.timers.disarm(self.entry()) {
-                return;
+impl Timed<'_> {
+    /// Arms the timer for a moment `after` from now, and from then on every `period` if that is not zero.
+    pub(super) fn start(&self, after: Duration, period: Nanos) {
+        let clock = self.alarm.timers().clock();
+        if after.is_zero() && period == 0 {
+            // Due already: a receive that does not wait gets it too.
+            if let Some(now) = clock.instant(clock.now())
+                && let Offered::Sent(Some(wake)) = self.core.lock().offer(now.into())
+            {
+                wake.wake();
             }
-            (*self.target.get()).take()
-        };
-        self.rest();
-        drop(target);
-    }
-
-    fn rest(&self) {
-        // Relaxed: a figure of the report.
-        self.armed.store(false, Ordering::Relaxed);
-        if let Some(watch) = &self.watch {
-            watch.timer_disarmed();
+            return;
         }
+        // SAFETY: the core, which the alarm keeps alive while it is armed, owns the alarm in a box.
+        unsafe { self.alarm.arm(self.core.clone(), clock.after(after), period) };
     }
 
-    /// Time until it fires; `None` if it is not armed.
-    pub(super) fn due_in(&self) -> Option<Duration> {
-        let left = self.when.saturating_sub(self.timers.clock().now());
-        self.armed.load(Ordering::Relaxed).then(|| Duration::from_nanos(left))
+    /// Stops the timer and takes a time out that nobody has received. True if it was armed, or such a time
+    /// was there.
+    pub(super) fn stop(&self) -> bool {
+        let was_armed = self.alarm.disarm();
+        let stale = self.core.drain();
+        was_armed || !stale.is_empty()
+    }
+
+    /// Stops the timer and arms it anew. True if it was armed, or a time was there that nobody had received.
+    pub(super) fn reset(&self, after: Duration, period: Nanos) -> bool {
+        self.alarm.note_reset();
+        let was_active = self.stop();
+        self.start(after, period);
+        was_active
     }
 }
 
-/// # Safety
-/// As [`crate::time::heap::Fire`] asks; the entry is that of an [`Alarm`].
-unsafe fn fire(entry: NonNull<Entry>, wakes: &mut Vec<Wake>) {
-    // SAFETY: an armed alarm is alive, and the caller holds the timers' lock and has taken the entry out
-    // of the heap.
-    let (alarm, target) = unsafe {
-        let alarm = entry.cast::<Alarm>().as_ref();
-        (alarm, (*alarm.target.get()).take())
-    };
-    alarm.rest();
-    let clock = alarm.timers.clock();
-    let (Some(core), Some(now)) = (target, clock.instant(clock.now())) else { return };
-    // If the user has filled or closed the channel the time is dropped, as in Go.
-    if let Offered::Sent(Some(wake)) = core.lock().offer(now.into()) {
-        wakes.push(wake);
+/// While its timer is armed the channel is kept alive by it. The last handle stops the timer, so at the
+/// moment it rings there is a handle, or somebody who has just dropped one and still has the core.
+impl Ring for Core<Instant> {
+    fn ring(&self, now: Instant, wakes: &mut Vec<Wake>) {
+        // If the channel is full or closed the time is dropped, as in Go.
+        if let Offered::Sent(Some(wake)) = self.lock().offer(now) {
+            wakes.push(wake);
+        }
+    }
+}
+
+impl TimerView for Core<Instant> {
+    fn info(&self) -> TimerInfo {
+        let none = TimerInfo { armed: false, due_in: None, every: None, resets: 0 };
+        self.alarm().map_or(none, Alarm::info)
     }
 }

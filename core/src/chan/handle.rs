@@ -52,6 +52,15 @@ impl<T> Chan<T> {
         Self { core: Some(core) }
     }
 
+    pub(super) fn shared_core(&self) -> Option<&Arc<Core<T>>> {
+        self.core.as_ref()
+    }
+
+    /// Time until the timer of this channel fires.
+    pub(super) fn due_in(&self) -> Option<core::time::Duration> {
+        self.core.as_ref()?.alarm()?.due_in()
+    }
+
     /// The nil channel: sending and receiving block for ever, closing panics, and an arm of a
     /// `select!` is never ready.
     pub const fn nil() -> Self {

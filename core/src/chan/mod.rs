@@ -13,6 +13,8 @@ mod recv;
 mod select;
 mod send;
 mod sink;
+mod ticker;
+mod timer;
 mod wait;
 
 pub use after::after;
@@ -27,3 +29,5 @@ pub use select::Select as SelectArms;
 pub use select::{ArmList, Entries, NoArms};
 pub use send::{Send, SendChecked};
 pub use sink::SendSink;
+pub use ticker::{Ticker, tick};
+pub use timer::Timer;

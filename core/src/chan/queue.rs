@@ -8,13 +8,13 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
-use super::after::Alarm;
 use crate::g::current;
 use crate::g::leaf::{CLOSED, Claim, Claimed, FIRED, Leaf, WaitQueue, Wake};
 use crate::inspect::{
     Anchor, Capability, Drain, Figure, Location, PrimitiveKind, WaitInfo, WaitReason,
 };
 use crate::sys::{BriefGuard, BriefLock};
+use crate::time::alarm::Alarm;
 
 /// Where a value lies while it changes hands: in the parked peer's leaf.
 pub(super) type Slot<T> = UnsafeCell<MaybeUninit<T>>;
@@ -44,7 +44,7 @@ pub(super) struct Core<T> {
     pub(super) receivers: AtomicUsize,
     /// Live handles of a `Chan`.
     pub(super) handles: AtomicUsize,
-    /// Sends the time when it fires: the channel of `after`.
+    /// Sends the time when it rings: the channel of a timer.
     alarm: Option<Box<Alarm>>,
 }
 
@@ -131,7 +131,7 @@ impl<T: Send + 'static> Core<T> {
         cap: usize,
         ends: Ends,
         at: Location,
-        alarm: Option<Box<Alarm>>,
+        alarm: Option<(Box<Alarm>, PrimitiveKind)>,
     ) -> Arc<Self> {
         let core = Arc::new(Self::new(cap, ends, at, alarm));
         if let Some(record) = &core.anchor.record {
@@ -143,13 +143,19 @@ impl<T: Send + 'static> Core<T> {
 }
 
 impl<T> Core<T> {
-    fn new(cap: usize, ends: Ends, at: Location, alarm: Option<Box<Alarm>>) -> Self {
+    fn new(
+        cap: usize,
+        ends: Ends,
+        at: Location,
+        alarm: Option<(Box<Alarm>, PrimitiveKind)>,
+    ) -> Self {
         let one = || AtomicUsize::new(1);
+        let (alarm, kind) = match alarm {
+            Some((alarm, kind)) => (Some(alarm), kind),
+            None => (None, PrimitiveKind::Chan),
+        };
         Self {
-            anchor: Anchor {
-                describe: describe::<T>,
-                record: current::record(PrimitiveKind::Chan, at),
-            },
+            anchor: Anchor { describe: describe::<T>, record: current::record(kind, at) },
             ends,
             senders: one(),
             receivers: one(),
@@ -240,6 +246,10 @@ impl<T> Core<T> {
     }
 
     fn figure(&self) -> Figure {
+        if let Some(alarm) = self.alarm() {
+            let handles = self.handles.load(Ordering::Relaxed);
+            return Figure::TimerChan { timer: alarm.info(), handles };
+        }
         let inner = self.lock();
         let (senders, receivers) = match self.ends {
             Ends::Any => {

@@ -87,7 +87,7 @@ pub(super) struct Node {
     parent: Option<Context>,
     /// The nearest deadline of it and its ancestors.
     deadline: Option<Instant>,
-    expiry: OnceLock<Arc<Expiry>>,
+    expiry: OnceLock<Box<Expiry>>,
     value: Option<Value>,
     /// Live cancel handles.
     handles: AtomicUsize,

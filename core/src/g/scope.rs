@@ -13,7 +13,7 @@ use crate::inspect::{GoroutineId, Location, PrimitiveKind, Record, Watch};
 use crate::list::{Linked, Links, List};
 use crate::netpoll::Netpoll;
 use crate::sys::BriefLock;
-use crate::time::heap::Timers;
+use crate::time::timers::Timers;
 
 /// Where goroutines that are ready go: the runtime of their scope.
 pub(crate) trait Schedule: Send + Sync {

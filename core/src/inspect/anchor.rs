@@ -4,7 +4,7 @@ use core::ptr::NonNull;
 use core::time::Duration;
 use std::sync::Arc;
 
-use super::{GoroutineId, Location, PrimitiveKind, Record, WaitReason};
+use super::{GoroutineId, Location, PrimitiveKind, Record, TimerInfo, WaitReason};
 
 /// What can release a waiting goroutine. Each primitive kind uses one or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,14 @@ pub enum Figure {
         /// The counter.
         counter: i64,
     },
-    /// A timer.
+    /// The channel of a timer or a ticker.
+    TimerChan {
+        /// The timer.
+        timer: TimerInfo,
+        /// Handles of the channel; whoever has the timer itself has one.
+        handles: usize,
+    },
+    /// A sleep.
     Timer {
         /// Time until it fires.
         due_in: Duration,

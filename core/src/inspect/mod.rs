@@ -7,6 +7,7 @@ mod metrics;
 mod operation;
 mod reason;
 mod record;
+mod timer;
 mod watch;
 
 pub(crate) use anchor::Anchor;
@@ -20,6 +21,8 @@ pub use operation::Operation;
 pub use reason::{PrimitiveKind, WaitReason};
 pub(crate) use record::Drain;
 pub use record::Record;
+pub use timer::TimerInfo;
+pub(crate) use timer::TimerView;
 pub use watch::{PanicNote, Reaping, Tick, Watch};
 
 /// A source position, as `#[track_caller]` delivers it.

@@ -143,8 +143,10 @@ pub enum PrimitiveKind {
     Semaphore,
     /// One call of a `sync::SingleFlight`.
     SingleFlight,
-    /// An armed timer: `sleep`, `timeout`, `after`.
+    /// A timer that fires once: `Timer`, `after`, `after_func`.
     Timer,
+    /// A timer that fires again and again: `Ticker`, `tick`.
+    Ticker,
     /// A `Context`.
     Context,
     /// A goroutine, as the target of a join.
@@ -178,6 +180,7 @@ impl PrimitiveKind {
             Self::Semaphore => "semaphore",
             Self::SingleFlight => "singleflight",
             Self::Timer => "timer",
+            Self::Ticker => "ticker",
             Self::Context => "context",
             Self::Goroutine => "goroutine",
             Self::TcpStream => "tcp",

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use super::{
     Capability, ContextInfo, ContextView, GoroutineId, Location, PrimitiveId, PrimitiveKind, Site,
-    Tick, Watch,
+    Tick, TimerInfo, TimerView, Watch,
 };
 use crate::sys::Lock;
 
@@ -44,6 +44,7 @@ pub struct Record {
     sites: Lock<Vec<Site>>,
     drain: OnceLock<Weak<dyn Drain>>,
     context: OnceLock<Weak<dyn ContextView>>,
+    timer: OnceLock<Weak<dyn TimerView>>,
 }
 
 impl Record {
@@ -67,6 +68,7 @@ impl Record {
             sites: Lock::new(Vec::new()),
             drain: OnceLock::new(),
             context: OnceLock::new(),
+            timer: OnceLock::new(),
         })
     }
 
@@ -89,6 +91,16 @@ impl Record {
     /// The context of this record as plain data; `None` if it is gone, or of another kind.
     pub fn context(&self) -> Option<ContextInfo> {
         Some(self.context.get()?.upgrade()?.info(self))
+    }
+
+    /// Says where the timer of this record is.
+    pub(crate) fn set_timer(&self, timer: Weak<dyn TimerView>) {
+        let _ = self.timer.set(timer);
+    }
+
+    /// The timer of this record as plain data; `None` if it is gone, or of another kind.
+    pub fn timer(&self) -> Option<TimerInfo> {
+        Some(self.timer.get()?.upgrade()?.info())
     }
 
     /// Takes the functions out that the end of this context would start, if something can still end it.

@@ -15,5 +15,6 @@ pub(crate) fn shut_down(shared: &Shared, scope: &Arc<Scope>, at_most: Option<Dur
     shared.set_shut_down();
     // What was started between the last look and now; from now on whoever starts it drops it.
     scope.discard_all();
+    shared.timers().close();
     ended
 }

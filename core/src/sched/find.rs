@@ -17,6 +17,9 @@ use crate::time::clock::NEVER;
 /// Rounds over all Ps of a search; in the last one what a P would run next may be taken too.
 const PASSES: usize = 4;
 
+/// The timers of all Ps are looked at on every 61st dispatch: their own Ms may be in long polls.
+const FOREIGN_TIMERS_TICK: u64 = 61;
+
 impl Machine {
     /// Runs goroutines on this thread until the runtime stops. The grant says on which P.
     pub(super) fn run_own(shared: &Arc<Shared>, parker: &Arc<Parker>, grant: Grant) {
@@ -46,7 +49,10 @@ impl Machine {
             if !self.p().is_open() && pool.idle.most_procs() > 1 {
                 self.open_p(pool);
             }
-            self.fire_timers();
+            match self.p().tick().is_multiple_of(FOREIGN_TIMERS_TICK) {
+                true => _ = self.fire_all_timers(),
+                false => self.fire_timers(),
+            }
             self.look_at_net_now_and_then();
             let global = &self.shared().global;
             // SAFETY: between two polls the P is ours, as `wait_for_p` made sure.
@@ -54,7 +60,7 @@ impl Machine {
             if own.is_some() && began.is_none() {
                 return own;
             }
-            if own.is_none() && self.shared().look_at_net() {
+            if own.is_none() && (self.fire_all_timers() || self.shared().look_at_net()) {
                 continue;
             }
             let since = *began.get_or_insert_with(nanos);
@@ -187,6 +193,9 @@ impl Machine {
             let timers = self.shared().timers();
             // Read after we became the keeper: whoever arms an earlier timer pokes us.
             let next = if keeper { timers.next() } else { NEVER };
+            if keeper {
+                pool.idle.keeps_until(next);
+            }
             let until = timers.clock().instant(next).filter(|_| next != NEVER);
             // The keeper of the timers watches the network too.
             let net = Some(&self.shared().netpoll).filter(|net| keeper && net.is_on());

@@ -9,7 +9,7 @@ use super::owner::Tenure;
 use crate::g::Wake;
 use crate::netpoll::Netpoll;
 use crate::sys::Lock;
-use crate::sys::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use crate::sys::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 /// The idle part of a runtime with Ms of its own.
 pub(super) struct Idle {
@@ -31,6 +31,8 @@ pub(super) struct Idle {
     busy: Condvar,
     /// The parked M that sleeps until the next timer is due, and no longer.
     keeper: Lock<Option<Arc<Parker>>>,
+    /// Until when the keeper sleeps: 0 if there is none, `u64::MAX` until it has looked at the timers.
+    kept_until: AtomicU64,
 }
 
 /// What the lock guards.
@@ -234,6 +236,7 @@ impl Idle {
             given_up: Condvar::new(),
             busy: Condvar::new(),
             keeper: Lock::new(None),
+            kept_until: AtomicU64::new(0),
         }
     }
 
@@ -306,12 +309,27 @@ impl Idle {
         let free = keeper.is_none();
         if free {
             *keeper = Some(parker.clone());
+            self.kept_until.store(u64::MAX, Ordering::SeqCst);
         }
         free
     }
 
+    /// The keeper has looked at the timers and sleeps until `moment`.
+    pub(super) fn keeps_until(&self, moment: u64) {
+        self.kept_until.store(moment, Ordering::SeqCst);
+    }
+
+    /// Until when the keeper sleeps; 0 if there is none. Asked by whoever armed a timer and then fenced: the
+    /// keeper has seen the timer, or it says here that it may have missed it.
+    pub(super) fn kept_until(&self) -> u64 {
+        // SeqCst: with the stores and the fence; the keeper stores before it reads the moments.
+        self.kept_until.load(Ordering::SeqCst)
+    }
+
     pub(super) fn leave_timers(&self) {
-        *self.keeper.lock() = None;
+        let mut keeper = self.keeper.lock();
+        self.kept_until.store(0, Ordering::SeqCst);
+        *keeper = None;
     }
 
     /// Makes the keeper look at the timers again. False if there is none.

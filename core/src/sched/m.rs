@@ -244,29 +244,33 @@ impl Machine {
             if self.shared.look_at_net() {
                 continue;
             }
-            if timers.next() > timers.clock().now() {
-                let next = timers.next();
+            let next = timers.next();
+            if next > timers.clock().now() {
                 self.seen.set(next);
                 return Turn::Idle(timers.clock().instant(next).filter(|_| next != NEVER));
             }
         }
     }
 
-    /// Makes ready whatever waits for a moment that has come. The P is ours.
+    /// Makes ready whatever waits for a moment that has come, of what was armed on this P. The P is ours.
+    #[inline]
     pub(super) fn fire_timers(&self) {
         let timers = self.shared.timers();
+        if timers.has_any(self.p().index) {
+            wake_in_order(timers.fire_due(self.p().index, timers.clock().now()));
+        }
+    }
+
+    /// As [`fire_timers`](Self::fire_timers), of what was armed on any P. True if something was due.
+    pub(super) fn fire_all_timers(&self) -> bool {
+        let timers = self.shared.timers();
         if timers.next() == NEVER {
-            return;
+            return false;
         }
-        let now = timers.clock().now();
-        if timers.next() <= now {
-            let mut wakes = timers.fire_due(now);
-            if !wakes.is_empty() {
-                // What is woken last runs next: so they run in the order of their moments.
-                wakes.rotate_left(1);
-            }
-            wakes.into_iter().for_each(Wake::wake);
-        }
+        let wakes = timers.fire_all_due(timers.clock().now());
+        let any = !wakes.is_empty();
+        wake_in_order(wakes);
+        any
     }
 
     /// Polls one goroutine with the P lent to the poll.
@@ -324,4 +328,12 @@ impl Machine {
         }
         moves
     }
+}
+
+/// What is woken last runs next: so that they run in the order of their moments, the first comes last.
+fn wake_in_order(mut wakes: Vec<Wake>) {
+    if !wakes.is_empty() {
+        wakes.rotate_left(1);
+    }
+    wakes.into_iter().for_each(Wake::wake);
 }

@@ -12,6 +12,8 @@ use super::owner::Tenure;
 use super::p::P;
 use super::shared::Shared;
 use crate::g::Scope;
+use crate::sys::atomic::{Ordering, fence};
+use crate::time::clock::Nanos;
 
 /// Ps that a runtime may have.
 pub(crate) const MAX_PROCS: usize = 1024;
@@ -174,10 +176,13 @@ impl Shared {
         thread::Builder::new().name(name).spawn(run).map(drop)
     }
 
-    /// A timer is the earliest now.
-    pub(super) fn timer_is_earlier(&self, pool: &Pool) {
+    /// A timer that is due at `when` is the earliest of a P now.
+    pub(super) fn timer_is_earlier(&self, pool: &Pool, when: Nanos) {
+        // SeqCst: the timer was published before, see `Idle::kept_until`.
+        fence(Ordering::SeqCst);
+        let kept_until = pool.idle.kept_until();
         // Without a keeper all Ms are busy and look at the timers before they park; or there is none.
-        if !pool.idle.poke_keeper() {
+        if kept_until == 0 || (kept_until > when && !pool.idle.poke_keeper()) {
             self.wake_one(pool);
         }
     }

@@ -13,14 +13,14 @@ use super::global::Global;
 use super::m::Machine;
 use super::p::P;
 use super::pause::Gate;
-use super::pool::Pool;
+use super::pool::{MAX_PROCS, Pool};
 use super::schedtrace::Tracer;
 use super::world::World;
 use crate::g::{GRef, Schedule, Scope};
 use crate::netpoll::Netpoll;
 use crate::sys::Lock;
 use crate::time::clock::{Clock, NEVER, Nanos};
-use crate::time::heap::Timers;
+use crate::time::timers::Timers;
 
 /// The shared part of a runtime.
 pub(crate) struct Shared {
@@ -79,25 +79,26 @@ impl Shared {
     }
 
     fn new(procs: Option<usize>, clock: Clock, explored: bool) -> Arc<Self> {
+        let homes = procs.map_or(1, timer_homes);
         Arc::new_cyclic(|weak: &Weak<Self>| {
             let pool = procs.map(|procs| Pool::new(procs, weak.clone()));
             let shares = procs.is_some_and(|procs| procs > 1);
-            let [to_timers, to_net] = [weak.clone(), weak.clone()].map(|weak| {
-                let earlier: Box<dyn Fn() + Send + Sync> = Box::new(move || {
+            let weak = weak.clone();
+            let [to_timers, to_net] = [weak.clone(), weak].map(|weak| {
+                move |when| {
                     if let Some(shared) = weak.upgrade() {
-                        shared.earlier();
+                        shared.earlier(when);
                     }
-                });
-                earlier
+                }
             });
-            let timers = Timers::new(Arc::new(clock), to_timers);
+            let timers = Timers::new(clock, homes, Box::new(to_timers));
             Self {
                 first: P::new(0, shares),
                 global: Global::new(),
                 pool,
                 world: explored.then(|| World::new(timers.clone())),
                 timers,
-                netpoll: Netpoll::new(to_net),
+                netpoll: Netpoll::new(Box::new(move || to_net(0))),
                 sleeper: Sleeper::default(),
                 machines: AtomicU32::new(1),
                 starter: Starter::default(),
@@ -183,7 +184,13 @@ impl Shared {
     fn has_work_in(&self, counts: impl Fn(&P) -> bool) -> bool {
         !self.global.is_empty()
             || self.ps().any(|p| counts(p) && !p.is_empty())
-            || self.timers.next() <= self.timers.clock().now()
+            || self.is_timer_due()
+    }
+
+    /// Whether a timer waits for an M that looks at it.
+    pub(super) fn is_timer_due(&self) -> bool {
+        let next = self.timers.next();
+        next != NEVER && next <= self.timers.clock().now()
     }
 
     /// From now on what is started in a closed scope is dropped at once.
@@ -197,10 +204,13 @@ impl Shared {
         self.shut_down.load(Ordering::SeqCst)
     }
 
-    /// A timer became the earliest, or the netpoll is on: whoever sleeps has to look again.
-    fn earlier(&self) {
+    /// A timer that is due at `when` is the earliest of a P now, or the netpoll is on and `when` is 0: whoever
+    /// sleeps longer has to look again.
+    fn earlier(&self, when: Nanos) {
         match &self.pool {
-            Some(pool) => self.timer_is_earlier(pool),
+            Some(pool) => self.timer_is_earlier(pool, when),
+            // The M itself looks at the timers before it sleeps.
+            None if Machine::is_here(self) => {}
             None => self.wake(),
         }
     }
@@ -265,6 +275,12 @@ impl Shared {
         }
         self.sleeper.asleep.store(false, Ordering::Relaxed);
     }
+}
+
+/// How many heaps of timers a runtime with `procs` Ps has: more Ps than that, after a change, share them.
+fn timer_homes(procs: usize) -> usize {
+    let available = std::thread::available_parallelism().map_or(1, usize::from);
+    procs.max(available.min(MAX_PROCS))
 }
 
 impl Schedule for Shared {

@@ -70,6 +70,10 @@ fn run(shared: &Shared, pool: &Pool) {
             Slept::Stopped => return,
         }
         net.look_if_nobody_does(shared);
+        // A timer is late, its P is idle, and the keeper has been granted one that it needs for other work.
+        if shared.is_timer_due() {
+            shared.wake_one(pool);
+        }
         seen.resize_with(pool.idle.most_procs(), || None);
         let (mut retaken, mut suspicious) = (false, false);
         for (index, seen) in seen.iter_mut().enumerate() {

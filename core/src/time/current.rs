@@ -4,14 +4,14 @@ use std::sync::{Arc, OnceLock};
 
 use super::Instant;
 use super::clock::{Clock, Nanos};
-use super::heap::Timers;
+use super::timers::Timers;
 use crate::g::current;
 use crate::inspect::Watch;
-use crate::sched::scope_here;
+use crate::sched::with_scope_here;
 
-/// The timers that whatever is armed here belongs to.
-pub(crate) fn timers() -> Arc<Timers> {
-    scope_here().schedule().timers().clone()
+/// Calls `f` with the timers that whatever is armed here belongs to.
+pub(crate) fn with_timers<R>(f: impl FnOnce(&Arc<Timers>) -> R) -> R {
+    with_scope_here(|scope| f(scope.schedule().timers()))
 }
 
 /// The time, on the clock of the runtime that this goroutine belongs to. A virtual clock stands still while
@@ -22,21 +22,19 @@ pub(crate) fn timers() -> Arc<Timers> {
 /// assert!(gmp_core::time::now() >= before);
 /// ```
 pub fn now() -> Instant {
-    let here = current::scope().map(|scope| scope.now());
+    let here = current::with_scope(|scope| scope.map(|scope| scope.now()));
     here.unwrap_or_else(std::time::Instant::now).into()
 }
 
 /// The watch of the scope that whatever is armed here belongs to.
 pub(crate) fn watch() -> Option<Arc<Watch>> {
-    current::scope()?.watch().cloned()
+    current::with_scope(|scope| scope?.watch().cloned())
 }
 
 /// The time here. Readings compare if they were taken on the same runtime. A plain thread does not
 /// start the global runtime to look at the clock.
 pub(crate) fn now_nanos() -> Nanos {
     static THREADS: OnceLock<Clock> = OnceLock::new();
-    match current::scope() {
-        Some(scope) => scope.schedule().timers().clock().now(),
-        None => THREADS.get_or_init(Clock::real).now(),
-    }
+    let here = current::with_scope(|scope| Some(scope?.schedule().timers().clock().now()));
+    here.unwrap_or_else(|| THREADS.get_or_init(Clock::real).now())
 }

@@ -1,259 +1,282 @@
-//! A 4-ary heap of armed timers in nanoseconds, first armed first for equal moments.
+//! A 4-ary heap by moments in nanoseconds, first in first out for equal moments.
 //!
-//! Entries live inside futures and know their place in the heap, so that disarming is O(log n)
-//! without a search. One lock guards the heap and the entries in it.
+//! What is taken out before its moment leaves a dead item behind, unless that is the first or the last one:
+//! so arming and stopping a timer that is due later than others costs no walk through the heap, and nobody
+//! has to know where in the heap it is. Dead items are swept out when they are more than the living.
 
-use core::cell::Cell;
-use core::ptr::NonNull;
-use std::sync::Arc;
+use super::clock::{NEVER, Nanos};
 
-use super::clock::{Clock, NEVER, Nanos};
-use crate::sys::BriefLock;
-use crate::sys::atomic::{AtomicU64, Ordering};
+/// Dead items that are not worth a sweep.
+const FEW: usize = 64;
+/// Room for so many is kept when the heap is empty.
+const KEPT: usize = 1 << 12;
 
-/// Not in the heap.
-const OUT: usize = usize::MAX;
-
-/// What an entry does when its moment comes. It runs under the heap's lock and only marks the entry
-/// and moves wakes into the list; no user code.
-pub(crate) type Fire = unsafe fn(NonNull<Entry>, &mut Vec<crate::g::Wake>);
-
-/// An armed timer; the first field of whatever waits for it.
-pub(crate) struct Entry {
-    /// Where it is in the heap.
-    place: Cell<usize>,
-    fire: Fire,
+/// Values by their moments. Whoever puts one in gets the number of its slot.
+pub(super) struct Heap<T> {
+    items: Vec<Item>,
+    /// The values by slot; `None`: free, or of a dead item.
+    slots: Vec<Option<T>>,
+    free: Vec<u32>,
+    dead: usize,
+    sequence: u32,
 }
 
-// SAFETY: the cells are used under the heap's lock.
-unsafe impl Send for Entry {}
-// SAFETY: as above.
-unsafe impl Sync for Entry {}
+/// Small, so that four children share a cache line.
+#[derive(Clone, Copy)]
+struct Item {
+    when: Nanos,
+    /// Tells which came first; compared with wrap-around.
+    sequence: u32,
+    slot: u32,
+}
 
-impl Entry {
-    pub(crate) fn new(fire: Fire) -> Self {
-        Self { place: Cell::new(OUT), fire }
+impl Item {
+    #[inline]
+    fn is_before(&self, other: &Self) -> bool {
+        let first = || (self.sequence.wrapping_sub(other.sequence) as i32) < 0;
+        self.when < other.when || (self.when == other.when && first())
     }
 }
 
-/// The timers of a P.
-pub(crate) struct Timers {
-    clock: Arc<Clock>,
-    /// The earliest moment, readable without the lock.
-    next: AtomicU64,
-    /// Called when a timer became the earliest: an M that sleeps longer has to look again.
-    earlier: Box<dyn Fn() + Send + Sync>,
-    heap: BriefLock<Heap>,
-}
-
-#[derive(Default)]
-struct Heap {
-    /// Key beside pointer: comparisons stay inside the array.
-    items: Vec<(Nanos, u64, NonNull<Entry>)>,
-    sequence: u64,
-}
-
-// SAFETY: the entries are pinned and alive while they are in the heap, and used under its lock.
-unsafe impl Send for Heap {}
-
-impl Timers {
-    pub(crate) fn new(clock: Arc<Clock>, earlier: Box<dyn Fn() + Send + Sync>) -> Arc<Self> {
-        let (next, heap) = (AtomicU64::new(NEVER), BriefLock::new(Heap::default()));
-        Arc::new(Self { clock, next, earlier, heap })
+impl<T: Copy> Heap<T> {
+    pub(super) fn new() -> Self {
+        let (items, slots, free) = (Vec::new(), Vec::new(), Vec::new());
+        Self { items, slots, free, dead: 0, sequence: 0 }
     }
 
-    pub(crate) fn clock(&self) -> &Arc<Clock> {
-        &self.clock
-    }
-
-    /// The moment of the earliest timer, `NEVER` if there is none.
-    pub(crate) fn next(&self) -> Nanos {
-        // SeqCst: pairs with the store in `refresh`: an M that goes to sleep sees the timer, or
-        // whoever armed it sees the M asleep.
-        self.next.load(Ordering::SeqCst)
-    }
-
+    /// Values in it.
     #[cfg(test)]
-    fn len(&self) -> usize {
-        self.heap.lock().items.len()
+    pub(super) fn len(&self) -> usize {
+        self.items.len() - self.dead
     }
 
-    /// Arms `entry` for `when`, or moves it there.
+    /// The earliest moment, `NEVER` if it is empty.
+    pub(super) fn next(&self) -> Nanos {
+        // The first item is never dead.
+        self.items.first().map_or(NEVER, |item| item.when)
+    }
+
+    /// Puts `value` in and returns its slot.
     ///
-    /// # Safety
-    /// The entry stays in place until it fired or [`disarm`](Self::disarm) returned; it is only ever
-    /// armed on these timers.
-    pub(crate) unsafe fn arm(&self, entry: NonNull<Entry>, when: Nanos) {
-        let mut heap = self.heap.lock();
-        // SAFETY: alive, as the caller says; its cells are ours under the lock.
-        let fields = unsafe { entry.as_ref() };
-        if fields.place.get() != OUT {
-            heap.remove(fields.place.get());
-        }
-        heap.sequence += 1;
-        let sequence = heap.sequence;
-        heap.push((when, sequence, entry));
-        let earliest = self.refresh(&heap);
-        drop(heap);
-        if earliest {
-            (self.earlier)();
-        }
+    /// # Panics
+    /// If more than 2^32 values are in it.
+    pub(super) fn insert(&mut self, when: Nanos, value: T) -> u32 {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            u32::try_from(self.slots.len() - 1).expect("gmp: more than 2^32 timers")
+        });
+        self.slots[slot as usize] = Some(value);
+        self.push(when, slot);
+        slot
     }
 
-    /// Disarms `entry`. True if it was armed.
-    ///
-    /// # Safety
-    /// The entry is alive.
-    pub(crate) unsafe fn disarm(&self, entry: NonNull<Entry>) -> bool {
-        let mut heap = self.heap.lock();
-        // SAFETY: alive, as the caller says.
-        let place = unsafe { entry.as_ref() }.place.get();
-        if place == OUT {
-            return false;
-        }
-        heap.remove(place);
-        self.refresh(&heap);
-        true
-    }
-
-    /// Fires everything that is due at `now`, in order, and returns the wakes that are owed.
-    pub(crate) fn fire_due(&self, now: Nanos) -> Vec<crate::g::Wake> {
-        let mut wakes = Vec::new();
-        let mut heap = self.heap.lock();
-        while let Some(&(when, _, entry)) = heap.items.first() {
-            if when > now {
-                break;
-            }
-            heap.remove(0);
-            // SAFETY: an entry in the heap is alive, and it is out of the heap now.
-            unsafe { (entry.as_ref().fire)(entry, &mut wakes) };
-        }
-        self.refresh(&heap);
-        wakes
-    }
-
-    /// Publishes the earliest moment. True if it became earlier.
-    fn refresh(&self, heap: &Heap) -> bool {
-        let next = heap.items.first().map_or(NEVER, |item| item.0);
-        // SeqCst: pairs with `next`.
-        next < self.next.swap(next, Ordering::SeqCst)
-    }
-}
-
-impl Heap {
-    fn push(&mut self, item: (Nanos, u64, NonNull<Entry>)) {
-        self.items.push(item);
+    fn push(&mut self, when: Nanos, slot: u32) {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.items.push(Item { when, sequence: self.sequence, slot });
         self.up(self.items.len() - 1);
     }
 
-    fn remove(&mut self, place: usize) {
-        let (_, _, entry) = self.items.swap_remove(place);
-        // SAFETY: entries in the heap are alive, and this one is handed back to its owner here.
-        unsafe { entry.as_ref() }.place.set(OUT);
-        if place < self.items.len() {
-            let place = self.up(place);
-            self.down(place);
+    /// Takes the value of a slot out.
+    pub(super) fn remove(&mut self, slot: u32) -> Option<T> {
+        let value = self.slots[slot as usize].take()?;
+        self.dead += 1;
+        if self.items.last().is_some_and(|item| item.slot == slot) {
+            self.items.pop();
+            self.bury(slot);
+        }
+        self.drop_dead_first();
+        if self.dead > FEW && self.dead > self.items.len() / 2 {
+            self.sweep();
+        }
+        self.give_back_memory();
+        Some(value)
+    }
+
+    /// Takes the earliest value out, if it is due at `now`.
+    pub(super) fn pop_due(&mut self, now: Nanos) -> Option<(Nanos, T)> {
+        let item = *self.items.first().filter(|item| item.when <= now)?;
+        let value = self.slots[item.slot as usize].take();
+        self.dead += 1;
+        self.drop_dead_first();
+        self.give_back_memory();
+        value.map(|value| (item.when, value))
+    }
+
+    /// Takes everything out, in no order.
+    pub(super) fn take_all(&mut self) -> Vec<T> {
+        let all = core::mem::replace(self, Self::new());
+        all.slots.into_iter().flatten().collect()
+    }
+
+    /// The item of a dead slot is gone: the slot may be used again.
+    fn bury(&mut self, slot: u32) {
+        self.dead -= 1;
+        self.free.push(slot);
+    }
+
+    fn drop_dead_first(&mut self) {
+        while let Some(first) = self.items.first() {
+            let slot = first.slot;
+            if self.slots[slot as usize].is_some() {
+                return;
+            }
+            self.items.swap_remove(0);
+            self.down(0);
+            self.bury(slot);
         }
     }
 
-    fn key(&self, place: usize) -> (Nanos, u64) {
-        (self.items[place].0, self.items[place].1)
+    /// Drops all dead items.
+    fn sweep(&mut self) {
+        let Self { items, slots, free, .. } = self;
+        items.retain(|item| {
+            let lives = slots[item.slot as usize].is_some();
+            if !lives {
+                free.push(item.slot);
+            }
+            lives
+        });
+        self.dead = 0;
+        if self.items.len() > 1 {
+            for place in (0..=(self.items.len() - 2) / 4).rev() {
+                self.down(place);
+            }
+        }
     }
 
-    fn settle(&self, place: usize) {
-        // SAFETY: entries in the heap are alive, and their cells are ours under the lock.
-        unsafe { self.items[place].2.as_ref() }.place.set(place);
+    fn give_back_memory(&mut self) {
+        if self.items.is_empty() && self.slots.len() > KEPT {
+            *self = Self { sequence: self.sequence, ..Self::new() };
+        }
     }
 
-    fn up(&mut self, mut place: usize) -> usize {
+    fn up(&mut self, mut place: usize) {
+        let item = self.items[place];
         while place > 0 {
             let parent = (place - 1) / 4;
-            if self.key(parent) <= self.key(place) {
+            if !item.is_before(&self.items[parent]) {
                 break;
             }
-            self.items.swap(parent, place);
-            self.settle(place);
+            self.items[place] = self.items[parent];
             place = parent;
         }
-        self.settle(place);
-        place
+        self.items[place] = item;
     }
 
     fn down(&mut self, mut place: usize) {
+        let items = &mut self.items[..];
+        let Some(&item) = items.get(place) else { return };
         loop {
             let first = place * 4 + 1;
-            let children = first..(first + 4).min(self.items.len());
-            let Some(least) = children.min_by_key(|&child| self.key(child)) else { break };
-            if self.key(place) <= self.key(least) {
+            let children = &items[first.min(items.len())..(first + 4).min(items.len())];
+            let Some((mut least, rest)) = children.split_first() else { break };
+            let mut at = first;
+            for (n, child) in rest.iter().enumerate() {
+                if child.is_before(least) {
+                    (least, at) = (child, first + 1 + n);
+                }
+            }
+            if !least.is_before(&item) {
                 break;
             }
-            self.items.swap(place, least);
-            self.settle(place);
-            place = least;
+            items[place] = *least;
+            place = at;
         }
-        if place < self.items.len() {
-            self.settle(place);
-        }
+        items[place] = item;
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
-    /// Entries that note when they fired, and a heap whose clock nobody reads.
-    #[repr(C)]
-    struct Probe {
-        entry: Entry,
-        id: usize,
-        fired: Cell<bool>,
+    /// A small linear congruential sequence, the same in every run.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, limit: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (self.0 >> 33) % limit
+        }
     }
 
-    thread_local!(static FIRED: std::cell::RefCell<Vec<usize>> = const { std::cell::RefCell::new(Vec::new()) });
+    /// The heap beside a sorted map from moment and number to slot.
+    #[derive(Default)]
+    struct Model(BTreeMap<(Nanos, u64), u32>);
 
-    unsafe fn note(entry: NonNull<Entry>, _: &mut Vec<crate::g::Wake>) {
-        // SAFETY: all entries of these tests are probes.
-        let probe = unsafe { entry.cast::<Probe>().as_ref() };
-        probe.fired.set(true);
-        FIRED.with(|f| f.borrow_mut().push(probe.id));
-    }
-
-    #[expect(clippy::vec_box, reason = "probes must stay in place while they are armed")]
-    fn probes(n: usize) -> Vec<Box<Probe>> {
-        let probe = |id| Probe { entry: Entry::new(note), id, fired: Cell::new(false) };
-        (0..n).map(|id| Box::new(probe(id))).collect()
+    impl Model {
+        fn next(&self) -> Nanos {
+            self.0.keys().next().map_or(NEVER, |key| key.0)
+        }
     }
 
     #[test]
-    fn any_order_of_arming_and_disarming_fires_by_moment_then_by_arming() {
-        let timers = Timers::new(Arc::new(Clock::real()), Box::new(|| {}));
-        let probes = probes(2_000);
-        // A small linear congruential sequence: many equal moments, no pattern.
-        let mut random = 12345u64;
-        let mut expected = Vec::new();
-        for probe in &probes {
-            random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            let when = (random >> 33) % 97;
-            // SAFETY: the probes are boxed and outlive the heap's use of them.
-            unsafe { timers.arm(NonNull::from(&**probe).cast(), when) };
-            expected.push((when, probe.id));
-        }
-        for gone in (0..2_000).step_by(3) {
-            // SAFETY: as above.
-            unsafe {
-                let entry = NonNull::from(&*probes[gone]).cast();
-                assert!(timers.disarm(entry) && !timers.disarm(entry));
+    fn any_sequence_of_operations_agrees_with_a_sorted_map() {
+        for (seed, span) in [(1, 3), (2, 50), (3, 1_000_000)] {
+            let (mut random, mut heap, mut model) = (Random(seed), Heap::new(), Model::default());
+            let mut now = 0;
+            for number in 0..20_000u64 {
+                match random.below(10) {
+                    0..5 => {
+                        let when = now + random.below(span);
+                        model.0.insert((when, number), heap.insert(when, number));
+                    }
+                    5..9 => {
+                        let at = random.below(model.0.len().max(1) as u64) as usize;
+                        if let Some((&key, &slot)) = model.0.iter().nth(at) {
+                            model.0.remove(&key);
+                            assert_eq!(heap.remove(slot), Some(key.1));
+                        }
+                    }
+                    _ => {
+                        now += random.below(span);
+                        let due: Vec<_> =
+                            model.0.keys().copied().take_while(|key| key.0 <= now).collect();
+                        model.0.retain(|key, _| key.0 > now);
+                        let popped: Vec<_> = core::iter::from_fn(|| heap.pop_due(now)).collect();
+                        assert_eq!(popped, due);
+                    }
+                }
+                assert_eq!((heap.len(), heap.next()), (model.0.len(), model.next()));
             }
         }
-        expected.retain(|(_, id)| id % 3 != 0);
-        expected.sort();
-        let due: Vec<_> = expected.iter().filter(|e| e.0 <= 50).map(|e| e.1).collect();
-        FIRED.with(|f| f.borrow_mut().clear());
-        let _ = timers.fire_due(50);
-        FIRED.with(|f| assert_eq!(*f.borrow(), due));
-        assert_eq!(timers.next(), 51);
-        let _ = timers.fire_due(NEVER - 1);
-        FIRED.with(|f| assert_eq!(f.borrow().len(), expected.len()));
-        assert_eq!((timers.next(), timers.len()), (NEVER, 0));
+    }
+
+    #[test]
+    fn a_million_timers_are_stopped_in_random_order() {
+        const TIMERS: u32 = 1_000_000;
+        let (mut random, mut heap) = (Random(7), Heap::new());
+        let mut slots: Vec<u32> =
+            (0..TIMERS).map(|n| heap.insert(random.below(1 << 30), n)).collect();
+        assert_eq!(heap.len(), TIMERS as usize);
+        for left in (1..=slots.len()).rev() {
+            let slot = slots.swap_remove(random.below(left as u64) as usize);
+            assert!(heap.remove(slot).is_some());
+            assert!(heap.items.len() < left + FEW.max(left), "dead items are swept");
+        }
+        assert_eq!((heap.len(), heap.next(), heap.slots.capacity()), (0, NEVER, 0));
+    }
+
+    /// What a server does: the timer of a request is stopped long before it is due.
+    #[test]
+    fn timers_that_are_stopped_at_once_leave_nothing_behind() {
+        let mut heap = Heap::new();
+        (0..1_000).for_each(|n| _ = heap.insert(n, n));
+        for n in 0..100_000 {
+            let slot = heap.insert(500 + n % 1_000, n);
+            heap.remove(slot);
+            assert!(heap.items.len() <= 2 * 1_000 + FEW && heap.slots.len() <= 2 * 1_000 + FEW);
+        }
+        let order: Vec<_> = core::iter::from_fn(|| heap.pop_due(NEVER)).collect();
+        assert!(order.iter().map(|(when, n)| (*when, *n)).eq((0..1_000).map(|n| (n, n))));
+    }
+
+    #[test]
+    fn the_order_of_equal_moments_survives_the_wrap_of_the_sequence() {
+        let mut heap = Heap { sequence: u32::MAX - 2, ..Heap::new() };
+        (0..6).for_each(|n| _ = heap.insert(5, n));
+        let order: Vec<_> = core::iter::from_fn(|| heap.pop_due(5)).map(|due| due.1).collect();
+        assert_eq!(order, [0, 1, 2, 3, 4, 5]);
     }
 }

@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use super::Instant;
 use super::clock::{NEVER, Nanos};
-use super::current::{now, timers, watch};
-use super::heap::{Entry, Timers};
-use crate::g::Wake;
+use super::current::now;
+use super::timers::{Acts, Entry, Firing, Home, Kept, Timers};
 use crate::g::leaf::{FIRED, Leaf, Prepared};
 use crate::inspect::{Anchor, Figure, Location, WaitInfo, WaitReason, Watch};
+use crate::sched::with_scope_here;
 
 /// Waits until a moment has come. Made by [`sleep`] and [`sleep_until`].
 ///
@@ -27,6 +27,8 @@ pub struct Sleep {
     alarm: Alarm,
     /// `None`: never.
     until: Option<Instant>,
+    /// Whether the moment was to come when this was made.
+    is_later: bool,
 }
 
 /// Waits for `duration`. It is over at the earliest when that time has passed since this call; at once
@@ -44,13 +46,13 @@ pub struct Sleep {
 /// ```
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
-    Sleep::new(now().checked_add(duration), Panic::caller())
+    Sleep::new(now().checked_add(duration), !duration.is_zero(), Panic::caller())
 }
 
 /// Waits until `moment` has come; not at all if it is past.
 #[track_caller]
 pub fn sleep_until(moment: impl Into<Instant>) -> Sleep {
-    Sleep::new(Some(moment.into()), Panic::caller())
+    Sleep::new(Some(moment.into()), false, Panic::caller())
 }
 
 /// A leaf that a timer releases. The entry comes first: the heap points to it. The lock of the timers is
@@ -63,7 +65,7 @@ struct Alarm {
 
 /// Where an alarm is armed. Written by its owner while the leaf is not registered.
 struct Armed {
-    timers: Arc<Timers>,
+    home: Arc<Home>,
     watch: Option<Arc<Watch>>,
     when: Nanos,
 }
@@ -93,14 +95,16 @@ unsafe fn describe(_: NonNull<Anchor>, leaf: NonNull<()>, out: &mut dyn FnMut(Wa
 
 impl Armed {
     fn due_in(&self) -> Option<Duration> {
-        let left = self.when.saturating_sub(self.timers.clock().now());
+        let left = self.when.saturating_sub(self.home.clock().now());
         (self.when != NEVER).then(|| Duration::from_nanos(left))
     }
 }
 
+static ACTS: Acts = Acts { fire, evict };
+
 /// # Safety
-/// As [`super::heap::Fire`] asks; the entry is that of an [`Alarm`] whose leaf waits.
-unsafe fn fire(entry: NonNull<Entry>, wakes: &mut Vec<Wake>) {
+/// As [`Acts`] asks; the entry is that of an [`Alarm`] whose leaf waits.
+unsafe fn fire(entry: NonNull<Entry>, firing: &mut Firing) -> Option<Nanos> {
     // SAFETY: an armed alarm is alive, and its leaf waits until it fired; the caller holds the timers'
     // lock. The leaf is not used after it fired.
     unsafe {
@@ -108,14 +112,26 @@ unsafe fn fire(entry: NonNull<Entry>, wakes: &mut Vec<Wake>) {
         if let Some(Armed { watch: Some(watch), .. }) = &*leaf.as_ref().slot.get() {
             watch.timer_disarmed();
         }
-        wakes.push(Leaf::fire(Leaf::erase(leaf), FIRED));
+        firing.wakes.push(Leaf::fire(Leaf::erase(leaf), FIRED));
     }
+    None
+}
+
+/// # Safety
+/// As for [`fire`]. The leaf waits on: for ever, unless another runtime polls it.
+unsafe fn evict(entry: NonNull<Entry>) -> Option<Arc<dyn Kept>> {
+    // SAFETY: as in `fire`.
+    let armed = unsafe { &*entry.cast::<Alarm>().as_ref().leaf.slot.get() };
+    if let Some(Armed { watch: Some(watch), .. }) = armed {
+        watch.timer_disarmed();
+    }
+    None
 }
 
 impl Sleep {
-    fn new(until: Option<Instant>, at: Location) -> Self {
+    fn new(until: Option<Instant>, is_later: bool, at: Location) -> Self {
         let leaf = Leaf::new(WaitReason::Sleep, NonNull::from(&SLEEP), at, UnsafeCell::new(None));
-        Self { alarm: Alarm { entry: Entry::new(fire), leaf }, until }
+        Self { alarm: Alarm { entry: Entry::new(&ACTS), leaf }, until, is_later }
     }
 
     /// When it is over; `None` for never.
@@ -146,30 +162,34 @@ impl Sleep {
         if !leaf.proceed(cx) {
             return Poll::Pending;
         }
-        let timers = timers();
-        let when = self.until.map_or(NEVER, |until| timers.clock().nanos_of(until.into()));
-        if when <= timers.clock().now() {
-            return Poll::Ready(());
-        }
-        let waiter = Prepared::new(self.node(), cx);
-        let armed = Armed { timers: timers.clone(), watch: watch(), when };
-        self.start(waiter, armed, &timers);
-        Poll::Pending
+        with_scope_here(|scope| {
+            let timers = scope.schedule().timers();
+            let when = self.until.map_or(NEVER, |until| timers.clock().nanos_of(until.into()));
+            // A moment that has come since this was made is not worth a look at the clock: it fires at once.
+            if !self.is_later && when <= timers.clock().now() {
+                return Poll::Ready(());
+            }
+            let waiter = Prepared::new(self.node(), cx);
+            let watch = scope.watch().filter(|_| when != NEVER).cloned();
+            self.start(waiter, Armed { home: timers.home().clone(), watch, when }, timers);
+            Poll::Pending
+        })
     }
 
     /// Arms the alarm and registers the leaf, which is idle.
     fn start(&self, waiter: Prepared, armed: Armed, timers: &Timers) {
         let when = armed.when;
-        if let Some(watch) = armed.watch.as_ref().filter(|_| when != NEVER) {
+        if let Some(watch) = &armed.watch {
             watch.timer_armed();
         }
         // SAFETY: nobody but us sees an idle leaf. It is pinned until `stop`, which the owner calls
         // before it goes, has disarmed the entry.
         unsafe {
-            *self.alarm.leaf.slot.get() = Some(armed);
+            let armed = (*self.alarm.leaf.slot.get()).insert(armed);
+            let home = Arc::as_ptr(&armed.home);
             Leaf::park_alone(self.node(), waiter);
-            if when != NEVER {
-                timers.arm(self.entry(), when);
+            if when != NEVER && !timers.arm(&*home, self.entry(), when, |_| {}) {
+                evict(self.entry());
             }
             Leaf::enlist(self.node());
         }
@@ -182,9 +202,9 @@ impl Sleep {
             return false;
         }
         // SAFETY: registered, so the slot is filled and stays so until it is taken below.
-        if let Some(Armed { timers, watch, .. }) = unsafe { &*leaf.slot.get() } {
-            // SAFETY: ours, hence alive.
-            let disarmed = unsafe { timers.disarm(self.entry()) };
+        if let Some(Armed { home, watch, .. }) = unsafe { &*leaf.slot.get() } {
+            // SAFETY: ours, hence alive, and armed there or nowhere.
+            let disarmed = unsafe { home.disarm(self.entry(), |was_armed| was_armed) };
             if let Some(watch) = watch.as_ref().filter(|_| disarmed) {
                 watch.timer_disarmed();
             }

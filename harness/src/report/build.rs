@@ -187,6 +187,12 @@ fn figure(
             };
             Figure::WaitGroup { counter, adds: lines(adds), dones: lines(dones) }
         }
+        inspect::Figure::TimerChan { ref timer, handles } => Figure::TimerChan {
+            due_in: timer.due_in,
+            every: timer.every,
+            resets: timer.resets,
+            handles,
+        },
         inspect::Figure::Timer { due_in } => Figure::Timer { due_in },
         inspect::Figure::Context { cancel_handles, deadline_in } => {
             Figure::Context { cancel_handles, deadline_in, below_test_context }

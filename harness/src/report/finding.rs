@@ -177,7 +177,18 @@ pub enum Figure {
         /// Lines of `done` with their counts.
         dones: Vec<(SourceLine, i64)>,
     },
-    /// A timer and the time left.
+    /// The channel of a timer or a ticker.
+    TimerChan {
+        /// Time until it fires; `None` if it has fired, was stopped, or never fires.
+        due_in: Option<Duration>,
+        /// The time between two ticks of a ticker.
+        every: Option<Duration>,
+        /// How often it was reset.
+        resets: u32,
+        /// Handles of the channel.
+        handles: usize,
+    },
+    /// A sleep and the time left.
     Timer {
         /// Time until it fires.
         due_in: Duration,

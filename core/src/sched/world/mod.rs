@@ -13,7 +13,7 @@ use crate::g::point::{self, Exploring};
 use crate::g::{GRef, Polled, Wake};
 use crate::sys::{BriefGuard, BriefLock};
 use crate::time::clock::{NEVER, Nanos};
-use crate::time::heap::Timers;
+use crate::time::timers::Timers;
 use state::{Next, Ready, Role, State, Tally, Threads};
 
 /// What takes the place of the P's run queue on a runtime that is explored.
@@ -234,7 +234,7 @@ impl World {
         state.trace(|| Event::Fires);
         drop(state);
         self.timers.clock().advance_to(next);
-        self.timers.fire_due(next).into_iter().for_each(Wake::wake);
+        self.timers.fire_due(0, next).into_iter().for_each(Wake::wake);
     }
 
     /// Takes in a goroutine that is ready. It is given back if this thread is no part of the schedule.

@@ -28,7 +28,7 @@ pub enum Kind {
 }
 
 /// Every kind, as it is written.
-const KINDS: [(&str, Kind); 24] = [
+const KINDS: [(&str, Kind); 25] = [
     ("any", Kind::Any),
     ("top", Kind::Top),
     ("created-by", Kind::CreatedBy),
@@ -44,6 +44,7 @@ const KINDS: [(&str, Kind); 24] = [
     primitive(PrimitiveKind::Semaphore),
     primitive(PrimitiveKind::SingleFlight),
     primitive(PrimitiveKind::Timer),
+    primitive(PrimitiveKind::Ticker),
     primitive(PrimitiveKind::Context),
     primitive(PrimitiveKind::Goroutine),
     primitive(PrimitiveKind::TcpStream),

@@ -131,7 +131,7 @@ fn a_bad_rule_is_an_error_that_shows_the_position() {
 fn an_error_shows_source_text_caret_and_cure() {
     let error = Rules::parse(Source::named("gmp-leak.toml"), "a::b,\ntpo:x").expect_err("bad kind");
     let kinds = "any, top, created-by, file, test, reason, chan, mutex, rwlock, waitgroup, cond, once, \
-                 semaphore, singleflight, timer, context, goroutine, tcp, tcp-listener, udp, unix, \
+                 semaphore, singleflight, timer, ticker, context, goroutine, tcp, tcp-listener, udp, unix, \
                  unix-listener, pipe, process";
     assert_eq!(
         error.to_string(),

@@ -11,7 +11,7 @@ use gmp_core::inspect::{GoroutineId, PrimitiveKind, WaitReason};
 use super::finding::{BodyOutcome, Figure, Finding, Primitive, Report, SourceLine, Wait};
 use super::group::OWN_PRIMITIVES;
 use super::source::Sources;
-use super::words::duration;
+use super::words::{count, duration};
 use crate::leak::verdict::{Holder, Verdict};
 
 /// The longest name that is taken from a source line.
@@ -36,7 +36,7 @@ impl<'a> Case<'a> {
     fn advice(&self) -> String {
         match self.finding.reason {
             WaitReason::ChanReceiveNil | WaitReason::ChanSendNil => self.nil_chan(),
-            WaitReason::ChanReceive => self.chan_receive(),
+            WaitReason::ChanReceive => self.timer_receive().unwrap_or_else(|| self.chan_receive()),
             WaitReason::ChanSend => self.chan_send(),
             WaitReason::SelectNoCases => {
                 "A `select!` without arms never returns. Wait for something that ends, for example \
@@ -82,6 +82,33 @@ impl<'a> Case<'a> {
             format!(", or close {} when its producers are done", self.name(wait))
         });
         format!("{who} Add an arm for `ctx.done()` that returns{close}.")
+    }
+
+    /// Advice on a receive from the channel of a timer or a ticker.
+    fn timer_receive(&self) -> Option<String> {
+        let wait = self.finding.waits.first()?;
+        let Figure::TimerChan { due_in, every, resets, .. } = wait.primitive.as_ref()?.figure
+        else {
+            return None;
+        };
+        let name = self.name(wait);
+        Some(match (due_in, every) {
+            (Some(_), Some(_)) => format!(
+                "A ticker never ends by itself, and stopping it does not close its channel. Receive \
+                 from {name} in a `select!` beside `ctx.done()`, and stop it when the loop ends."
+            ),
+            (Some(left), None) if resets > 0 => format!(
+                "{name} was reset {}, which put it off each time; it is due in {}. Stop it when \
+                 nobody needs it any more, and wait in a `select!` beside `ctx.done()`.",
+                count(resets as usize, "time"),
+                duration(left)
+            ),
+            (Some(_), None) => self.sleep(),
+            (None, _) => format!(
+                "{name} has fired or was stopped, and its channel is not closed then: this receive \
+                 waits for ever. Reset it before, or receive in a `select!` beside `ctx.done()`."
+            ),
+        })
     }
 
     fn sleep(&self) -> String {

@@ -110,7 +110,8 @@ fn figures(page: &mut Page, gutter: usize, finding: &Finding, sources: &Sources)
 /// Whether the figures show a timer anyway.
 fn has_timer(finding: &Finding) -> bool {
     let timer = |wait: &Wait| {
-        wait.primitive.as_ref().is_some_and(|found| found.kind == PrimitiveKind::Timer)
+        let is_timer = |kind| matches!(kind, PrimitiveKind::Timer | PrimitiveKind::Ticker);
+        wait.primitive.as_ref().is_some_and(|found| is_timer(found.kind))
     };
     finding.waits.iter().any(timer)
 }
@@ -169,6 +170,17 @@ fn figure(primitive: &Primitive, sources: &Sources) -> String {
             parts.push(format!("counter {counter}"));
             parts.extend(sums("add", adds, sources));
             parts.extend(sums("done", dones, sources));
+        }
+        Figure::TimerChan { due_in, every, resets, handles } => {
+            parts.push(match due_in {
+                Some(left) => format!("due in {}", duration(*left)),
+                None => "not running".to_owned(),
+            });
+            parts.extend(every.map(|every| format!("every {}", duration(every))));
+            parts.extend(
+                (*resets > 0).then(|| format!("reset {}", count(*resets as usize, "time"))),
+            );
+            parts.push(count(*handles, "handle"));
         }
         Figure::Timer { due_in } => parts.push(format!("due in {}", duration(*due_in))),
         Figure::Context { cancel_handles, deadline_in, below_test_context } => {
