@@ -9,6 +9,9 @@ mod power_series;
 mod runtime_chan;
 mod sync;
 mod sync_stores;
+mod synctest;
+mod time_sleep;
+mod time_tick;
 
 use std::panic::AssertUnwindSafe;
 
