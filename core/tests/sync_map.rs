@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gmp_core::runtime::Builder;
-use gmp_core::sync::{Map, Value, WaitGroup};
-use gmp_core::yield_now;
-use support::{Life, Rng, panic_text, rounds};
+use gmp_core::sync::{Map, Value};
+use gmp_core::{go, yield_now};
+use support::{Life, Rng, join_all, panic_text, rounds};
 
 /// Random calls give what a plain map gives.
 #[test]
@@ -139,18 +139,18 @@ fn one_of_many_stores_a_key_first() {
     let runtime = Builder::new().procs(4).build();
     runtime.block_on(async {
         let (map, first) = (Arc::new(Map::new()), Arc::new(AtomicUsize::new(0)));
-        let wg = WaitGroup::new();
+        let mut workers = Vec::new();
         for me in 0..8 {
             let (map, first) = (map.clone(), first.clone());
-            wg.go(async move {
+            workers.push(go(async move {
                 for key in 0..rounds(500) {
                     if !map.load_or_store(key, me).1 {
                         first.fetch_add(1, Ordering::Relaxed);
                     }
                 }
-            });
+            }));
         }
-        wg.wait().await;
+        join_all(workers).await;
         assert_eq!((map.len(), first.load(Ordering::Relaxed)), (rounds(500), rounds(500)));
     });
 }
@@ -161,10 +161,10 @@ fn no_compare_and_swap_of_many_is_lost() {
     runtime.block_on(async {
         let (map, value) = (Arc::new(Map::new()), Arc::new(Value::new(0_usize)));
         map.store("count", 0_usize);
-        let wg = WaitGroup::new();
+        let mut workers = Vec::new();
         for _ in 0..8 {
             let (map, value) = (map.clone(), value.clone());
-            wg.go(async move {
+            workers.push(go(async move {
                 for _ in 0..rounds(500) {
                     while map
                         .load("count")
@@ -181,9 +181,9 @@ fn no_compare_and_swap_of_many_is_lost() {
                         yield_now().await;
                     }
                 }
-            });
+            }));
         }
-        wg.wait().await;
+        join_all(workers).await;
         let all = 8 * rounds(500);
         assert_eq!(
             (map.load("count").as_deref(), value.load().as_deref()),
@@ -198,10 +198,10 @@ fn readers_see_whole_objects_and_never_an_older_one_again() {
     let runtime = Builder::new().procs(4).build();
     runtime.block_on(async {
         let value = Arc::new(Value::new([0_usize; 8]));
-        let wg = WaitGroup::new();
+        let mut workers = Vec::new();
         for _ in 0..4 {
             let value = value.clone();
-            wg.go(async move {
+            workers.push(go(async move {
                 let mut last = 0;
                 while last < rounds(2_000) {
                     let now = value.load().unwrap();
@@ -210,7 +210,7 @@ fn readers_see_whole_objects_and_never_an_older_one_again() {
                     last = now[0];
                     yield_now().await;
                 }
-            });
+            }));
         }
         for n in 1..=rounds(2_000) {
             value.store([n; 8]);
@@ -218,7 +218,7 @@ fn readers_see_whole_objects_and_never_an_older_one_again() {
                 yield_now().await;
             }
         }
-        wg.wait().await;
+        join_all(workers).await;
     });
 }
 

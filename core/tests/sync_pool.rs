@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gmp_core::runtime::Builder;
-use gmp_core::sync::{Lent, Pool, WaitGroup};
-use gmp_core::{block_on, yield_now};
-use support::{Life, Living, rounds};
+use gmp_core::sync::{Lent, Pool};
+use gmp_core::{block_on, go, yield_now};
+use support::{Life, Living, join_all, rounds};
 
 /// A pool that makes nothing.
 fn empty() -> Pool<Living> {
@@ -141,13 +141,13 @@ fn no_value_is_given_out_twice_while_ps_come_and_go() {
     );
     let runtime = Builder::new().procs(4).build();
     runtime.block_on(async {
-        let wg = WaitGroup::new();
+        let mut workers = Vec::new();
         for id in 0..8 {
             pool.put((life.make(id), AtomicBool::new(false)));
         }
         for _ in 0..8 {
             let pool = pool.clone();
-            wg.go(async move {
+            workers.push(go(async move {
                 for n in 0..rounds(2_000) {
                     let (living, taken) = pool.get();
                     assert!(!taken.swap(true, Ordering::Relaxed), "{} is in use", living.id);
@@ -157,7 +157,7 @@ fn no_value_is_given_out_twice_while_ps_come_and_go() {
                     assert!(taken.swap(false, Ordering::Relaxed));
                     pool.put((living, taken));
                 }
-            });
+            }));
         }
         for n in 0..rounds(200) {
             runtime.set_procs(1 + n % 4);
@@ -166,7 +166,7 @@ fn no_value_is_given_out_twice_while_ps_come_and_go() {
             }
             yield_now().await;
         }
-        wg.wait().await;
+        join_all(workers).await;
     });
     drop(pool);
     assert_eq!(life.alive(), 0);

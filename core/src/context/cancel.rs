@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 
 use super::node::Node;
 use super::value::drop_user;
-use crate::g::point;
-use crate::inspect::{Location, Operation};
+use crate::g::{current, point};
+use crate::inspect::{GoroutineId, Location, Operation};
 
 /// Why a context was cancelled.
 pub type Cause = Arc<dyn Error + Send + Sync>;
@@ -46,13 +46,16 @@ impl Error for ContextError {}
 #[derive(Clone)]
 pub(super) struct End {
     pub(super) error: ContextError,
-    cause: Option<Cause>,
+    pub(super) cause: Option<Cause>,
     pub(super) at: Option<Location>,
+    pub(super) by: Option<GoroutineId>,
 }
 
 impl End {
+    /// `at` is where somebody cancelled it.
     pub(super) fn new(error: ContextError, cause: Option<Cause>, at: Option<Location>) -> Self {
-        Self { error, cause, at }
+        let by = at.and_then(|_| current::id());
+        Self { error, cause, at, by }
     }
 
     /// Lets go of the cause, which is the user's.

@@ -40,6 +40,10 @@ impl Funcs {
         number
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
     pub(super) fn remove(&mut self, number: u64) -> Option<Func> {
         let place = self.kept.binary_search_by_key(&number, |kept| kept.0).ok()?;
         Some(self.kept.remove(place).1)

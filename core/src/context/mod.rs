@@ -18,6 +18,7 @@
 //! ```
 
 mod cancel;
+mod display;
 mod done;
 mod expiry;
 mod func;
@@ -32,6 +33,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 pub use cancel::{Cancel, Cause, ContextError};
+pub use display::Tree;
 pub use done::Done;
 pub use func::{Stop, after_func};
 use node::{Kind, Node, Spec};

@@ -4,6 +4,7 @@
 //! can be cancelled, directly or below contexts that cannot. One node's lock is held at a time, and nothing
 //! of the user's runs under it.
 
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -17,7 +18,9 @@ use super::value::{Value, drop_user};
 use super::walk::{Children, Walk, let_go};
 use crate::g::leaf::{FIRED, Leaf, Prepared};
 use crate::g::{WaitQueue, current};
-use crate::inspect::{Anchor, Capability, ContextView, Location, PrimitiveKind, Record};
+use crate::inspect::{
+    Anchor, Capability, ContextView, GoroutineId, Location, PrimitiveKind, Record,
+};
 use crate::list::Links;
 use crate::sys::BriefLock;
 use crate::time::Instant;
@@ -199,6 +202,43 @@ impl Node {
         self.value.as_ref()
     }
 
+    pub(super) fn parent(&self) -> Option<&Context> {
+        self.parent.as_ref()
+    }
+
+    /// The nodes that will end with it, those below them apart; none once it has ended.
+    pub(super) fn listed(&self) -> Vec<Context> {
+        let mut listed = Vec::new();
+        let inner = self.inner.lock();
+        inner.children.walk(|child| {
+            // SAFETY: a listed child is alive, or waits for the lock to take itself out: then its memory
+            // is still there. The weak reference is not given up: it stands for the one that all
+            // references share.
+            let weak = ManuallyDrop::new(unsafe { Weak::from_raw(child.as_ptr().cast_const()) });
+            listed.extend(weak.upgrade().map(|node| Context { node: Some(node) }));
+            true
+        });
+        drop(inner);
+        listed
+    }
+
+    /// Who waits on this node: `None` for somebody who is no goroutine.
+    pub(super) fn waiting(&self) -> Vec<Option<GoroutineId>> {
+        let inner = self.inner.lock();
+        let mut waiting = Vec::new();
+        inner.waiters.walk(|leaf| {
+            // SAFETY: the leaf waits in this queue, whose lock is held.
+            waiting.push(unsafe { Leaf::goroutine(leaf) });
+            true
+        });
+        waiting
+    }
+
+    /// How many functions its end will start.
+    pub(super) fn functions(&self) -> usize {
+        self.inner.lock().funcs.as_ref().map_or(0, |funcs| funcs.len())
+    }
+
     pub(super) fn handles(&self) -> &AtomicUsize {
         &self.handles
     }
@@ -260,6 +300,16 @@ impl Node {
 
     pub(super) fn cause(&self) -> Option<Cause> {
         self.inner.lock().end.as_ref().map(End::cause)
+    }
+
+    /// The goroutine that cancelled this node, a canceller.
+    pub(super) fn ended_by(&self) -> Option<GoroutineId> {
+        self.inner.lock().end.as_ref().and_then(|end| end.by)
+    }
+
+    /// The cause that whoever cancelled this node gave.
+    pub(super) fn given_cause(&self) -> Option<Cause> {
+        self.inner.lock().end.as_ref().and_then(|end| end.cause.clone())
     }
 
     /// Where this node, a canceller, was cancelled.

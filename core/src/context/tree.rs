@@ -60,6 +60,10 @@ impl ContextView for Node {
         }
     }
 
+    fn node(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+
     fn take_functions(&self) -> Option<Box<dyn Any + Send>> {
         let can_end = |node: &Node| {
             let deadline = node.expiry().and_then(Expiry::due_in);

@@ -1,6 +1,6 @@
 //! Typed values of a context.
 
-use core::any::{Any, TypeId};
+use core::any::{Any, TypeId, type_name};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::g::forget_payload;
@@ -27,12 +27,20 @@ pub trait Key: 'static {
 /// The value of one key.
 pub(super) struct Value {
     key: TypeId,
+    /// The name of the key's type, for people.
+    name: &'static str,
     value: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl Value {
     pub(super) fn new<K: Key>(value: K::Value) -> Self {
-        Self { key: TypeId::of::<K>(), value: Some(Box::new(value)) }
+        Self { key: TypeId::of::<K>(), name: type_name::<K>(), value: Some(Box::new(value)) }
+    }
+
+    /// The name of the key's type, without the path.
+    pub(super) fn name(&self) -> &'static str {
+        let plain = self.name.split('<').next().unwrap_or(self.name);
+        plain.rsplit("::").next().unwrap_or(plain)
     }
 
     /// The value, if it is that of `K`.

@@ -16,7 +16,7 @@ use core::task::Context;
 use super::waiter::Waiter;
 pub(crate) use super::waiter::{Prepared, Wake};
 use super::{current, point, trace};
-use crate::inspect::{Anchor, Location, WaitReason};
+use crate::inspect::{Anchor, GoroutineId, Location, WaitReason};
 use crate::list::{Linked, Links, List};
 use crate::sys::atomic::{AtomicU32, AtomicUsize, Ordering};
 
@@ -452,6 +452,16 @@ impl Leaf {
         // Release: pairs with `state`. Last, because the owner may free the leaf from here on.
         leaf.set_state(state, Ordering::Release);
         wake
+    }
+
+    /// The goroutine that a waiting leaf is listed in; `None` for somebody foreign.
+    ///
+    /// # Safety
+    /// The primitive's lock is held and the leaf is in its queue.
+    pub(crate) unsafe fn goroutine(this: NonNull<Self>) -> Option<GoroutineId> {
+        // SAFETY: a waiting leaf is alive while the primitive's lock is held, and keeps its waiter, which
+        // is swapped under the same lock, and with it the goroutine.
+        unsafe { this.as_ref().waiter.get().goroutine().map(|g| g.as_ref().id()) }
     }
 
     /// What this leaf waits for, told to `out`; nothing if it was released.

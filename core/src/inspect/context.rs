@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{GoroutineId, Location, PrimitiveId, Record, Watch};
@@ -49,6 +50,8 @@ pub enum ContextState {
 pub(crate) trait ContextView: Send + Sync {
     /// Its data now.
     fn info(&self, record: &Record) -> ContextInfo;
+    /// The context itself.
+    fn node(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
     /// The functions that its end would start, taken out, if something can end it: a cancel handle or a
     /// deadline, of itself or of an ancestor.
     fn take_functions(&self) -> Option<Box<dyn Any + Send>>;

@@ -103,6 +103,11 @@ impl Record {
         Some(self.timer.get()?.upgrade()?.info())
     }
 
+    /// The context of this record itself; `None` if it is gone, or of another kind.
+    pub(crate) fn context_node(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        Some(self.context.get()?.upgrade()?.node())
+    }
+
     /// Takes the functions out that the end of this context would start, if something can still end it.
     /// To be dropped by the caller.
     pub fn take_functions(&self) -> Option<Box<dyn Any + Send>> {

@@ -151,3 +151,12 @@ pub(crate) fn run_alone(name: &str, debug: &str) -> std::process::Output {
         .output()
         .expect("this binary runs again")
 }
+
+/// Joins goroutines: a panic of one of them is one of the test.
+pub(crate) async fn join_all<T>(handles: impl IntoIterator<Item = gmp_core::JoinHandle<T>>) {
+    for handle in handles.into_iter().collect::<Vec<_>>() {
+        if let Err(error) = handle.await {
+            panic!("a goroutine of the test failed: {error}");
+        }
+    }
+}
