@@ -79,6 +79,14 @@ impl<T> Chan<T> {
     ///
     /// # Cancel safety
     /// See [`SendChecked`].
+    ///
+    /// ```
+    /// gmp_core::block_on(async {
+    ///     let ch = gmp_core::chan(1);
+    ///     ch.send("hello").await;
+    ///     assert_eq!(ch.recv().await, Some("hello"));
+    /// });
+    /// ```
     #[track_caller]
     pub fn send(&self, value: T) -> Send<'_, T> {
         Send::new(self.send_checked(value))
@@ -103,6 +111,19 @@ impl<T> Chan<T> {
     }
 
     /// The values until the channel is closed and drained, as a stream: Go's `for range`.
+    ///
+    /// ```
+    /// use futures_util::StreamExt;
+    ///
+    /// gmp_core::block_on(async {
+    ///     let ch = gmp_core::chan(3);
+    ///     for n in 1..=3 {
+    ///         ch.send(n).await;
+    ///     }
+    ///     ch.close();
+    ///     assert_eq!(ch.range().fold(0, async |sum, n| sum + n).await, 6);
+    /// });
+    /// ```
     #[track_caller]
     pub fn range(&self) -> Range<'_, T> {
         Range::new(self.recv())
@@ -148,6 +169,14 @@ impl<T> Chan<T> {
 
     /// Receives without waiting.
     ///
+    /// ```
+    /// use gmp_core::chan::{TryRecvError, TrySendError};
+    ///
+    /// let ch = gmp_core::chan(1);
+    /// assert_eq!((ch.try_send(1), ch.try_send(2)), (Ok(()), Err(TrySendError::Full(2))));
+    /// assert_eq!((ch.try_recv(), ch.try_recv()), (Ok(1), Err(TryRecvError::Empty)));
+    /// ```
+    ///
     /// # Errors
     /// [`TryRecvError`], if nothing can be received at once or the channel is closed and drained.
     #[track_caller]
@@ -165,6 +194,19 @@ impl<T> Chan<T> {
         block_on(self.send(value));
     }
 
+    /// As [`blocking_send`](Self::blocking_send), with an error instead of a panic if the channel is
+    /// closed.
+    ///
+    /// # Errors
+    /// [`SendError`] with the value, if the channel is closed.
+    ///
+    /// # Panics
+    /// Inside a goroutine.
+    #[track_caller]
+    pub fn blocking_send_checked(&self, value: T) -> Result<(), SendError<T>> {
+        block_on(self.send_checked(value))
+    }
+
     /// Receives on a plain thread, which waits.
     ///
     /// # Panics
@@ -175,6 +217,13 @@ impl<T> Chan<T> {
     }
 
     /// Closes the channel: parked receivers get `None`, parked senders panic.
+    ///
+    /// ```
+    /// let ch = gmp_core::chan::<u32>(0);
+    /// ch.close();
+    /// assert_eq!(ch.blocking_recv(), None);
+    /// assert!(ch.try_close().is_err());
+    /// ```
     ///
     /// # Panics
     /// If it is closed or nil, as Go does; see [`try_close`](Self::try_close).

@@ -59,6 +59,11 @@ static BACKGROUND: LazyLock<Node> =
 ///
 /// In a goroutine that was given a context this breaks the chain: cancelling that one does not reach
 /// what is made from the new root. The leak report shows where.
+///
+/// ```
+/// let root = gmp_core::context::background();
+/// assert!(root.err().is_none() && root.deadline().is_none());
+/// ```
 #[track_caller]
 pub fn background() -> Context {
     if !current::is_watched() {
@@ -68,18 +73,39 @@ pub fn background() -> Context {
 }
 
 /// As [`background`], where it is not clear yet which context should be used.
+///
+/// ```
+/// assert!(gmp_core::context::todo().err().is_none());
+/// ```
 #[track_caller]
 pub fn todo() -> Context {
     Context::make(Spec::root(Kind::Todo), Location::caller())
 }
 
 /// A child that its handle can cancel.
+///
+/// ```
+/// use gmp_core::context::{background, with_cancel};
+///
+/// let (parent, cancel) = with_cancel(&background());
+/// let (child, _cancel_child) = with_cancel(&parent);
+/// cancel.cancel();
+/// assert!(child.err().is_some());
+/// ```
 #[track_caller]
 pub fn with_cancel(parent: &Context) -> (Context, Cancel) {
     parent.cancellable(Kind::WithCancel, None, Location::caller())
 }
 
 /// As [`with_cancel`], for a child that is meant to be cancelled with [`Cancel::cancel_with`].
+///
+/// ```
+/// use gmp_core::context::{background, with_cancel_cause};
+///
+/// let (ctx, cancel) = with_cancel_cause(&background());
+/// cancel.cancel_with("disk full");
+/// assert_eq!(ctx.cause().unwrap().to_string(), "disk full");
+/// ```
 #[track_caller]
 pub fn with_cancel_cause(parent: &Context) -> (Context, Cancel) {
     parent.cancellable(Kind::WithCancelCause, None, Location::caller())
@@ -108,7 +134,17 @@ pub fn with_deadline(parent: &Context, deadline: impl Into<Instant>) -> (Context
     parent.cancellable(Kind::WithDeadline, Some(deadline.into()), Location::caller())
 }
 
-/// A child that has the value of `K`, see [`Key`].
+/// A child that has the value of `K`, see [`Key`]. A value of another type does not compile.
+///
+/// ```compile_fail,E0308
+/// use gmp_core::context::{background, with_value, Key};
+///
+/// struct UserId;
+/// impl Key for UserId {
+///     type Value = u64;
+/// }
+/// let ctx = with_value::<UserId>(&background(), "seven");
+/// ```
 #[track_caller]
 pub fn with_value<K: Key>(parent: &Context, value: K::Value) -> Context {
     let value = Some(Value::new::<K>(value));
@@ -117,6 +153,15 @@ pub fn with_value<K: Key>(parent: &Context, value: K::Value) -> Context {
 }
 
 /// A child that keeps the values but is not cancelled with its parent, and has no deadline.
+///
+/// ```
+/// use gmp_core::context::{background, with_cancel, without_cancel};
+///
+/// let (request, cancel) = with_cancel(&background());
+/// let cleanup = without_cancel(&request);
+/// cancel.cancel();
+/// assert!(cleanup.err().is_none());
+/// ```
 #[track_caller]
 pub fn without_cancel(parent: &Context) -> Context {
     Context::make(parent.child(Kind::WithoutCancel), Location::caller())
@@ -182,6 +227,15 @@ impl Context {
     }
 
     /// When this context will be done at the latest; `None` if there is no deadline.
+    ///
+    /// ```
+    /// use gmp_core::context::{background, with_timeout};
+    /// use std::time::Duration;
+    ///
+    /// let (outer, _cancel) = with_timeout(&background(), Duration::from_secs(1));
+    /// let (inner, _cancel) = with_timeout(&outer, Duration::from_secs(60));
+    /// assert_eq!(inner.deadline(), outer.deadline());
+    /// ```
     pub fn deadline(&self) -> Option<Instant> {
         self.node().note_use();
         self.node().deadline()

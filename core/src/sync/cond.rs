@@ -15,7 +15,7 @@ use super::rwlock::{
 use super::seat::{Left, Seat, release_all, release_first};
 use super::{Lock, LockOwned, MutexGuard, OwnedMutexGuard};
 use crate::g::leaf::{FIRED, Leaf};
-use crate::g::{WaitQueue, Wake, current, point};
+use crate::g::{WaitQueue, Wake, block_on, current, point};
 use crate::inspect::{
     Anchor, Capability, Figure, Location, Operation, PrimitiveKind, WaitInfo, WaitReason,
 };
@@ -88,6 +88,15 @@ impl Cond {
             turn.as_mut().arrived();
             guard
         }
+    }
+
+    /// As [`wait`](Self::wait), on a plain thread.
+    ///
+    /// # Panics
+    /// Inside a goroutine.
+    #[track_caller]
+    pub fn blocking_wait<G: Relock>(&self, guard: G) -> G {
+        block_on(self.wait(guard))
     }
 
     /// Releases the waiter that has waited longest, if there is one.

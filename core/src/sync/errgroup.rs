@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::{OwnedPermit, Semaphore, WaitGroup};
 use crate::context::{Cancel, Context, with_cancel_cause};
-use crate::g::go_in;
+use crate::g::{block_on, go_in};
 use crate::inspect::Location;
 use crate::sched::scope_here;
 
@@ -157,6 +157,18 @@ impl<E: Clone + Send + Sync + 'static> ErrGroup<E> {
             }
             self.inner.first.get().cloned().map_or(Ok(()), Err)
         }
+    }
+
+    /// As [`wait`](Self::wait), on a plain thread.
+    ///
+    /// # Errors
+    /// The first error that a goroutine returned.
+    ///
+    /// # Panics
+    /// Inside a goroutine.
+    #[track_caller]
+    pub fn blocking_wait(&self) -> Result<(), E> {
+        block_on(self.wait())
     }
 }
 

@@ -33,4 +33,4 @@ pub use rwlock::{
 pub use semaphore::{Acquire, AcquireOwned, OwnedPermit, Permit, Semaphore};
 pub use singleflight::{Shared, SingleFlight};
 pub use value::Value;
-pub use waitgroup::{Wait, WaitGroup};
+pub use waitgroup::{Wait, WaitGroup, WaitGroupError};

@@ -144,6 +144,15 @@ impl<T: ?Sized> Mutex<T> {
         block_on(self.lock())
     }
 
+    /// As [`blocking_lock`](Self::blocking_lock), with a guard that keeps the mutex alive.
+    ///
+    /// # Panics
+    /// Inside a goroutine.
+    #[track_caller]
+    pub fn blocking_lock_owned(self: Arc<Self>) -> OwnedMutexGuard<T> {
+        block_on(self.lock_owned())
+    }
+
     /// The value, without locking: whoever has the mutex to themselves needs no lock.
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()

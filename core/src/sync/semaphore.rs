@@ -118,15 +118,36 @@ impl Semaphore {
         block_on(self.acquire(count))
     }
 
+    /// As [`blocking_acquire`](Self::blocking_acquire), with permits that keep the semaphore alive.
+    ///
+    /// # Panics
+    /// Inside a goroutine.
+    #[track_caller]
+    pub fn blocking_acquire_owned(self: Arc<Self>, count: u64) -> OwnedPermit {
+        block_on(self.acquire_owned(count))
+    }
+
     /// Gives back `count` permits whose guards were forgotten, see [`Permit::forget`].
     ///
     /// # Panics
     /// If that is more than are taken.
     #[track_caller]
     pub fn release(&self, count: u64) {
+        assert!(self.try_release(count), "semaphore: released more than held");
+    }
+
+    /// As [`release`](Self::release). False, and nothing is given back, if that is more than are taken.
+    ///
+    /// ```
+    /// let semaphore = gmp_core::sync::Semaphore::new(2);
+    /// semaphore.blocking_acquire(1).forget();
+    /// assert!(!semaphore.try_release(2));
+    /// assert!(semaphore.try_release(1));
+    /// ```
+    #[track_caller]
+    pub fn try_release(&self, count: u64) -> bool {
         point::before(Operation::Release, Some(Panic::caller()));
-        let given = self.core.give_back(count, Panic::caller());
-        assert!(given, "semaphore: released more than held");
+        self.core.give_back(count, Panic::caller())
     }
 
     /// Permits that are free at this moment.

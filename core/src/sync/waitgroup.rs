@@ -75,15 +75,36 @@ impl WaitGroup {
         self.add_at(delta, Panic::caller());
     }
 
+    /// As [`add`](Self::add), with an error instead of a panic.
+    ///
+    /// # Errors
+    /// If the counter would become negative, or overflow; it is left as it was.
+    ///
+    /// ```
+    /// use gmp_core::sync::{WaitGroup, WaitGroupError};
+    ///
+    /// let wg = WaitGroup::new();
+    /// assert_eq!(wg.try_add(1), Ok(()));
+    /// assert_eq!(wg.try_add(-2), Err(WaitGroupError::Negative));
+    /// assert_eq!(wg.count(), 1);
+    /// # wg.done();
+    /// ```
+    #[track_caller]
+    pub fn try_add(&self, delta: i64) -> Result<(), WaitGroupError> {
+        self.try_add_at(delta, Panic::caller())
+    }
+
+    fn try_add_at(&self, delta: i64, at: Location) -> Result<(), WaitGroupError> {
+        let operation = if delta < 0 { Operation::Done } else { Operation::Add };
+        point::before(operation, Some(at));
+        self.core.add(delta, at)
+    }
+
     /// As [`add`](Self::add), on behalf of the line `at`.
     #[track_caller]
     pub(super) fn add_at(&self, delta: i64, at: Location) {
-        let operation = if delta < 0 { Operation::Done } else { Operation::Add };
-        point::before(operation, Some(at));
-        match self.core.add(delta, at) {
-            Ok(()) => {}
-            Err(Misuse::Negative) => panic!("sync: negative WaitGroup counter"),
-            Err(Misuse::Overflow) => panic!("sync: WaitGroup counter overflow"),
+        if let Err(error) = self.try_add_at(delta, at) {
+            panic!("{error}");
         }
     }
 
@@ -160,11 +181,25 @@ impl Drop for DoneOnDrop {
     }
 }
 
-/// Why a counter cannot be changed as asked.
-enum Misuse {
+/// Why the counter of a [`WaitGroup`] cannot be changed as asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitGroupError {
+    /// It would become negative.
     Negative,
+    /// It would overflow.
     Overflow,
 }
+
+impl fmt::Display for WaitGroupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Negative => "sync: negative WaitGroup counter",
+            Self::Overflow => "sync: WaitGroup counter overflow",
+        })
+    }
+}
+
+impl std::error::Error for WaitGroupError {}
 
 impl Core {
     fn anchor_ptr(&self) -> NonNull<Anchor> {
@@ -176,13 +211,13 @@ impl Core {
         self.word.load(Ordering::Acquire) >> 1
     }
 
-    fn add(&self, delta: i64, at: Location) -> Result<(), Misuse> {
+    fn add(&self, delta: i64, at: Location) -> Result<(), WaitGroupError> {
         let mut now = self.word.load(Ordering::Relaxed);
         loop {
-            let step = delta.checked_mul(ONE).ok_or(Misuse::Overflow)?;
-            let new = now.checked_add(step).ok_or(Misuse::Overflow)?;
+            let step = delta.checked_mul(ONE).ok_or(WaitGroupError::Overflow)?;
+            let new = now.checked_add(step).ok_or(WaitGroupError::Overflow)?;
             if new < 0 {
-                return Err(Misuse::Negative);
+                return Err(WaitGroupError::Negative);
             }
             // The last `done` of a group that somebody waits for releases the waiters in one step.
             let swapped = if new == WAITED { self.release(now) } else { self.swap(now, new) };

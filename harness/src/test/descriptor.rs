@@ -61,6 +61,13 @@ pub enum Clock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome(pub(crate) bool);
 
+impl Outcome {
+    /// Whether the body was successful.
+    pub fn is_success(self) -> bool {
+        self.0
+    }
+}
+
 /// One leak that a test expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "written by the macro only; the names say it")]
@@ -114,6 +121,11 @@ impl Descriptor {
             Some((_, modules)) => format!("{modules}::{}", self.spec.name),
             None => self.spec.name.to_string(),
         }
+    }
+
+    /// The function to be tested: for tests that run it in another way.
+    pub fn body(&self) -> Body {
+        self.spec.body
     }
 
     /// Whether a leak is expected of it.

@@ -1,11 +1,13 @@
 //! Go's own cases: the facts that Go's tests of channels, `select`, `sync` and `context` state, written
 //! anew. One module for each Go file, with its address above it; what is left out says why.
+//! None of Go's programs prints anything when it is right, so there is no output to compare.
 
 mod chan_programs;
 mod chan_select;
 mod context;
 mod net_timeout;
 mod power_series;
+mod procs;
 mod runtime_chan;
 mod sync;
 mod sync_stores;

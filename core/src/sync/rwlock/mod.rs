@@ -152,6 +152,24 @@ impl<T: ?Sized> RwLock<T> {
         block_on(self.write())
     }
 
+    /// As [`blocking_read`](Self::blocking_read), with a guard that keeps the lock alive.
+    ///
+    /// # Panics
+    /// Inside a goroutine.
+    #[track_caller]
+    pub fn blocking_read_owned(self: Arc<Self>) -> OwnedRwLockReadGuard<T> {
+        block_on(self.read_owned())
+    }
+
+    /// As [`blocking_write`](Self::blocking_write), with a guard that keeps the lock alive.
+    ///
+    /// # Panics
+    /// Inside a goroutine.
+    #[track_caller]
+    pub fn blocking_write_owned(self: Arc<Self>) -> OwnedRwLockWriteGuard<T> {
+        block_on(self.write_owned())
+    }
+
     /// The value, without locking: whoever has the lock to themselves needs no lock.
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
