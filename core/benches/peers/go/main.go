@@ -1,4 +1,4 @@
-// The Go side of the peers benchmark: `peers CASE OPS` prints "result NANOSECONDS BYTES PEAK_KIB CHECK".
+// The Go side of the peers benchmark: `peers CASE OPS` prints "result NANOSECONDS FIGURE PEAK_KIB CHECK".
 package main
 
 import (
@@ -10,34 +10,40 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
 var cases = map[string]func(n uint64) uint64{
-	"spawn_join":   spawnJoin,
-	"spawn_inside": spawnAll,
-	"yield_100":    yields,
-	"pingpong":     pingpong,
-	"stream":       func(n uint64) uint64 { return stream(0, n) },
-	"spsc_128":     func(n uint64) uint64 { return stream(128, n) },
-	"mpmc_4x4":     mpmc,
-	"select_2":     selectTwo,
-	"mutex_free":   mutexFree,
-	"mutex_100":    mutex100,
-	"skynet":       func(n uint64) uint64 { return skynet(0, n) },
-	"sieve_500":    sieve,
-	"workers_8":    func(n uint64) uint64 { return workers(8, n) },
-	"workers_24":   func(n uint64) uint64 { return workers(24, n) },
-	"workers_32":   func(n uint64) uint64 { return workers(32, n) },
-	"sleeps_100k":  sleeps,
-	"timer_cancel": timerCancel,
-	"ctx_cancel":   ctxCancel,
-	"ctx_tree":     ctxTree,
-	"parked_1m":    parked,
+	"spawn_join":     spawnJoin,
+	"spawn_inside":   spawnAll,
+	"yield_100":      yields,
+	"pingpong":       pingpong,
+	"stream":         func(n uint64) uint64 { return stream(0, n) },
+	"spsc_128":       func(n uint64) uint64 { return stream(128, n) },
+	"mpmc_4x4":       mpmc,
+	"select_2":       selectTwo,
+	"mutex_free":     mutexFree,
+	"mutex_100":      mutex100,
+	"skynet":         func(n uint64) uint64 { return skynet(0, n) },
+	"sieve_500":      sieve,
+	"fan_local":      func(n uint64) uint64 { return fan(equalShares(n, uint64(runtime.GOMAXPROCS(0)))) },
+	"fan_balanced":   func(n uint64) uint64 { return fan(equalShares(n, 16)) },
+	"fan_skewed":     func(n uint64) uint64 { return fan([]uint64{n - n/10, n / 10}) },
+	"workers_8":      func(n uint64) uint64 { return workers(8, n) },
+	"workers_24":     func(n uint64) uint64 { return workers(24, n) },
+	"workers_32":     func(n uint64) uint64 { return workers(32, n) },
+	"sleeps_100k":    sleeps,
+	"blocking_100":   blocking,
+	"start_spinners": startBesideSpinners,
+	"timer_cancel":   timerCancel,
+	"ctx_cancel":     ctxCancel,
+	"ctx_tree":       ctxTree,
+	"parked_1m":      parked,
 }
 
-// parkedBytes is how much resident memory parked saw all its goroutines take.
-var parkedBytes uint64
+// figure is what a case measured itself: bytes, or a latency.
+var figure uint64
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == "version" {
@@ -59,7 +65,7 @@ func main() {
 	start := time.Now()
 	check := run(n)
 	took := time.Since(start).Nanoseconds()
-	fmt.Println("result", took, parkedBytes, peak(), check)
+	fmt.Println("result", took, figure, peak(), check)
 }
 
 func spawnJoin(n uint64) uint64 {
@@ -290,6 +296,86 @@ func workers(count, n uint64) uint64 {
 	return pool()
 }
 
+func fan(shares []uint64) uint64 {
+	var n uint64
+	for _, share := range shares {
+		n += share
+	}
+	var left atomic.Int64
+	left.Store(int64(n))
+	done := make(chan uint64, 1)
+	for _, share := range shares {
+		go func() {
+			for i := range share {
+				go func() {
+					sink(job(i))
+					if left.Add(-1) == 0 {
+						done <- 1
+					}
+				}()
+				if i%64 == 63 {
+					runtime.Gosched()
+				}
+			}
+		}()
+	}
+	<-done
+	return n - uint64(left.Load())
+}
+
+// sink keeps the compiler from leaving out what made the value.
+//
+//go:noinline
+func sink(uint64) {}
+
+func equalShares(n, parts uint64) []uint64 {
+	shares := make([]uint64, parts)
+	for i := range parts {
+		shares[i] = n / parts
+		if i < n%parts {
+			shares[i]++
+		}
+	}
+	return shares
+}
+
+func startBesideSpinners(n uint64) uint64 {
+	const spin = 200 * time.Millisecond
+	procs := uint64(runtime.GOMAXPROCS(0))
+	for range n {
+		var spinning atomic.Uint64
+		var took atomic.Int64
+		sum(procs, func() uint64 {
+			number := spinning.Add(1)
+			for spinning.Load() != procs {
+			}
+			begin := time.Now()
+			if number == 1 {
+				go func() { took.Store(time.Since(begin).Nanoseconds()) }()
+			}
+			for time.Since(begin) < spin && took.Load() == 0 {
+			}
+			return 0
+		})()
+		for took.Load() == 0 {
+			runtime.Gosched()
+		}
+		figure = max(figure, uint64(took.Load()))
+	}
+	return n
+}
+
+func blocking(n uint64) uint64 {
+	return sum(n, func() uint64 {
+		// Unlike time.Sleep it blocks the thread.
+		pause := syscall.NsecToTimespec(int64(10 * time.Millisecond))
+		if syscall.Nanosleep(&pause, nil) != nil {
+			return 0
+		}
+		return 1
+	})()
+}
+
 func sleeps(n uint64) uint64 {
 	var left atomic.Int64
 	left.Store(int64(n))
@@ -374,7 +460,7 @@ func parked(n uint64) uint64 {
 		}()
 	}
 	reach(&started)
-	parkedBytes = resident() - before
+	figure = resident() - before
 	close(ch)
 	reach(&ended)
 	return ended.Load()

@@ -5,6 +5,8 @@
 pub enum Unit {
     /// Nanoseconds an operation.
     Time,
+    /// Nanoseconds until something has happened, measured by the case itself.
+    Latency,
     /// Resident bytes a goroutine.
     Bytes,
 }
@@ -41,10 +43,20 @@ pub const CASES: &[Case] = &[
     time("mutex_100", 500_000, "lock and unlock, 100 goroutines, every 8th yields inside"),
     time("skynet", 1_000_000, "leaf of a tree of goroutines, 10 children each"),
     time("sieve_500", 500, "prime through a chain of filters"),
+    time("fan_local", 1_000_000, "task started and run, each thread starts its own"),
+    time("fan_balanced", 1_000_000, "task started and run, by 16 tasks of one thread"),
+    time("fan_skewed", 1_000_000, "task started and run, 90 % by one task"),
     time("workers_8", 1_000_000, "job over 1,024 slots, 8 workers"),
     time("workers_24", 1_000_000, "job over 1,024 slots, 24 workers"),
     time("workers_32", 1_000_000, "job over 1,024 slots, 32 workers"),
     time("sleeps_100k", 100_000, "goroutine that sleeps 1 ms"),
+    time("blocking_100", 100, "call that blocks its thread for 10 ms"),
+    Case {
+        name: "start_spinners",
+        ops: 5,
+        unit: Unit::Latency,
+        what: "until a task starts while as many spin as there are threads, the longest of 5",
+    },
     time("timer_cancel", 1_000_000, "timer of an hour, armed and stopped"),
     time("ctx_cancel", 500_000, "context, made and cancelled"),
     time("ctx_tree", 500_000, "context in a tree of 1,000 that its root cancels"),
@@ -64,6 +76,11 @@ pub fn find(name: &str) -> Option<&'static Case> {
 }
 
 impl Case {
+    /// Whether the system, not the runtime, takes most of the time: outside the means.
+    pub fn is_system_bound(&self) -> bool {
+        self.unit != Unit::Time || matches!(self.name, "sleeps_100k" | "blocking_100")
+    }
+
     /// The check sum that every peer must come to.
     pub fn expected(&self) -> u64 {
         let n = self.ops;

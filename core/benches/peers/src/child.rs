@@ -7,7 +7,7 @@ use crate::peer::{Line, Rt, Shared, Tree};
 use crate::runtimes::{Gmp, Smol, Tokio, TokioCurrent};
 use crate::{meter, net, stackful, work};
 
-/// Runs `case` on `peer` and prints `result NANOSECONDS BYTES PEAK_KIB CHECK`, or `none` if the peer
+/// Runs `case` on `peer` and prints `result NANOSECONDS FIGURE PEAK_KIB CHECK`, or `none` if the peer
 /// cannot express the case.
 pub fn run(peer: &str, case: &str, ops: u64, procs: usize) {
     let start = Instant::now();
@@ -31,7 +31,7 @@ pub fn run(peer: &str, case: &str, ops: u64, procs: usize) {
     let took = start.elapsed().as_nanos();
     match check {
         Some(check) => {
-            println!("result {took} {} {} {check}", meter::recorded_bytes(), meter::peak_kib());
+            println!("result {took} {} {} {check}", meter::recorded(), meter::peak_kib());
         }
         None => println!("none"),
     }
@@ -63,6 +63,11 @@ fn plain<R: Rt, L: Line>(case: &str, n: u64, procs: usize) -> Option<u64> {
         "yield_100" => R::run(procs, work::yields::<R>(n)),
         "mutex_free" => R::run(procs, work::mutex_free::<R>(n)),
         "mutex_100" => R::run(procs, work::mutex_100::<R>(n)),
+        "fan_local" => R::run(procs, work::fan::<R, L>(work::equal_shares(n, procs as u64))),
+        "fan_balanced" => R::run(procs, work::fan::<R, L>(work::equal_shares(n, 16))),
+        "fan_skewed" => R::run(procs, work::fan::<R, L>(vec![n - n / 10, n / 10])),
+        "blocking_100" => R::run(procs, work::blocking::<R>(n)),
+        "start_spinners" => R::run(procs, work::start_beside_spinners::<R>(procs as u64, n)),
         "skynet" => R::run(procs, work::skynet::<R>(0, n)),
         "sleeps_100k" => R::run(procs, work::sleeps::<R, L>(n)),
         "timer_cancel" => R::run(procs, work::timer_cancel::<R>(n)),

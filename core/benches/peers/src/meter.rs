@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes that a case measured itself; 0 where it measures time only.
-static BYTES: AtomicU64 = AtomicU64::new(0);
+/// The figure that a case measured itself; 0 where the time of the whole case is the figure.
+static FIGURE: AtomicU64 = AtomicU64::new(0);
 
 /// Resident memory of this process in bytes; 0 where the system does not tell.
 pub fn resident() -> u64 {
@@ -19,12 +19,12 @@ pub fn peak_kib() -> u64 {
     line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
 
-/// Keeps the figure of a case that measures memory.
-pub fn record_bytes(bytes: u64) {
-    BYTES.store(bytes, Ordering::Relaxed);
+/// Keeps the figure of a case that measures bytes, or a latency.
+pub fn record(figure: u64) {
+    FIGURE.store(figure, Ordering::Relaxed);
 }
 
-/// The figure that [`record_bytes`] kept.
-pub fn recorded_bytes() -> u64 {
-    BYTES.load(Ordering::Relaxed)
+/// The figure that [`record`] kept.
+pub fn recorded() -> u64 {
+    FIGURE.load(Ordering::Relaxed)
 }

@@ -27,6 +27,8 @@ pub trait Rt: 'static {
         F: Future<Output = ()> + Send + 'static;
     /// Lets others run.
     fn yield_now() -> impl Future<Output = ()> + Send;
+    /// Runs `f`, which blocks its thread.
+    fn block(f: fn()) -> impl Future<Output = ()> + Send;
     /// Sleeps.
     fn sleep(duration: Duration) -> impl Future<Output = ()> + Send;
     /// The first of two that is done, in fair order.

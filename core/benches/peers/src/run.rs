@@ -162,7 +162,7 @@ fn measure(programs: &Programs, case: &Case, peer: &str, procs: usize) -> Outcom
     parse(case, &text)
 }
 
-/// Reads `result NANOSECONDS BYTES PEAK_KIB CHECK`.
+/// Reads `result NANOSECONDS FIGURE PEAK_KIB CHECK`.
 fn parse(case: &Case, text: &str) -> Outcome {
     let mut words = text.split_whitespace();
     match words.next() {
@@ -171,12 +171,16 @@ fn parse(case: &Case, text: &str) -> Outcome {
         _ => return Outcome::Failed("printed no result"),
     }
     let numbers: Vec<u64> = words.filter_map(|word| word.parse().ok()).collect();
-    let [nanos, bytes, peak_kib, check] = numbers[..] else {
+    let [nanos, figure, peak_kib, check] = numbers[..] else {
         return Outcome::Failed("printed no result");
     };
     if check != case.expected() {
         return Outcome::Failed("wrong result");
     }
-    let total = if case.unit == Unit::Bytes { bytes } else { nanos };
-    Outcome::Figure { value: total as f64 / case.ops as f64, peak_kib }
+    let value = match case.unit {
+        Unit::Time => nanos as f64 / case.ops as f64,
+        Unit::Latency => figure as f64,
+        Unit::Bytes => figure as f64 / case.ops as f64,
+    };
+    Outcome::Figure { value, peak_kib }
 }

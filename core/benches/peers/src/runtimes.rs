@@ -47,6 +47,9 @@ impl Rt for Gmp {
     fn yield_now() -> impl Future<Output = ()> + Send {
         gmp_core::yield_now()
     }
+    async fn block(f: fn()) {
+        gmp_core::runtime::blocking(f);
+    }
     fn sleep(duration: Duration) -> impl Future<Output = ()> + Send {
         gmp_core::time::sleep(duration)
     }
@@ -124,6 +127,9 @@ macro_rules! tokio_flavour {
             fn yield_now() -> impl Future<Output = ()> + Send {
                 tokio::task::yield_now()
             }
+            async fn block(f: fn()) {
+                tokio::task::spawn_blocking(f).await.expect("the call ended well");
+            }
             fn sleep(duration: Duration) -> impl Future<Output = ()> + Send {
                 tokio::time::sleep(duration)
             }
@@ -182,6 +188,9 @@ impl Rt for Smol {
     }
     fn yield_now() -> impl Future<Output = ()> + Send {
         smol::future::yield_now()
+    }
+    fn block(f: fn()) -> impl Future<Output = ()> + Send {
+        smol::unblock(f)
     }
     async fn sleep(duration: Duration) {
         smol::Timer::after(duration).await;

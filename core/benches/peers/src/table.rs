@@ -104,9 +104,9 @@ pub fn print(rows: &[Row], procs: usize) {
     memory(rows, procs);
 }
 
-/// The mean of the ratios of the cases that measure time; sleeping is not bound by the CPU.
+/// The mean of the ratios of the cases that measure time; sleeping and blocking are not bound by the CPU.
 pub fn geometric_mean(rows: &[Row], family: &str, procs: usize) -> Option<(f64, usize)> {
-    let timed = rows.iter().filter(|r| r.case.unit == Unit::Time && r.case.name != "sleeps_100k");
+    let timed = rows.iter().filter(|r| !r.case.is_system_bound());
     let logs: Vec<f64> = timed.filter_map(|row| row.ratio(family, procs)).map(f64::ln).collect();
     let mean = (logs.iter().sum::<f64>() / logs.len() as f64).exp();
     (!logs.is_empty()).then_some((mean, logs.len()))

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::meter;
 use crate::peer::{Line, Lock, Rt, Shared, Tree};
@@ -251,6 +251,96 @@ pub async fn workers<R: Rt, L: Shared>(workers: u64, n: u64) -> u64 {
     join_all(pool).await
 }
 
+/// Goroutines that start `n` tasks: each starts its share, and lets others run after every 64th.
+pub async fn fan<R: Rt, L: Line>(shares: Vec<u64>) -> u64 {
+    let n = shares.iter().sum();
+    let (latch, mut wait) = Latch::<L>::new(n);
+    for share in shares {
+        let latch = latch.clone();
+        R::detach(async move {
+            for i in 0..share {
+                let latch = latch.clone();
+                R::detach(async move {
+                    std::hint::black_box(job(i));
+                    latch.leave().await;
+                });
+                if i % 64 == 63 {
+                    R::yield_now().await;
+                }
+            }
+        });
+    }
+    L::recv(&mut wait).await;
+    n - latch.left.load(Ordering::Acquire)
+}
+
+/// `parts` equal shares of `n`.
+pub fn equal_shares(n: u64, parts: u64) -> Vec<u64> {
+    (0..parts).map(|i| n / parts + u64::from(i < n % parts)).collect()
+}
+
+/// `n` times: as many tasks spin for 200 ms as there are threads, and one of them starts another task; how
+/// long it takes at most until that has started. They stop when it has.
+pub async fn start_beside_spinners<R: Rt>(procs: u64, n: u64) -> u64 {
+    let mut longest = 0;
+    for _ in 0..n {
+        let beside = Arc::new(Beside::default());
+        let spinners = (0..procs).map(|i| R::go(beside.clone().spin::<R>(i == 0, procs))).collect();
+        join_all(spinners).await;
+        while beside.started.load(Ordering::Acquire) == 0 {
+            R::yield_now().await;
+        }
+        longest = longest.max(beside.started.load(Ordering::Acquire));
+    }
+    meter::record(longest);
+    n
+}
+
+/// What spinners share with the task that is started beside them.
+#[derive(Default)]
+struct Beside {
+    spinning: AtomicU64,
+    /// Nanoseconds it took to start.
+    started: AtomicU64,
+}
+
+impl Beside {
+    async fn spin<R: Rt>(self: Arc<Self>, starts: bool, procs: u64) -> u64 {
+        self.spinning.fetch_add(1, Ordering::AcqRel);
+        while self.spinning.load(Ordering::Acquire) != procs {
+            std::hint::spin_loop();
+        }
+        let begin = Instant::now();
+        if starts {
+            let beside = self.clone();
+            R::detach(async move {
+                let took = begin.elapsed().as_nanos() as u64;
+                beside.started.store(took, Ordering::Release);
+            });
+        }
+        while begin.elapsed() < SPIN && self.started.load(Ordering::Acquire) == 0 {
+            std::hint::spin_loop();
+        }
+        0
+    }
+}
+
+const SPIN: Duration = Duration::from_millis(200);
+
+/// `n` tasks that each block their thread for 10 ms.
+pub async fn blocking<R: Rt>(n: u64) -> u64 {
+    let sleep = || std::thread::sleep(Duration::from_millis(10));
+    let tasks = (0..n)
+        .map(|_| {
+            R::go(async move {
+                R::block(sleep).await;
+                1
+            })
+        })
+        .collect();
+    join_all(tasks).await
+}
+
 /// `n` tasks that sleep 1 ms.
 pub async fn sleeps<R: Rt, L: Line>(n: u64) -> u64 {
     let (latch, mut wait) = Latch::<L>::new(n);
@@ -328,7 +418,7 @@ pub async fn parked<R: Rt, L: Shared>(n: u64) -> u64 {
         });
     }
     reach::<R>(&STARTED, n).await;
-    meter::record_bytes(meter::resident().saturating_sub(before));
+    meter::record(meter::resident().saturating_sub(before));
     L::close(tx);
     reach::<R>(&ENDED, n).await;
     ENDED.load(Ordering::Relaxed)
