@@ -44,6 +44,12 @@ impl Counts {
         self.spinning.load(Ordering::Relaxed)
     }
 
+    /// Whether an M beside the one that asks, which spins, has a P and does not spin: a hint.
+    pub(super) fn some_run(&self, procs: usize) -> bool {
+        let (idle, spin) = (&self.idle_ps, &self.spinning);
+        procs > idle.load(Ordering::Relaxed) + spin.load(Ordering::Relaxed)
+    }
+
     pub(super) fn start_spinning(&self) {
         self.spinning.fetch_add(1, Ordering::SeqCst);
     }

@@ -42,6 +42,7 @@ impl Machine {
     fn find(&self, pool: &Pool, parker: &Arc<Parker>) -> Option<GRef> {
         // An M that was woken looks from its first moment on.
         let mut began = self.spinning.get().then(nanos);
+        let mut napped = false;
         loop {
             if pool.idle.is_surplus(self.p().index) && self.give_up_surplus(pool, parker) {
                 return None;
@@ -67,6 +68,12 @@ impl Machine {
             if let Some(g) = own.or_else(|| self.steal(pool, parker)) {
                 self.p().meters.has_looked_since(since);
                 return Some(g);
+            }
+            if !napped && self.spinning.get() && pool.idle.counts.some_run(pool.idle.procs()) {
+                // Two goroutines that hand work to each other on another P would wake an M with each push.
+                napped = true;
+                pool.idle.nap(parker);
+                continue;
             }
             if self.park_without_work(pool, parker, since) {
                 return None;

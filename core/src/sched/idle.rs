@@ -11,6 +11,9 @@ use crate::netpoll::Netpoll;
 use crate::sys::Lock;
 use crate::sys::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
+/// How long a spinning M naps before it looks once more and parks.
+const NAP: Duration = Duration::from_micros(50);
+
 /// The idle part of a runtime with Ms of its own.
 pub(super) struct Idle {
     pub(super) counts: Counts,
@@ -33,6 +36,9 @@ pub(super) struct Idle {
     keeper: Lock<Option<Arc<Parker>>>,
     /// Until when the keeper sleeps: 0 if there is none, `u64::MAX` until it has looked at the timers.
     kept_until: AtomicU64,
+    /// The spinning M that naps, and whether there is one, readable without the lock.
+    napper: Lock<Option<Arc<Parker>>>,
+    naps: AtomicBool,
 }
 
 /// What the lock guards.
@@ -138,6 +144,14 @@ impl Parker {
         }
     }
 
+    /// Sleeps for a moment, or until it is poked. It is not listed as parked, so it is granted nothing.
+    fn nap(&self) {
+        let state = self.lock();
+        let waits = |state: &mut ParkState| !state.poked;
+        let waited = self.condition.wait_timeout_while(state, NAP, waits);
+        waited.unwrap_or_else(PoisonError::into_inner).0.poked = false;
+    }
+
     /// Makes the M look at the timers again.
     fn poke(&self) {
         let mut state = self.lock();
@@ -237,6 +251,8 @@ impl Idle {
             busy: Condvar::new(),
             keeper: Lock::new(None),
             kept_until: AtomicU64::new(0),
+            napper: Lock::new(None),
+            naps: AtomicBool::new(false),
         }
     }
 
@@ -301,6 +317,46 @@ impl Idle {
 
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// A spinning M that has found nothing naps, unless one does already: while it does nobody wakes an M
+    /// only to find that there is nothing to steal. Returns when it was woken or the nap is over.
+    pub(super) fn nap(&self, parker: &Arc<Parker>) {
+        {
+            let mut napper = self.napper.lock();
+            if napper.is_some() {
+                return;
+            }
+            *napper = Some(parker.clone());
+            // Relaxed: whoever misses it only lets the nap go on.
+            self.naps.store(true, Ordering::Relaxed);
+        }
+        parker.nap();
+        let mut napper = self.napper.lock();
+        if napper.as_ref().is_some_and(|napper| Arc::ptr_eq(napper, parker)) {
+            *napper = None;
+            self.naps.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Something can be stolen: ends the nap, if an M naps.
+    #[inline]
+    pub(super) fn end_nap(&self) {
+        if self.naps.load(Ordering::Relaxed) {
+            self.wake_napper();
+        }
+    }
+
+    #[cold]
+    fn wake_napper(&self) {
+        let napper = {
+            let mut napper = self.napper.lock();
+            self.naps.store(false, Ordering::Relaxed);
+            napper.take()
+        };
+        if let Some(napper) = napper {
+            napper.poke();
+        }
     }
 
     /// Makes this M the one that sleeps until the next timer, if there is no other.

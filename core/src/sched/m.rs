@@ -30,6 +30,17 @@ pub enum Turn {
     Lost,
 }
 
+/// Where a goroutine that was made ready went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pushed {
+    /// Into a P that nobody steals from.
+    Alone,
+    /// Into a P with a few others.
+    Few,
+    /// Into a P with so many others that an M should come and take some.
+    Many,
+}
+
 /// An M, bound to the thread that made it.
 pub(crate) struct Machine {
     shared: Arc<Shared>,
@@ -188,10 +199,9 @@ impl Machine {
         self.p().owner.release(self.tenure.get());
     }
 
-    /// Makes `g` the next to run if this thread is an M of `shared` and has a P. Gives whether other Ps may
-    /// steal it.
+    /// Makes `g` the next to run if this thread is an M of `shared` and has a P.
     #[inline]
-    pub(super) fn push_local(shared: &Shared, g: GRef) -> Result<bool, GRef> {
+    pub(super) fn push_local(shared: &Shared, g: GRef) -> Result<Pushed, GRef> {
         let machine = MACHINE.with(Cell::get);
         // SAFETY: `bind` unsets the pointer before the machine goes, and it is this thread's own.
         let Some(machine) = (unsafe { machine.as_ref() }) else { return Err(g) };
@@ -202,8 +212,7 @@ impl Machine {
         if !machine.in_poll.get() {
             p.meters.made_ready(&g);
             // SAFETY: outside a poll the P is this M's, and this is its thread.
-            unsafe { p.put_next(g, &shared.global) };
-            return Ok(p.is_open());
+            return Ok(unsafe { p.put_next(g, &shared.global) });
         }
         let tenure = machine.tenure.get();
         if !p.owner.claim(tenure) {
@@ -211,10 +220,9 @@ impl Machine {
         }
         p.meters.made_ready(&g);
         // SAFETY: claimed just now, rule 3.
-        unsafe { p.put_next(g, &shared.global) };
-        let others_may = p.is_open();
+        let pushed = unsafe { p.put_next(g, &shared.global) };
         p.owner.lend(tenure);
-        Ok(others_may)
+        Ok(pushed)
     }
 
     /// Runs goroutines until `stop` says so (asked before each), none is runnable, or the P is lost.

@@ -5,6 +5,7 @@ use core::ptr::{NonNull, null_mut};
 use std::time::{Duration, Instant};
 
 use super::global::Global;
+use super::m::Pushed;
 use super::metrics::Meters;
 use super::owner::Owner;
 use super::runq::{RunQueue, SLOTS};
@@ -19,6 +20,9 @@ const GLOBAL_TICK: u64 = 61;
 /// making each other ready must not starve it. Go caps the time slice that they inherit; counted
 /// dispatches keep one P deterministic.
 const NEXT_IN_A_ROW: u32 = 256;
+
+/// So many in the queue are worth the end of a nap.
+const MANY: usize = 8;
 
 /// How long a thief leaves alone what a P that runs is about to run next: two goroutines that hand work
 /// to each other would only be torn apart. Go's number.
@@ -107,10 +111,15 @@ impl P {
     ///
     /// # Safety
     /// The caller owns the P.
-    pub(super) unsafe fn put_next(&self, g: GRef, global: &Global) {
+    pub(super) unsafe fn put_next(&self, g: GRef, global: &Global) -> Pushed {
         if let Some(before) = self.swap_next(g.into_raw().as_ptr()) {
             // SAFETY: the P is the caller's.
             unsafe { self.put(before, global) };
+        }
+        match () {
+            () if !self.is_open() => Pushed::Alone,
+            () if self.queue.len() >= MANY => Pushed::Many,
+            () => Pushed::Few,
         }
     }
 

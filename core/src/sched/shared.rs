@@ -10,7 +10,7 @@ use std::sync::{Condvar, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use super::global::Global;
-use super::m::Machine;
+use super::m::{Machine, Pushed};
 use super::p::P;
 use super::pause::Gate;
 use super::pool::{MAX_PROCS, Pool};
@@ -293,16 +293,23 @@ impl Schedule for Shared {
             },
         };
         match Machine::push_local(self, g) {
-            Ok(others_may) => {
-                // Where there is one P, driven or not, its M comes to it.
-                if let Some(pool) = self.pool.as_ref().filter(|_| others_may) {
+            // Where there is one P, driven or not, its M comes to it.
+            Ok(Pushed::Alone) => {}
+            Ok(pushed) => {
+                if let Some(pool) = &self.pool {
                     self.wake_one(pool);
+                    if pushed == Pushed::Many {
+                        pool.idle.end_nap();
+                    }
                 }
             }
             Err(g) => {
                 self.made_ready_outside(&g);
                 self.global.push(g);
                 self.wake();
+                if let Some(pool) = &self.pool {
+                    pool.idle.end_nap();
+                }
             }
         }
     }
