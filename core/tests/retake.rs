@@ -61,6 +61,37 @@ fn what_waits_behind_a_spinning_poll_runs_when_there_are_more_ps() {
     runtime.block_on(spinner).unwrap();
 }
 
+/// Sysmon asks a poll that performs operations to yield before anything has to be taken from it. Each operation
+/// takes a while here, so that their number alone would come to it much later.
+#[test]
+fn a_loop_over_a_ready_channel_yields_when_it_is_asked_to() {
+    let ran = support::run_alone("yields_though_nothing_is_taken", "retakeoff=1");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
+}
+
+#[test]
+#[ignore = "run by the test above"]
+fn yields_though_nothing_is_taken() {
+    let runtime = with_procs(1);
+    let others = Arc::new(AtomicBool::new(false));
+    let seen = others.clone();
+    let hog = runtime.go(async move {
+        drop(go(async move { others.store(true, Ordering::Release) }));
+        let ch = chan::<u32>(1);
+        let mut n = 0;
+        while !seen.load(Ordering::Acquire) {
+            ch.send(n).await;
+            n = ch.recv().await.unwrap() + 1;
+            let begin = Instant::now();
+            while begin.elapsed() < Duration::from_micros(100) {}
+        }
+        n
+    });
+    let operations = runtime.block_on(hog).unwrap();
+    assert!(operations < 20_000, "it yielded after {operations} sends");
+    assert_eq!(runtime.handle().metrics().retakes, 0);
+}
+
 #[test]
 fn what_a_spinning_poll_starts_and_wakes_runs() {
     let runtime = with_procs(1);

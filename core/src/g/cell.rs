@@ -18,7 +18,7 @@ use super::state::{DropJoin, EndPoll, Ready, Snapshot, StartPoll, State};
 use super::{JoinError, current, point, trace, waker};
 use crate::inspect::{GoroutineId, Location, PanicNote};
 use crate::list::Links;
-use crate::sys::atomic::{AtomicPtr, AtomicU32, Ordering};
+use crate::sys::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 /// What a panic carries.
 pub(crate) type Payload = Box<dyn Any + Send>;
@@ -407,8 +407,13 @@ impl GRef {
     }
 
     /// Runs a goroutine that was taken from a run queue of `schedule`, which is that of its scope: one
-    /// poll.
-    pub(crate) fn run(self, now_millis: u32, schedule: &dyn Schedule) -> Polled {
+    /// poll. It yields when `asked` says so; without, after a number of operations.
+    pub(crate) fn run(
+        self,
+        now_millis: u32,
+        schedule: &dyn Schedule,
+        asked: Option<&AtomicBool>,
+    ) -> Polled {
         match self.state.start_poll() {
             StartPoll::Skip => return Polled::Gone,
             StartPoll::Cancel => return self.cancel(),
@@ -422,7 +427,7 @@ impl GRef {
         self.note_poll();
         let waker = waker::for_poll(self.0);
         let poll = || Header::poll(self.0, &mut Context::from_waker(&waker));
-        let (polled, woken) = current::enter_poll(self.0, self.scope, schedule, poll);
+        let (polled, woken) = current::enter_poll(self.0, self.scope, schedule, asked, poll);
         if let Poll::Ready(registrys) = polled {
             self.drop_both(registrys);
             return Polled::Gone;

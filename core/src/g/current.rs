@@ -9,10 +9,13 @@ use std::sync::Arc;
 use super::trace::Tracing;
 use super::{Header, Schedule, Scope};
 use crate::inspect::{GoroutineId, Location, PrimitiveKind, Record, Watch};
+use crate::sys::atomic::{AtomicBool, Ordering};
 
 /// Operations that one poll may complete before it yields, so that a loop over ready channels
 /// lets others run. Counted, not timed: the one-P flavour stays deterministic.
 const BUDGET: u32 = 256;
+/// The same where sysmon asks polls to yield that have lasted a slice: in case there is no sysmon.
+const ASKED_BUDGET: u32 = 1 << 16;
 
 struct Current {
     g: Cell<Option<NonNull<Header>>>,
@@ -25,6 +28,12 @@ struct Current {
     ids: Cell<Range<u64>>,
 }
 
+impl Current {
+    fn asked(&self) -> Option<NonNull<AtomicBool>> {
+        self.poll.get()?.asked
+    }
+}
+
 /// A poll by an M, from a run queue.
 #[derive(Clone, Copy)]
 struct ThisPoll {
@@ -33,6 +42,8 @@ struct ThisPoll {
     scope: NonNull<Scope>,
     /// Where the goroutines of that scope run.
     schedule: NonNull<dyn Schedule>,
+    /// Whether it is asked to yield.
+    asked: Option<NonNull<AtomicBool>>,
 }
 
 thread_local! {
@@ -79,11 +90,13 @@ struct Before {
 
 impl Before {
     fn replace(g: NonNull<Header>, poll: Option<ThisPoll>) -> Self {
+        let asked = poll.and_then(|poll| poll.asked);
+        let budget = if asked.is_some() { ASKED_BUDGET } else { BUDGET };
         CURRENT.with(|c| Self {
             g: c.g.replace(Some(g)),
             poll: c.poll.replace(poll),
             woken: c.woken.replace(false),
-            budget: c.budget.replace(BUDGET),
+            budget: c.budget.replace(budget),
         })
     }
 }
@@ -112,6 +125,7 @@ pub(super) fn enter_poll<R>(
     g: NonNull<Header>,
     scope: NonNull<Scope>,
     schedule: &dyn Schedule,
+    asked: Option<&AtomicBool>,
     f: impl FnOnce() -> R,
 ) -> (R, bool) {
     let schedule = NonNull::from(schedule);
@@ -121,7 +135,8 @@ pub(super) fn enter_poll<R>(
             schedule,
         )
     };
-    let _before = Before::replace(g, Some(ThisPoll { g, scope, schedule }));
+    let _before =
+        Before::replace(g, Some(ThisPoll { g, scope, schedule, asked: asked.map(NonNull::from) }));
     let result = f();
     (result, CURRENT.with(|c| c.woken.get()))
 }
@@ -153,6 +168,10 @@ pub(crate) fn spend() -> bool {
     CURRENT.with(|c| match c.budget.get() {
         0 => {
             c.budget.set(BUDGET);
+            false
+        }
+        // SAFETY: what `enter_poll` was given outlives the poll. Relaxed: a hint.
+        _ if c.asked().is_some_and(|asked| unsafe { asked.as_ref() }.load(Ordering::Relaxed)) => {
             false
         }
         left => {

@@ -288,7 +288,8 @@ impl Machine {
         p.meters.runs(&g);
         self.in_poll.set(true);
         p.owner.lend(tenure);
-        let polled = g.run(now, &*self.shared);
+        let asked = self.shared.has_own_machines().then(|| p.asked_to_yield());
+        let polled = g.run(now, &*self.shared, asked);
         let ours = p.owner.claim(tenure);
         self.in_poll.set(false);
         if !ours {

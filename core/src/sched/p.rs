@@ -40,6 +40,8 @@ pub(crate) struct P {
     next: AtomicPtr<Header>,
     /// Looks for something to run so far. Only the owner writes.
     tick: AtomicU64,
+    /// Set by sysmon: the poll is to yield at its next operation.
+    yields: AtomicBool,
     /// Dispatches out of `next` since the queue had its turn.
     streak: Cell<u32>,
     pub(super) meters: Meters,
@@ -60,9 +62,25 @@ impl P {
             queue: RunQueue::new(),
             next: AtomicPtr::new(null_mut()),
             tick: AtomicU64::new(0),
+            yields: AtomicBool::new(false),
             streak: Cell::new(0),
             meters: Meters::new(),
         }
+    }
+
+    /// Asks the poll that goes on to yield at its next operation. Should it end meanwhile, the next one yields
+    /// instead.
+    pub(super) fn ask_to_yield(&self) {
+        // Relaxed: a hint.
+        self.yields.store(true, Ordering::Relaxed);
+    }
+
+    /// Where the poll that is about to begin finds that it was asked to yield; it was not yet.
+    pub(super) fn asked_to_yield(&self) -> &AtomicBool {
+        if self.yields.load(Ordering::Relaxed) {
+            self.yields.store(false, Ordering::Relaxed);
+        }
+        &self.yields
     }
 
     /// Whether other Ps may steal from this one.

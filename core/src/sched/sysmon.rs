@@ -16,6 +16,9 @@ use super::shared::Shared;
 
 /// How long a poll may keep its P while others wait. Go's number.
 pub(super) const SLICE: Duration = Duration::from_millis(10);
+/// How long a poll may go on until it is asked to yield at its next operation: one that performs some keeps its
+/// P.
+const ASKED: Duration = Duration::from_millis(8);
 /// The sleeps of sysmon: the first after it had something to do, and the longest while a P is in use.
 const SHORTEST: Duration = Duration::from_micros(20);
 const LONGEST: Duration = Duration::from_millis(5);
@@ -109,6 +112,9 @@ fn judge(shared: &Shared, pool: &Pool, index: usize, seen: &mut Option<Seen>) ->
     if before.first.is_none() && lasted >= SUSPICIOUS && matches!(look, Look::InPoll(_)) {
         before.first = read_clock(pool, m);
     }
+    if lasted >= ASKED && matches!(look, Look::InPoll(_)) {
+        p.ask_to_yield();
+    }
     // Nobody can help it: it is one P too many, or the one that was alone until now.
     let procs = pool.idle.procs();
     let is_stuck = (index >= procs || procs > 1 && !p.is_open()) && !p.is_empty();
@@ -117,6 +123,7 @@ fn judge(shared: &Shared, pool: &Pool, index: usize, seen: &mut Option<Seen>) ->
         return Judgement::Fine;
     }
     let take = match look {
+        _ if debug().retakeoff => false,
         Look::Blocking(_) => true,
         _ => lasted >= SLICE && has_used_slice(before, lasted, read_clock(pool, m)),
     };
@@ -143,13 +150,14 @@ impl Shared {
     /// Starts sysmon beside the first M.
     pub(super) fn start_sysmon(&self, pool: &Pool) {
         let first = pool.idle.change(|lists| !core::mem::replace(&mut lists.has_sysmon, true));
-        let Some(shared) = pool.upgrade().filter(|_| first && !debug().retakeoff) else { return };
+        let Some(shared) = pool.upgrade().filter(|_| first) else { return };
         let run = move || {
             if let Some(pool) = &shared.pool {
                 run(&shared, pool);
             }
         };
-        // Without it the runtime works, except that nothing is taken from long polls.
+        // Without it the runtime works, except that nothing is taken from long polls, and that they yield
+        // late.
         let _ = std::thread::Builder::new().name("gmp-sysmon".into()).spawn(run);
     }
 

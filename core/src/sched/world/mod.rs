@@ -180,7 +180,7 @@ impl World {
     fn poll(&self, shared: &Shared, g: GRef) {
         let now = self.timers.clock().now() / 1_000_000;
         let kept = self.state.lock().traces.then(|| g.clone());
-        let polled = g.run(now as u32, shared);
+        let polled = g.run(now as u32, shared, None);
         let mut state = self.state();
         let current = state.current.take();
         let how = match &polled {
