@@ -1,5 +1,6 @@
 //! The one door to atomics and locks, so that model checks can swap them for their own.
 
+pub(crate) mod asymmetric;
 mod brief;
 
 pub(crate) use brief::{BriefGuard, BriefLock};

@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::owner::Tenure;
+use super::owner::{Hand, Tenure};
 use super::p::P;
 use super::shared::Shared;
 use crate::g::{GRef, Polled, Wake};
@@ -47,6 +47,7 @@ pub(crate) struct Machine {
     /// The P it has, or had last; one of `shared`.
     p: Cell<NonNull<P>>,
     tenure: Cell<Tenure>,
+    hand: Hand,
     in_poll: Cell<bool>,
     /// Whether it has no P: it gave it up, or it was taken away.
     lost: Cell<bool>,
@@ -97,6 +98,7 @@ impl Machine {
             shared: shared.clone(),
             p: Cell::new(NonNull::from(p)),
             tenure: Cell::new(tenure),
+            hand: Hand::new(),
             in_poll: Cell::new(false),
             lost: Cell::new(false),
             seen: Cell::new(NEVER),
@@ -104,6 +106,7 @@ impl Machine {
             now: Cell::new((0, 0)),
             before: MACHINE.with(Cell::get),
         };
+        p.owner.begin(tenure, &machine.hand);
         p.meters.begin_use();
         MACHINE.with(|m| m.set(&raw const machine));
         let _unbind = Unbind(&machine);
@@ -188,6 +191,7 @@ impl Machine {
         self.forget_now();
         self.p.set(NonNull::from(p));
         self.tenure.set(tenure);
+        p.owner.begin(tenure, &self.hand);
         self.lost.set(false);
         p.meters.begin_use();
     }
@@ -215,13 +219,13 @@ impl Machine {
             return Ok(unsafe { p.put_next(g, &shared.global) });
         }
         let tenure = machine.tenure.get();
-        if !p.owner.claim(tenure) {
+        if !p.owner.claim(tenure, &machine.hand) {
             return Err(g);
         }
         p.meters.made_ready(&g);
         // SAFETY: claimed just now, rule 3.
         let pushed = unsafe { p.put_next(g, &shared.global) };
-        p.owner.lend(tenure);
+        p.owner.lend(tenure, &machine.hand);
         Ok(pushed)
     }
 
@@ -287,10 +291,10 @@ impl Machine {
         let now = self.coarse_now();
         p.meters.runs(&g);
         self.in_poll.set(true);
-        p.owner.lend(tenure);
+        p.owner.lend(tenure, &self.hand);
         let asked = self.shared.has_own_machines().then(|| p.asked_to_yield());
         let polled = g.run(now, &*self.shared, asked);
-        let ours = p.owner.claim(tenure);
+        let ours = p.owner.claim(tenure, &self.hand);
         self.in_poll.set(false);
         if !ours {
             self.lost.set(true);

@@ -3,20 +3,42 @@
 //!
 //! The rules are in `README.md`.
 
-use crate::sys::modelled::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 
-/// | bits | meaning |
+use crate::sys::modelled::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sys::{Lock, asymmetric};
+
+/// Who has the P.
+///
+/// | bits of `word` | meaning |
 /// |---|---|
 /// | 0..2 | status |
-/// | 2..32 | number of the M |
+/// | 2 | TAKING: somebody is about to take it away |
+/// | 3..32 | number of the M |
 /// | 32..64 | epoch: grows with every change of owner |
-pub(crate) struct Owner(AtomicU64);
+///
+/// Where the system offers an asymmetric fence, an M lends its P and claims it back by its [`Hand`] alone, and the
+/// word stays IN_POLL all the time. Elsewhere each of the two writes the word.
+pub(crate) struct Owner {
+    word: AtomicU64,
+    by_hand: bool,
+    /// The hand of the M that has the P, if by hand; set before the word says IN_POLL.
+    hand: Lock<Option<Hand>>,
+}
+
+/// Up while an M uses its P, by rules 2 to 4. Only that M writes.
+#[derive(Clone)]
+pub(crate) struct Hand(Arc<AtomicBool>);
 
 const IDLE: u64 = 0;
 const OWNED: u64 = 1;
 const IN_POLL: u64 = 2;
 const BLOCKING: u64 = 3;
 const STATUS: u64 = 3;
+const TAKING: u64 = 4;
+/// What is no part of a tenure.
+const PASSING: u64 = STATUS | TAKING;
+const M_SHIFT: u32 = 3;
 const EPOCH_ONE: u64 = 1 << 32;
 
 /// What goes on with a P that may be taken away, and on which M.
@@ -48,36 +70,106 @@ pub(super) struct Holder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tenure(u64);
 
+impl Hand {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(AtomicBool::new(false)))
+    }
+}
+
 impl Owner {
     pub(crate) fn new() -> Self {
-        Self(AtomicU64::new(IDLE))
+        Self::with(asymmetric::is_available())
+    }
+
+    fn with(by_hand: bool) -> Self {
+        Self { word: AtomicU64::new(IDLE), by_hand, hand: Lock::new(None) }
     }
 
     /// Rule 1: takes an idle P.
     pub(crate) fn acquire(&self, m: u32) -> Option<Tenure> {
-        self.change(m, IDLE)
+        let now = self.word.load(Ordering::Relaxed);
+        if now & STATUS == IDLE { self.change(m, now) } else { None }
+    }
+
+    /// The M of this tenure begins to use the P, with its hand.
+    pub(crate) fn begin(&self, tenure: Tenure, hand: &Hand) {
+        if self.by_hand {
+            *self.hand.lock() = Some(hand.clone());
+            hand.0.store(true, Ordering::Relaxed);
+            // Release: pairs with `take_by_hand`: whoever takes sees this hand, and that it was up.
+            self.word.store(tenure.0 | IN_POLL, Ordering::Release);
+        }
     }
 
     /// Rule 5: takes a P away from a poll, or from a blocking call inside one.
     pub(crate) fn take(&self, m: u32) -> Option<Tenure> {
-        self.change(m, IN_POLL).or_else(|| self.change(m, BLOCKING))
+        let now = self.word.load(Ordering::Relaxed);
+        match now & PASSING {
+            IN_POLL if self.by_hand => self.take_by_hand(m, now),
+            // A blocking call uses no P, and leaves by a read-modify-write that sees this one.
+            IN_POLL | BLOCKING => self.change(m, now),
+            _ => None,
+        }
+    }
+
+    /// Rule 5 with hands: announces it, makes sure that the M sees that before it raises its hand again, and
+    /// looks whether it is up.
+    fn take_by_hand(&self, m: u32, now: u64) -> Option<Tenure> {
+        // Acquire: pairs with `begin`.
+        let (to, ok) = (now | TAKING, Ordering::Acquire);
+        self.word.compare_exchange(now, to, ok, Ordering::Relaxed).ok()?;
+        let hand = self.hand.lock().clone();
+        // Pairs with the light fence in `claim`: the M sees TAKING, or its hand is seen up.
+        let ordered = asymmetric::heavy();
+        // Acquire: pairs with `lend`: the queue is as the M left it.
+        if !ordered || hand.is_none_or(|hand| hand.0.load(Ordering::Acquire)) {
+            // Nobody else writes the word while it says TAKING.
+            self.word.store(now, Ordering::Release);
+            return None;
+        }
+        let tenure = Tenure::after(now, m);
+        // Release: an M that waits for the end of TAKING finds its tenure over.
+        self.word.store(tenure.0 | OWNED, Ordering::Release);
+        Some(tenure)
+    }
+
+    /// The word, as soon as nobody is about to take the P.
+    fn settled(&self) -> u64 {
+        let mut looks = 0u32;
+        loop {
+            // Acquire: pairs with `take_by_hand`.
+            let now = self.word.load(Ordering::Acquire);
+            if now & TAKING == 0 {
+                return now;
+            }
+            looks += 1;
+            wait(looks);
+        }
+    }
+
+    /// Changes the word as the owner of a tenure. False if it is not `from`, which is without TAKING.
+    fn step(&self, from: u64, to: u64) -> bool {
+        loop {
+            // Release: pairs with whoever changes the owner. What was done with the P before is in the release
+            // sequence of `lend`; a failure needs no order.
+            match self.word.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) if now == from | TAKING => drop(self.settled()),
+                Err(_) => return false,
+            }
+        }
     }
 
     /// Rule 16: says that the poll to which the P is lent may block. False if the P is gone, or that was
     /// said already.
     #[must_use]
     pub(crate) fn enter_blocking(&self, tenure: Tenure) -> bool {
-        let (from, to) = (tenure.0 | IN_POLL, tenure.0 | BLOCKING);
-        // Release: pairs with `change`. What was done with the P before is in the release sequence of
-        // `lend`; a failure needs no order.
-        self.0.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed).is_ok()
+        self.step(tenure.0 | IN_POLL, tenure.0 | BLOCKING)
     }
 
-    /// Takes that back. If the P is gone, nothing changes.
+    /// Takes that back. If the P is gone, nothing changes; `claim` will tell.
     pub(crate) fn leave_blocking(&self, tenure: Tenure) {
-        let (from, to) = (tenure.0 | BLOCKING, tenure.0 | IN_POLL);
-        // Release: as above. Whether the P is gone is asked by `claim`.
-        let _ = self.0.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed);
+        self.step(tenure.0 | BLOCKING, tenure.0 | IN_POLL);
     }
 
     /// What goes on with the P; a hint.
@@ -92,80 +184,170 @@ impl Owner {
 
     /// Who has the P; a hint.
     pub(super) fn holder(&self) -> Holder {
-        let now = self.0.load(Ordering::Relaxed);
+        let now = self.word.load(Ordering::Relaxed);
+        let is_used = || {
+            let hand = self.hand.lock();
+            hand.as_ref().is_some_and(|hand| hand.0.load(Ordering::Relaxed))
+        };
         let status = match now & STATUS {
             IDLE => Status::Idle,
             OWNED => Status::Owned,
+            IN_POLL if self.by_hand && is_used() => Status::Owned,
             IN_POLL => Status::InPoll,
             _ => Status::Blocking,
         };
-        Holder { status, machine: ((now & (EPOCH_ONE - 1)) >> 2) as u32 }
+        Holder { status, machine: ((now & (EPOCH_ONE - 1)) >> M_SHIFT) as u32 }
     }
 
-    fn change(&self, m: u32, from: u64) -> Option<Tenure> {
-        let now = self.0.load(Ordering::Relaxed);
-        if now & STATUS != from {
-            return None;
-        }
-        let epoch = (now & !(EPOCH_ONE - 1)).wrapping_add(EPOCH_ONE);
-        let tenure = Tenure(epoch | (u64::from(m) << 2) & (EPOCH_ONE - 1));
+    fn change(&self, m: u32, now: u64) -> Option<Tenure> {
+        let tenure = Tenure::after(now, m);
         // Acquire: pairs with the release in `lend` and `release`: the queue is as its last user
         // left it.
         let (new, ok) = (tenure.0 | OWNED, Ordering::Acquire);
-        self.0.compare_exchange(now, new, ok, Ordering::Relaxed).ok().map(|_| tenure)
+        self.word.compare_exchange(now, new, ok, Ordering::Relaxed).ok().map(|_| tenure)
     }
 
     /// Rule 2: lends the P to a poll.
-    pub(crate) fn lend(&self, tenure: Tenure) {
-        // Release: pairs with `claim` and `change`.
-        self.0.store(tenure.0 | IN_POLL, Ordering::Release);
+    #[inline]
+    pub(crate) fn lend(&self, tenure: Tenure, hand: &Hand) {
+        if self.by_hand {
+            // Release: pairs with `take_by_hand`.
+            hand.0.store(false, Ordering::Release);
+        } else {
+            // Release: pairs with `claim` and `change`.
+            self.word.store(tenure.0 | IN_POLL, Ordering::Release);
+        }
     }
 
     /// Rules 3 and 4: claims a lent P back. False if it is gone.
+    #[inline]
     #[must_use]
-    pub(crate) fn claim(&self, tenure: Tenure) -> bool {
-        let (from, to) = (tenure.0 | IN_POLL, tenure.0 | OWNED);
+    pub(crate) fn claim(&self, tenure: Tenure, hand: &Hand) -> bool {
+        let from = tenure.0 | IN_POLL;
+        if self.by_hand {
+            hand.0.store(true, Ordering::Relaxed);
+            // Pairs with the heavy fence in `take_by_hand`: TAKING is seen here, or the hand there.
+            asymmetric::light();
+            // Relaxed: what this M wrote itself, or nothing of the P is used.
+            return self.word.load(Ordering::Relaxed) == from || self.claim_again(from, hand);
+        }
         // Acquire: pairs with `lend`, though it only succeeds on the word that this M stored itself.
         // A failure needs no order: nothing of the P is used.
-        self.0.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        let (to, ok) = (tenure.0 | OWNED, Ordering::Acquire);
+        self.word.compare_exchange(from, to, ok, Ordering::Relaxed).is_ok()
+    }
+
+    /// The P is gone, or somebody is about to take it.
+    #[cold]
+    fn claim_again(&self, from: u64, hand: &Hand) -> bool {
+        loop {
+            // Release: as in `lend`; the P was not used in between.
+            hand.0.store(false, Ordering::Release);
+            if self.settled() != from {
+                return false;
+            }
+            hand.0.store(true, Ordering::Relaxed);
+            // As in `claim`.
+            asymmetric::light();
+            if self.word.load(Ordering::Relaxed) == from {
+                return true;
+            }
+        }
     }
 
     /// Whether this tenure goes on. A hint for anybody but its M, whose P may be taken at any moment.
     pub(super) fn is_held_in(&self, tenure: Tenure) -> bool {
-        self.0.load(Ordering::Relaxed) & !STATUS == tenure.0
+        self.word.load(Ordering::Relaxed) & !PASSING == tenure.0
     }
 
     /// Whether nobody owns the P; a hint.
     pub(crate) fn is_idle(&self) -> bool {
-        self.0.load(Ordering::Acquire) & STATUS == IDLE
+        self.word.load(Ordering::Acquire) & STATUS == IDLE
     }
 
     /// Gives up an owned P.
     pub(crate) fn release(&self, tenure: Tenure) {
-        // Release: pairs with `change`.
-        self.0.store(tenure.0 | IDLE, Ordering::Release);
+        // By hand it says IN_POLL, and somebody may try to take it: our hand is up, so that fails.
+        if !(self.by_hand && self.step(tenure.0 | IN_POLL, tenure.0 | IDLE)) {
+            // Release: pairs with `change`. Nobody takes what says OWNED.
+            self.word.store(tenure.0 | IDLE, Ordering::Release);
+        }
     }
+}
+
+impl Tenure {
+    /// The tenure of `m` after what `now` says.
+    fn after(now: u64, m: u32) -> Self {
+        let epoch = (now & !(EPOCH_ONE - 1)).wrapping_add(EPOCH_ONE);
+        Self(epoch | (u64::from(m) << M_SHIFT) & (EPOCH_ONE - 1))
+    }
+}
+
+/// Whoever takes needs a few microseconds, and longer if it loses its CPU.
+#[cfg(not(loom))]
+fn wait(looks: u32) {
+    if looks.is_multiple_of(64) { std::thread::yield_now() } else { core::hint::spin_loop() }
+}
+
+#[cfg(loom)]
+fn wait(_: u32) {
+    loom::thread::yield_now();
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
+    /// Both protocols, where the system offers both.
+    fn owners() -> impl Iterator<Item = Owner> {
+        let by_hand = asymmetric::is_available().then_some(true);
+        by_hand.into_iter().chain([false]).map(Owner::with)
+    }
+
     #[test]
     fn a_taken_p_cannot_be_claimed_by_its_old_owner() {
-        let owner = Owner::new();
-        let old = owner.acquire(1).expect("idle");
-        assert!(owner.acquire(2).is_none() && owner.take(2).is_none(), "owned");
-        owner.lend(old);
-        assert!(owner.claim(old));
-        owner.lend(old);
-        let new = owner.take(2).expect("lent");
-        assert!(!owner.claim(old));
-        owner.lend(new);
-        assert!(!owner.claim(old) && owner.claim(new));
-        owner.release(new);
-        let again = owner.acquire(1).expect("idle");
-        assert_ne!(again, old, "the same M in another epoch");
+        for owner in owners() {
+            let (first, second) = (Hand::new(), Hand::new());
+            let old = owner.acquire(1).expect("idle");
+            owner.begin(old, &first);
+            assert!(owner.acquire(2).is_none() && owner.take(2).is_none(), "owned");
+            assert_eq!(owner.look(), Look::Other);
+            owner.lend(old, &first);
+            assert_eq!(owner.look(), Look::InPoll(1));
+            assert!(owner.claim(old, &first));
+            assert!(owner.take(2).is_none(), "owned again");
+            owner.lend(old, &first);
+            let new = owner.take(2).expect("lent");
+            assert!(!owner.claim(old, &first) && owner.take(3).is_none());
+            owner.begin(new, &second);
+            owner.lend(new, &second);
+            assert!(!owner.claim(old, &first) && owner.claim(new, &second));
+            owner.release(new);
+            assert!(owner.is_idle() && owner.take(3).is_none());
+            let again = owner.acquire(1).expect("idle");
+            assert_ne!(again, old, "the same M in another epoch");
+            owner.release(again);
+            assert!(owner.is_idle(), "given up before it was used");
+        }
+    }
+
+    #[test]
+    fn a_p_in_a_blocking_call_is_taken_or_comes_back() {
+        for owner in owners() {
+            let hand = Hand::new();
+            let tenure = owner.acquire(1).expect("idle");
+            owner.begin(tenure, &hand);
+            owner.lend(tenure, &hand);
+            assert!(owner.enter_blocking(tenure) && !owner.enter_blocking(tenure));
+            assert_eq!(owner.look(), Look::Blocking(1));
+            assert!(!owner.claim(tenure, &hand), "nobody pushes from inside the call");
+            owner.leave_blocking(tenure);
+            assert!(owner.claim(tenure, &hand));
+            owner.lend(tenure, &hand);
+            assert!(owner.enter_blocking(tenure) && owner.take(2).is_some());
+            owner.leave_blocking(tenure);
+            assert!(!owner.claim(tenure, &hand));
+        }
     }
 }
 
@@ -188,8 +370,8 @@ mod models {
     unsafe impl Send for Guarded {}
 
     impl Guarded {
-        fn new() -> Arc<Self> {
-            Arc::new(Self { owner: Owner::new(), uses: UnsafeCell::new(0) })
+        fn new(by_hand: bool) -> Arc<Self> {
+            Arc::new(Self { owner: Owner::with(by_hand), uses: UnsafeCell::new(0) })
         }
 
         fn touch(&self) -> usize {
@@ -204,23 +386,32 @@ mod models {
 
         /// An M's way through one poll with a push from inside it.
         fn poll(&self, tenure: Tenure) {
+            let hand = &Hand::new();
+            self.owner.begin(tenure, hand);
             self.touch();
-            self.owner.lend(tenure);
-            if self.owner.claim(tenure) {
+            self.owner.lend(tenure, hand);
+            if self.owner.claim(tenure, hand) {
                 self.touch();
-                self.owner.lend(tenure);
+                self.owner.lend(tenure, hand);
             }
-            if self.owner.claim(tenure) {
+            if self.owner.claim(tenure, hand) {
                 self.touch();
                 self.owner.release(tenure);
             }
         }
     }
 
+    /// With both protocols.
+    fn model(check: fn(bool)) {
+        for by_hand in [false, true] {
+            loom::model(move || check(by_hand));
+        }
+    }
+
     #[test]
     fn a_push_from_inside_a_poll_and_a_take() {
-        loom::model(|| {
-            let p = Guarded::new();
+        model(|by_hand| {
+            let p = Guarded::new(by_hand);
             let tenure = p.owner.acquire(1).expect("idle");
             let taker = {
                 let p = p.clone();
@@ -237,8 +428,8 @@ mod models {
 
     #[test]
     fn an_idle_p_is_acquired_by_one_m_and_seen_as_it_was_left() {
-        loom::model(|| {
-            let p = Guarded::new();
+        model(|by_hand| {
+            let p = Guarded::new(by_hand);
             let acquire = |m| {
                 let p = p.clone();
                 move || p.owner.acquire(m).map(|tenure| p.poll(tenure))
@@ -255,8 +446,8 @@ mod models {
 
     #[test]
     fn a_blocking_call_and_a_take() {
-        loom::model(|| {
-            let p = Guarded::new();
+        model(|by_hand| {
+            let p = Guarded::new(by_hand);
             let tenure = p.owner.acquire(1).expect("idle");
             let taker = {
                 let p = p.clone();
@@ -266,13 +457,15 @@ mod models {
                     }
                 })
             };
+            let hand = &Hand::new();
+            p.owner.begin(tenure, hand);
             p.touch();
-            p.owner.lend(tenure);
+            p.owner.lend(tenure, hand);
             if p.owner.enter_blocking(tenure) {
-                assert!(!p.owner.claim(tenure), "nobody pushes from inside the call");
+                assert!(!p.owner.claim(tenure, hand), "nobody pushes from inside the call");
                 p.owner.leave_blocking(tenure);
             }
-            if p.owner.claim(tenure) {
+            if p.owner.claim(tenure, hand) {
                 p.touch();
                 p.owner.release(tenure);
             }
@@ -283,22 +476,26 @@ mod models {
 
     #[test]
     fn taken_away_twice() {
-        loom::model(|| {
-            let p = Guarded::new();
+        model(|by_hand| {
+            let p = Guarded::new(by_hand);
             let tenure = p.owner.acquire(1).expect("idle");
             let takers = [2, 3].map(|m| {
                 let p = p.clone();
                 thread::spawn(move || {
                     if let Some(tenure) = p.owner.take(m) {
+                        let hand = &Hand::new();
+                        p.owner.begin(tenure, hand);
                         p.touch();
-                        p.owner.lend(tenure);
+                        p.owner.lend(tenure, hand);
                     }
                 })
             });
-            p.owner.lend(tenure);
-            if p.owner.claim(tenure) {
+            let hand = &Hand::new();
+            p.owner.begin(tenure, hand);
+            p.owner.lend(tenure, hand);
+            if p.owner.claim(tenure, hand) {
                 p.touch();
-                p.owner.lend(tenure);
+                p.owner.lend(tenure, hand);
             }
             for taker in takers {
                 taker.join().expect("a taker");
