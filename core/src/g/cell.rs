@@ -15,7 +15,7 @@ use super::leaf::{FIRED, Joiner, Leaf, Wake};
 use super::leaves::{LeafList, LockedList};
 use super::scope::{Schedule, Scope};
 use super::state::{DropJoin, EndPoll, Ready, Snapshot, StartPoll, State};
-use super::{JoinError, current, point, trace, waker};
+use super::{JoinError, current, exit, point, trace, waker};
 use crate::inspect::{GoroutineId, Location, PanicNote};
 use crate::list::Links;
 use crate::sys::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
@@ -604,6 +604,7 @@ impl<F: Future + 'static> Cell<F> {
                 drop_caught(output);
                 Err(panicked(g, payload))
             }
+            (Err(exit), Err(payload)) if exit::is_exit(&exit) => Err(panicked(g, payload)),
             (Err(payload), Err(second)) => {
                 forget_payload(second);
                 Err(panicked(g, payload))
@@ -675,14 +676,19 @@ fn drop_caught<T>(value: T) {
     }
 }
 
-/// Notes a panic of `g` in its scope.
+/// Notes a panic of `g` in its scope, unless it is an exit.
 fn panicked(g: NonNull<Header>, payload: Payload) -> JoinError {
+    if exit::is_exit(&payload) {
+        return JoinError::exited();
+    }
     point::panicked();
     // SAFETY: the goroutine is being polled, so it is alive and registered.
     let (header, scope) = unsafe { (g.as_ref(), g.as_ref().scope()) };
+    let (goroutine, created_at) = (header.id, header.created_at);
+    let note = PanicNote { goroutine, created_at, message: payload_message(&*payload) };
+    scope.schedule().on_panic(&note, header.parent());
     if let Some(watch) = scope.watch() {
-        let (goroutine, created_at) = (header.id, header.created_at);
-        watch.note_panic(PanicNote { goroutine, created_at, message: payload_message(&*payload) });
+        watch.note_panic(note);
     }
     JoinError::panicked(payload)
 }

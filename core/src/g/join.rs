@@ -45,6 +45,7 @@ pub struct JoinError(Repr);
 
 enum Repr {
     Aborted,
+    Exited,
     Panicked(Box<dyn Any + Send>),
 }
 
@@ -247,6 +248,15 @@ impl JoinError {
         Self(Repr::Panicked(payload))
     }
 
+    pub(super) fn exited() -> Self {
+        Self(Repr::Exited)
+    }
+
+    /// The goroutine ended itself by [`exit_goroutine`](crate::runtime::exit_goroutine).
+    pub fn is_exited(&self) -> bool {
+        matches!(self.0, Repr::Exited)
+    }
+
     /// The goroutine was aborted, or reaped with its scope, before it finished.
     pub fn is_aborted(&self) -> bool {
         matches!(self.0, Repr::Aborted)
@@ -277,6 +287,7 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Repr::Aborted => f.write_str("the goroutine was aborted"),
+            Repr::Exited => f.write_str("the goroutine exited before it had a result"),
             Repr::Panicked(payload) => {
                 write!(f, "the goroutine panicked: {}", payload_message(&**payload))
             }
@@ -288,6 +299,7 @@ impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Repr::Aborted => f.write_str("JoinError::Aborted"),
+            Repr::Exited => f.write_str("JoinError::Exited"),
             Repr::Panicked(payload) => {
                 write!(f, "JoinError::Panicked({:?})", payload_message(&**payload))
             }

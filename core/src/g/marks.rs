@@ -4,14 +4,17 @@
 //! | bits of `polls` | meaning |
 //! |---|---|
 //! | 0 | STAMPED: `parked_at` says when it was made ready |
-//! | 1..32 | polls so far, wrapping |
+//! | 1 | LOCKED: only one M may poll it, see `sched/locked.rs` |
+//! | 2..32 | polls so far, wrapping |
 
 use super::cell::{GRef, Header};
 use crate::sys::atomic::Ordering;
 
 /// Set by whoever queues the goroutine, cleared by the M that polls it.
 const STAMPED: u32 = 1;
-const POLL_ONE: u32 = 2;
+/// Set and cleared by the goroutine itself, inside a poll.
+const LOCKED: u32 = 2;
+const POLL_ONE: u32 = 4;
 
 impl Header {
     /// Polls so far, wrapping: two equal readings mean that it did not run in between.
@@ -52,6 +55,18 @@ impl GRef {
     #[inline]
     pub(crate) fn is_stamped(&self) -> bool {
         self.polls.load(Ordering::Relaxed) & STAMPED != 0
+    }
+
+    /// Whether it is locked to an M.
+    #[inline]
+    pub(crate) fn is_locked(&self) -> bool {
+        self.polls.load(Ordering::Relaxed) & LOCKED != 0
+    }
+
+    /// Says that it is locked to the M that polls it, or is no more.
+    pub(crate) fn set_locked(&self, locked: bool) {
+        let polls = self.polls.load(Ordering::Relaxed) & !LOCKED;
+        self.polls.store(polls | if locked { LOCKED } else { 0 }, Ordering::Release);
     }
 
     /// Remembers when it was made ready. The caller is about to queue it. Should an inspector claim it at

@@ -1,7 +1,10 @@
 //! The goroutine: its cell, its state word, what it waits for, and where it is registered.
 
+pub(crate) mod blocking;
 mod cell;
 pub(crate) mod current;
+mod exit;
+pub(crate) mod fork;
 mod join;
 pub(crate) mod leaf;
 mod leaves;
@@ -17,6 +20,8 @@ mod waiter;
 mod waker;
 
 pub(crate) use cell::{GRef, Header, Origin, Polled, forget_payload, payload_message};
+pub use exit::exit_goroutine;
+pub(crate) use exit::refuse_exit;
 pub use join::{AbortHandle, JoinError, JoinHandle};
 pub(crate) use leaf::{Leaf, WaitQueue, Wake};
 pub(crate) use scope::Schedule;

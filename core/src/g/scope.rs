@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::cell::{GRef, Header};
 use super::current;
-use crate::inspect::{GoroutineId, Location, PrimitiveKind, Record, Watch};
+use crate::inspect::{GoroutineId, Location, PanicNote, PrimitiveKind, Record, Watch};
 use crate::list::{Linked, Links, List};
 use crate::netpoll::Netpoll;
 use crate::sys::BriefLock;
@@ -31,6 +31,11 @@ pub(crate) trait Schedule: Send + Sync {
     fn is_shut_down(&self) -> bool;
     /// A new scope has its goroutines run there.
     fn adopt(&self, scope: Weak<Scope>);
+    /// A goroutine has panicked.
+    fn on_panic(&self, note: &PanicNote, parent: Option<GoroutineId>);
+    /// # Panics
+    /// In a forked child, if it has threads: they are not here.
+    fn check_fork(&self);
     /// For whoever knows the runtime.
     fn as_any(&self) -> &dyn Any;
     /// Ps in use.

@@ -3,8 +3,7 @@
 use core::future::Future;
 use std::sync::Arc;
 
-use super::point;
-use super::{GRef, JoinHandle, Origin, Scope};
+use super::{GRef, JoinHandle, Origin, Scope, fork, point};
 use crate::inspect::{Location, Operation};
 
 /// Starts a goroutine in `scope`.
@@ -13,6 +12,9 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    if fork::generation() != 0 {
+        scope.schedule().check_fork();
+    }
     point::before(Operation::Go, Some(at));
     let watch = scope.watch().cloned();
     let origin = Origin::here(scope, at);

@@ -13,7 +13,7 @@ use std::thread::Thread;
 
 use super::cell::{GRef, Header, Origin, Vtable};
 use super::state::{EndPoll, Snapshot, StartPoll, State};
-use super::{current, waker};
+use super::{blocking, current, waker};
 use crate::inspect::{GoroutineId, Watch};
 use crate::sys::Lock;
 
@@ -182,12 +182,13 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         let text = "gmp: a destructor blocked while its scope was being reaped";
         resume_unwind(Box::new(text.to_string()));
     }
-    if let Some(g) = current::goroutine() {
+    if let Some(g) = current::goroutine().filter(|_| !blocking::is_allowed()) {
         // SAFETY: the current goroutine is alive.
         let g = unsafe { GRef::clone_from_raw(g) };
         assert!(
             g.is_thread_bound() && !ThreadG::cell(&g).is_async,
-            "gmp: a blocking call inside a goroutine would stop its M; use the `.await` form"
+            "gmp: a blocking call inside a goroutine would stop its M; use the `.await` form, or `blocking` on a \
+             runtime with threads of its own"
         );
         return ThreadG::block_on(&g, future);
     }

@@ -9,7 +9,7 @@ use super::shutdown::shut_down;
 use super::spawn::Main;
 use crate::g::{JoinHandle, Origin, Scope, ThreadG};
 use crate::inspect::Metrics;
-use crate::sched::{MAX_PROCS, Machine, Shared, Turn, shards_for};
+use crate::sched::{MAX_PROCS, Machine, PanicPolicy, Shared, Turn, shards_for};
 use crate::time::clock::Clock;
 
 /// Builds a [`Runtime`].
@@ -23,6 +23,7 @@ pub struct Builder {
     schedtrace: Option<Duration>,
     scheddetail: Option<bool>,
     explored: bool,
+    panics: PanicPolicy,
 }
 
 /// A goroutine runtime.
@@ -102,6 +103,12 @@ impl Builder {
         self
     }
 
+    /// What the panic of a goroutine means for the process: that it is reported to whoever joins, or the end.
+    pub fn panics(mut self, policy: PanicPolicy) -> Self {
+        self.panics = policy;
+        self
+    }
+
     /// Prints the state of the scheduler to standard error, now and every so often until the runtime ends, as
     /// `GMP_DEBUG=schedtrace=1000` does for every runtime of the process.
     ///
@@ -146,6 +153,7 @@ impl Builder {
         };
         let root = Scope::new(shared.clone(), shards, self.watch);
         shared.set_root(&root);
+        shared.set_panic_policy(self.panics);
         shared.start_schedtrace(self.schedtrace, self.scheddetail);
         Runtime { shared, root, ignore_external: self.ignore_external }
     }
@@ -231,6 +239,7 @@ impl Runtime {
             crate::g::current::goroutine().is_none(),
             "gmp: block_on inside a goroutine would stop its M; use `.await`"
         );
+        self.root.schedule().check_fork();
         if self.shared.has_own_machines() {
             return ThreadG::run_main(&Origin::here(&self.root, at), main);
         }

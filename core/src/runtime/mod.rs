@@ -10,9 +10,9 @@ mod scopes;
 mod shutdown;
 mod spawn;
 
-pub use crate::g::{Entered, Reaped, Scope};
+pub use crate::g::{Entered, Reaped, Scope, exit_goroutine};
 pub use crate::inspect::{Histogram, Metrics, ProcMetrics};
-pub use crate::sched::{Turn, blocking, policy};
+pub use crate::sched::{PanicPolicy, Turn, blocking, lock_os_thread, policy, unlock_os_thread};
 #[doc(hidden)]
 pub use exit::at_exit;
 pub use handle::{Builder, Runtime};

@@ -11,7 +11,7 @@ use std::thread::Result as Caught;
 
 use super::handle::Runtime;
 use crate::g::point;
-use crate::g::{GRef, JoinHandle, Origin, go_in};
+use crate::g::{GRef, JoinHandle, Origin, go_in, refuse_exit};
 use crate::inspect::Operation;
 use crate::sched;
 
@@ -83,7 +83,7 @@ impl<T> Main<T> {
                 match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
                     Ok(Poll::Pending) => Poll::Pending,
                     Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-                    Err(payload) => Poll::Ready(Err(payload)),
+                    Err(payload) => Poll::Ready(Err(refuse_exit(payload))),
                 }
             })
             .await;

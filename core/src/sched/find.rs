@@ -5,6 +5,7 @@ use core::ptr::null_mut;
 use std::sync::Arc;
 
 use super::idle::{Grant, Parker, Woken};
+use super::locked::Next;
 use super::m::Machine;
 use super::metrics::nanos;
 use super::pool::Pool;
@@ -29,7 +30,16 @@ impl Machine {
             while machine.wait_for_p(pool, parker) {
                 if let Some(g) = machine.find(pool, parker) {
                     machine.found(pool, parker);
+                    if g.is_locked() {
+                        machine.send_home(g, pool, parker);
+                        continue;
+                    }
                     machine.poll(g);
+                    if machine.has_locked.get()
+                        && let Next::End = machine.stay_locked(pool, parker)
+                    {
+                        return;
+                    }
                     if !machine.has_p() {
                         machine.come_back(pool, parker);
                     }

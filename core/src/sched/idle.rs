@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::clocks::ThreadClock;
 use super::counts::Counts;
+use super::locked::Home;
 use super::owner::Tenure;
+use crate::g::GRef;
 use crate::g::Wake;
 use crate::netpoll::Netpoll;
 use crate::sys::Lock;
@@ -62,6 +64,10 @@ pub(super) struct Lists {
     pub(super) stopping: bool,
     /// Pauses in progress: no P may be used.
     pub(super) pauses: usize,
+    /// Goroutines that are locked to their Ms.
+    pub(super) homes: Vec<Home>,
+    /// Ps that an M passed on to another by itself.
+    pub(super) handoffs: u64,
 }
 
 /// Where one M parks.
@@ -78,6 +84,8 @@ pub(super) struct Parker {
 
 #[derive(Default)]
 struct ParkState {
+    /// The goroutine that comes with the P, to an M that is locked to it.
+    own: Option<GRef>,
     grant: Option<Grant>,
     poked: bool,
     /// The netpoll that it sleeps in.
@@ -150,6 +158,19 @@ impl Parker {
         let waits = |state: &mut ParkState| !state.poked;
         let waited = self.condition.wait_timeout_while(state, NAP, waits);
         waited.unwrap_or_else(PoisonError::into_inner).0.poked = false;
+    }
+
+    /// As [`grant`](Self::grant), with the goroutine that the M is locked to.
+    pub(super) fn grant_own(&self, grant: Grant, g: GRef) {
+        let mut state = self.lock();
+        (state.grant, state.own) = (Some(grant), Some(g));
+        drop(state);
+        self.condition.notify_one();
+    }
+
+    /// The goroutine that came with the grant.
+    pub(super) fn take_own(&self) -> Option<GRef> {
+        self.lock().own.take()
     }
 
     /// Makes the M look at the timers again.

@@ -1,14 +1,15 @@
 //! An M: an OS thread that owns a P and runs goroutines.
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::locked::Locked;
 use super::owner::{Hand, Tenure};
 use super::p::P;
 use super::shared::Shared;
-use crate::g::{GRef, Polled, Wake};
+use crate::g::{GRef, Polled, Wake, blocking, current};
 use crate::time::clock::{NEVER, Nanos};
 
 thread_local! {
@@ -53,6 +54,9 @@ pub(crate) struct Machine {
     lost: Cell<bool>,
     /// The next timer when a turn found nothing to run.
     seen: Cell<Nanos>,
+    /// The goroutine that this M is locked to, and whether there is one.
+    pub(super) locked: RefCell<Option<Locked>>,
+    pub(super) has_locked: Cell<bool>,
     /// Whether it counts among those that look for work.
     pub(super) spinning: Cell<bool>,
     /// A reading of the clock in milliseconds, and the polls for which it is good enough.
@@ -102,6 +106,8 @@ impl Machine {
             in_poll: Cell::new(false),
             lost: Cell::new(false),
             seen: Cell::new(NEVER),
+            locked: RefCell::new(None),
+            has_locked: Cell::new(false),
             spinning: Cell::new(false),
             now: Cell::new((0, 0)),
             before: MACHINE.with(Cell::get),
@@ -127,8 +133,9 @@ impl Machine {
         let polls = |m: &&Machine| m.in_poll.get() && m.shared.has_own_machines();
         let machine = machine.filter(polls);
         let lends = |m: &&Machine| m.p().owner.enter_blocking(m.tenure.get());
-        let _leave = machine.filter(lends).map(Leave);
-        f()
+        let Some(machine) = machine else { return f() };
+        let _leave = Some(machine).filter(lends).map(Leave);
+        blocking::while_allowed(f)
     }
 
     /// The number of the P that the M on this thread has, or had last. A hint: the P may be taken away at
@@ -137,6 +144,22 @@ impl Machine {
         let machine = MACHINE.with(Cell::get);
         // SAFETY: as in `push_local`.
         unsafe { machine.as_ref() }.map(|m| m.p().index)
+    }
+
+    /// Calls `f` with the M on this thread and the goroutine that it polls, if there are both.
+    pub(super) fn with_polled(f: impl FnOnce(&Machine, GRef)) {
+        let machine = MACHINE.with(Cell::get);
+        // SAFETY: as in `push_local`; `f` returns before `bind` does.
+        let machine = unsafe { machine.as_ref() }.filter(|m| m.in_poll.get());
+        if let (Some(machine), Some(g)) = (machine, current::goroutine()) {
+            // SAFETY: the goroutine being polled is alive.
+            f(machine, unsafe { GRef::clone_from_raw(g) });
+        }
+    }
+
+    /// Its number.
+    pub(super) fn number(&self) -> u32 {
+        self.tenure.get().machine()
     }
 
     /// The P of `shared` that the M on this thread has, and has not lost.

@@ -213,10 +213,12 @@ impl Pool {
             metrics.parked_machines = lists.ms.len();
             metrics.machines_started = lists.started;
         });
+        let locked = self.idle.read(|lists| (lists.waiting_homes().len(), lists.handoffs));
+        metrics.parked_machines += locked.0;
         metrics.spinning_machines = counts.spinning();
         metrics.retakes = meters.retakes.get();
         metrics.false_retakes = meters.false_retakes.get();
         metrics.blocking_retakes = meters.blocking_retakes.get();
-        metrics.handoffs = metrics.retakes + metrics.blocking_retakes;
+        metrics.handoffs = metrics.retakes + metrics.blocking_retakes + locked.1;
     }
 }

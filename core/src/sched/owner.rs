@@ -76,6 +76,13 @@ impl Hand {
     }
 }
 
+impl Tenure {
+    /// The number of the M.
+    pub(super) fn machine(self) -> u32 {
+        ((self.0 & (EPOCH_ONE - 1)) >> 2) as u32
+    }
+}
+
 impl Owner {
     pub(crate) fn new() -> Self {
         Self::with(asymmetric::is_available())

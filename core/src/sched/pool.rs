@@ -11,7 +11,7 @@ use super::metrics::PoolMeters;
 use super::owner::Tenure;
 use super::p::P;
 use super::shared::Shared;
-use crate::g::Scope;
+use crate::g::{Scope, fork};
 use crate::sys::atomic::{Ordering, fence};
 use crate::time::clock::Nanos;
 
@@ -93,6 +93,9 @@ impl Shared {
 
     /// Gives an idle P to a parked M, else to a new one. It counts as spinning already.
     pub(super) fn start_one(&self, pool: &Pool) -> Started {
+        if self.is_orphan() {
+            fork::refuse();
+        }
         let mut all_in_use = false;
         let chosen = pool.idle.change(|lists| {
             all_in_use = lists.ms.is_empty() && lists.threads >= MAX_MS;
@@ -167,7 +170,8 @@ impl Shared {
             Machine::run_own(&shared, &parker, grant);
             if let Some(pool) = &shared.pool {
                 // A poll that outlasted the end of the runtime has left its goroutine to us.
-                if let Some(root) = pool.root.get().and_then(Weak::upgrade) {
+                let root = pool.root.get().and_then(Weak::upgrade);
+                if let Some(root) = root.filter(|root| root.is_closed()) {
                     root.discard_all();
                 }
                 pool.idle.end_machine(&parker);
@@ -209,11 +213,16 @@ impl Shared {
     /// some did not end in time. An M of this runtime that calls does not wait for itself.
     pub(crate) fn stop(&self, at_most: Option<Duration>) -> bool {
         let Some(pool) = &self.pool else { return true };
+        if self.is_orphan() {
+            return true;
+        }
         let until = at_most.and_then(|at_most| Instant::now().checked_add(at_most));
         let parked = pool.idle.change(|lists| {
             lists.stopping = true;
             lists.ps.clear();
-            core::mem::take(&mut lists.ms)
+            let mut parked = core::mem::take(&mut lists.ms);
+            parked.append(&mut lists.waiting_homes());
+            parked
         });
         parked.iter().for_each(|parker| parker.grant(Grant::Exit));
         pool.idle.wait_for_end(usize::from(Machine::is_here(self)), until)

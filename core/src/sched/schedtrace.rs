@@ -120,18 +120,19 @@ impl Shared {
                 p.len(),
             );
         }
-        let machines = self.machine_lines(ps);
+        let (machines, homes) = (self.machine_lines(ps), self.homes());
         for m in &machines {
             let p = ps.iter().find(|p| p.machine() == Some(m.number));
             let runs = p.map_or(m.runs, |p| p.runs);
             let _ = writeln!(
                 text,
-                "  M{}: p={} curg={} spinning={} blocked={}",
+                "  M{}: p={} curg={} spinning={} blocked={} lockedg={}",
                 m.number,
                 or_nil(p.map(|p| p.index)),
                 or_nil(goroutines.iter().find(|g| g.is_at(runs)).map(|g| g.id().get())),
                 m.spinning,
                 m.blocked,
+                or_nil(homes.iter().find(|(_, home)| *home == m.number).map(|(g, _)| g.get())),
             );
         }
         for g in &goroutines {
@@ -141,7 +142,12 @@ impl Shared {
             let in_call = runs.is_some_and(|p| p.holder.status == Status::Blocking);
             let (status, why) = doing(g, in_call);
             let (id, m, start) = (g.id().get(), or_nil(m), g.created_at());
-            let _ = writeln!(text, "  G{id}: status={status}{why} m={m} createdat={start}");
+            let home = homes.iter().find(|(home, _)| *home == g.id()).map(|(_, m)| m);
+            let _ = writeln!(
+                text,
+                "  G{id}: status={status}{why} m={m} lockedm={} createdat={start}",
+                or_nil(home)
+            );
         }
     }
 

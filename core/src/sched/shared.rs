@@ -12,11 +12,13 @@ use std::time::Instant;
 use super::global::Global;
 use super::m::{Machine, Pushed};
 use super::p::P;
+use super::panics::PanicPolicy;
 use super::pause::Gate;
 use super::pool::{MAX_PROCS, Pool};
 use super::schedtrace::Tracer;
 use super::world::World;
-use crate::g::{GRef, Schedule, Scope};
+use crate::g::{GRef, Schedule, Scope, fork};
+use crate::inspect::{GoroutineId, PanicNote};
 use crate::netpoll::Netpoll;
 use crate::sys::Lock;
 use crate::time::clock::{Clock, NEVER, Nanos};
@@ -38,6 +40,10 @@ pub(crate) struct Shared {
     shut_down: AtomicBool,
     pub(super) tracer: Tracer,
     pub(super) gate: Gate,
+    /// Whether a panic of a goroutine ends the process.
+    pub(super) panics: AtomicBool,
+    /// In which forked child it was made.
+    generation: u32,
     /// All whose goroutines run here.
     scopes: Lock<Vec<Weak<Scope>>>,
     /// Goroutines to be queued from outside before the next is timed.
@@ -81,6 +87,9 @@ impl Shared {
     fn new(procs: Option<usize>, clock: Clock, explored: bool) -> Arc<Self> {
         let homes = procs.map_or(1, timer_homes);
         Arc::new_cyclic(|weak: &Weak<Self>| {
+            if procs.is_some() {
+                fork::watch();
+            }
             let pool = procs.map(|procs| Pool::new(procs, weak.clone()));
             let shares = procs.is_some_and(|procs| procs > 1);
             let weak = weak.clone();
@@ -105,6 +114,8 @@ impl Shared {
                 shut_down: AtomicBool::new(false),
                 tracer: Tracer::default(),
                 gate: Gate::default(),
+                panics: AtomicBool::new(false),
+                generation: fork::generation(),
                 scopes: Lock::default(),
                 until_timed: AtomicU32::new(0),
             }
@@ -159,6 +170,17 @@ impl Shared {
             unreachable!("runtimes are of one kind")
         };
         shared
+    }
+
+    /// What a panic of a goroutine means.
+    pub(crate) fn set_panic_policy(&self, policy: PanicPolicy) {
+        self.panics.store(policy == PanicPolicy::Abort, Ordering::Relaxed);
+    }
+
+    /// Whether this is a forked child in which the threads of this runtime are missing.
+    #[inline]
+    pub(super) fn is_orphan(&self) -> bool {
+        self.pool.is_some() && self.generation != fork::generation()
     }
 
     /// The P that whoever owns the runtime drives.
@@ -332,6 +354,18 @@ impl Schedule for Shared {
         let mut scopes = self.scopes.lock();
         scopes.retain(|scope| scope.strong_count() != 0);
         scopes.push(scope);
+    }
+
+    fn on_panic(&self, note: &PanicNote, parent: Option<GoroutineId>) {
+        if self.panics.load(Ordering::Relaxed) {
+            super::panics::abort(note, parent);
+        }
+    }
+
+    fn check_fork(&self) {
+        if self.is_orphan() {
+            fork::refuse();
+        }
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -1,4 +1,4 @@
-//! Go's own cases: the facts that Go's tests of channels, `select`, `sync` and `context` state, written
+//! Go's own cases: the facts that Go's tests of channels, `select`, `sync`, `context` and the scheduler state, written
 //! anew. One module for each Go file, with its address above it; what is left out says why.
 //! None of Go's programs prints anything when it is right, so there is no output to compare.
 
@@ -9,6 +9,7 @@ mod net_timeout;
 mod power_series;
 mod procs;
 mod runtime_chan;
+mod runtime_proc;
 mod sync;
 mod sync_stores;
 mod synctest;

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Long runs of the scheduler: memory over ten million goroutines, retakes beside a busy machine, the wait of a
+# goroutine for its start beside spinners, the CPU of an idle process.
+#
+# usage: ci/soak/scheduler.sh [CASE..]
+set -euo pipefail
+source "$(dirname "$0")/../common.sh"
+
+if [[ $# == 0 ]]; then
+    set -- goroutines polls start idle
+fi
+for name in "$@"; do
+    run cargo bench --package gmp-core --bench soak -- "$name"
+done

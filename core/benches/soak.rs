@@ -1,0 +1,190 @@
+//! Long runs of the scheduler: what only shows after millions of goroutines, beside a busy machine, or while
+//! nothing happens. `cargo bench -p gmp-core --bench soak -- CASE [N]` runs one, see `ci/soak/scheduler.sh`.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use gmp_core::runtime::{Builder, Runtime};
+use gmp_core::time::sleep;
+use gmp_core::{chan, go, yield_now};
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let n = |default| args.get(1).map_or(default, |n| n.parse().expect("a number"));
+    match args.first().map(String::as_str) {
+        Some("goroutines") => goroutines(n(10_000_000)),
+        Some("polls") => polls(n(10_000)),
+        Some("start") => start(n(200)),
+        Some("idle") => idle(n(10)),
+        _ => println!("usage: soak goroutines|polls|start|idle [N]"),
+    }
+}
+
+fn with_procs(procs: usize) -> Runtime {
+    Builder::new().procs(procs).build()
+}
+
+/// The field `name` of `/proc/self/status`, in KiB.
+fn status(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|l| l.split_whitespace().nth(1)).and_then(|n| n.parse().ok()).unwrap_or(0)
+}
+
+/// CPU time of the process or of this thread.
+fn cpu(path: &str) -> Duration {
+    let stat = std::fs::read_to_string(path).unwrap_or_default();
+    let ran = stat.split_whitespace().next().and_then(|n| n.parse().ok());
+    Duration::from_nanos(ran.unwrap_or(0))
+}
+
+/// Starts `n` goroutines that wait, are woken and end, some thousand alive at a time: memory must not grow
+/// after the first tenth.
+fn goroutines(n: u64) {
+    const WAVE: u64 = 10_000;
+    let runtime = with_procs(2);
+    let wave = || {
+        let ch = chan::<u64>(0);
+        let all: Vec<_> = (0..WAVE)
+            .map(|_| ch.clone())
+            .map(|ch| runtime.go(async move { ch.recv().await.unwrap_or(0) }))
+            .collect();
+        runtime.block_on(async {
+            for i in 0..WAVE / 2 {
+                ch.send(i).await;
+            }
+            ch.close();
+            for one in all {
+                black_box(one.await.expect("no panic"));
+            }
+        });
+    };
+    let began = Instant::now();
+    (0..n / 10 / WAVE).for_each(|_| wave());
+    let before = status("VmRSS");
+    (0..n * 9 / 10 / WAVE).for_each(|_| wave());
+    let after = status("VmRSS");
+    println!(
+        "{n} goroutines in {:.1?}: {before} KiB resident after a tenth, {after} KiB at the end",
+        began.elapsed()
+    );
+    assert!(after < before + before / 10 + 1024, "memory grows");
+    assert_eq!(runtime.metrics().goroutines, 0);
+}
+
+/// `n` polls that use a millisecond of CPU each, beside as many threads as to keep the machine busy eight
+/// times over: none may lose its P.
+fn polls(n: u64) {
+    let runtime = with_procs(2);
+    let stop = Arc::new(AtomicBool::new(false));
+    let load: Vec<_> = (0..8 * thread::available_parallelism().map_or(1, usize::from))
+        .map(|_| stop.clone())
+        .map(|stop| {
+            thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    core::hint::spin_loop();
+                }
+            })
+        })
+        .collect();
+    let mut longest = Duration::ZERO;
+    let all: Vec<_> = (0..4)
+        .map(|_| {
+            runtime.go(async move {
+                let mut longest = Duration::ZERO;
+                for _ in 0..n / 4 {
+                    let began = (Instant::now(), cpu("/proc/thread-self/schedstat"));
+                    while cpu("/proc/thread-self/schedstat") - began.1 < Duration::from_millis(1) {
+                        (0..1_000).for_each(|_| core::hint::spin_loop());
+                    }
+                    longest = longest.max(began.0.elapsed());
+                    yield_now().await;
+                }
+                longest
+            })
+        })
+        .collect();
+    runtime.block_on(async {
+        for one in all {
+            longest = longest.max(one.await.expect("no panic"));
+        }
+    });
+    stop.store(true, Ordering::Relaxed);
+    load.into_iter().for_each(|thread| thread.join().expect("no panic"));
+    let metrics = runtime.metrics();
+    println!(
+        "{n} polls of 1 ms CPU, up to {longest:.1?} by the wall: {} retakes, {} of them from a poll that had just begun",
+        metrics.retakes, metrics.false_retakes
+    );
+    assert_eq!(metrics.retakes, 0, "no poll has used a slice");
+}
+
+/// How long a goroutine waits for its start while as many as there are Ps spin for 200 ms, `n` times.
+fn start(n: u64) {
+    for procs in [1, 2] {
+        let runtime = with_procs(procs);
+        let mut waits: Vec<Duration> = (0..n)
+            .map(|_| {
+                let stop = Arc::new(AtomicBool::new(false));
+                let spinners: Vec<_> = (0..procs)
+                    .map(|_| stop.clone())
+                    .map(|stop| {
+                        runtime.go(async move {
+                            let began = Instant::now();
+                            while began.elapsed() < Duration::from_millis(200)
+                                && !stop.load(Ordering::Relaxed)
+                            {
+                                core::hint::spin_loop();
+                            }
+                        })
+                    })
+                    .collect();
+                // Until all of them spin.
+                thread::sleep(Duration::from_millis(1));
+                let asked = Instant::now();
+                let started = runtime.go(async move { asked.elapsed() });
+                let wait = runtime.block_on(started).expect("no panic");
+                stop.store(true, Ordering::Relaxed);
+                runtime.block_on(async {
+                    for spinner in spinners {
+                        spinner.await.expect("no panic");
+                    }
+                });
+                wait
+            })
+            .collect();
+        waits.sort_unstable();
+        let at = |share: usize| waits[(waits.len() * share / 100).min(waits.len() - 1)];
+        println!(
+            "start beside {procs} spinners on {procs} Ps: p50 {:.1?}, p99 {:.1?}, longest {:.1?}",
+            at(50),
+            at(99),
+            at(100)
+        );
+    }
+}
+
+/// The CPU of a process whose goroutines are all parked, one of them on a timer, over `n` seconds.
+fn idle(n: u64) {
+    let runtime = with_procs(2);
+    let all: Vec<_> = (0..100).map(|_| runtime.go(async { chan::<u8>(0).recv().await })).collect();
+    let timer = runtime.go(sleep(Duration::from_secs(3600)));
+    runtime.block_on(async { go(yield_now()).await.expect("no panic") });
+    thread::sleep(Duration::from_millis(100));
+    let (before, began) = (process_cpu(), Instant::now());
+    thread::sleep(Duration::from_secs(n));
+    let (used, lasted) = (process_cpu() - before, began.elapsed());
+    let share = used.as_secs_f64() / lasted.as_secs_f64();
+    println!("idle for {lasted:.1?}: {used:.1?} of CPU, {:.4} %", 100.0 * share);
+    assert!(share < 0.001, "an idle process uses a tenth of a percent");
+    drop((all, timer));
+}
+
+/// The CPU of all threads.
+fn process_cpu() -> Duration {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    tasks.map(|task| cpu(&task.path().join("schedstat").to_string_lossy())).sum()
+}

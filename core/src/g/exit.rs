@@ -1,0 +1,46 @@
+//! `exit_goroutine`: ends the running goroutine from anywhere inside it, as Go's `Goexit`.
+
+use std::panic::resume_unwind;
+
+use super::cell::Payload;
+use super::current;
+
+/// The payload that unwinds an exiting goroutine. It is private: nobody else can make one.
+struct Exit;
+
+/// Whether a panic is an exit.
+pub(crate) fn is_exit(payload: &Payload) -> bool {
+    payload.is::<Exit>()
+}
+
+/// What becomes of an exit in a main goroutine, whose result somebody waits for.
+pub(crate) fn refuse_exit(payload: Payload) -> Payload {
+    match is_exit(&payload) {
+        true => Box::new("gmp: exit_goroutine in a main goroutine, whose result is waited for"),
+        false => payload,
+    }
+}
+
+/// Ends the running goroutine: all its destructors run, no panic is reported, and joining it gives an error with
+/// [`JoinError::is_exited`](crate::JoinError::is_exited). Other goroutines go on.
+///
+/// It unwinds, as a panic does: `catch_unwind` inside the goroutine stops it, locks that poison are poisoned, and
+/// in a program built with `panic = "abort"` it ends the process.
+///
+/// # Panics
+/// Outside a goroutine. In a main goroutine [`block_on`](fn@crate::block_on) panics, as there is no result.
+///
+/// ```
+/// gmp_core::block_on(async {
+///     let ended = gmp_core::go(async { gmp_core::runtime::exit_goroutine() });
+///     assert!(ended.await.unwrap_err().is_exited());
+/// });
+/// ```
+#[doc(alias = "Goexit")]
+pub fn exit_goroutine() -> ! {
+    let g = current::goroutine();
+    // SAFETY: the current goroutine is alive.
+    let is_polled = g.is_some_and(|g| !unsafe { g.as_ref() }.is_thread_bound());
+    assert!(is_polled, "gmp: exit_goroutine outside a goroutine that may end without a result");
+    resume_unwind(Box::new(Exit))
+}

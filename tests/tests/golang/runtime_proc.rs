@@ -1,0 +1,484 @@
+//! Go's tests of its scheduler, and its programs that end in a deadlock.
+//!
+//! Left out: what is about the garbage collector, stacks, signals, cgo and the layout of Go's own structures.
+//! The order of one P's ring and of a thief's steps is tested beside the ring, in `core/src/sched/runq.rs`.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use gmp::runtime::{Builder, Runtime, exit_goroutine, lock_os_thread, unlock_os_thread};
+use gmp::time::{after, sleep};
+use gmp::{chan, go, yield_now};
+
+fn with_procs(procs: usize) -> Runtime {
+    Builder::new().procs(procs).build()
+}
+
+/// <https://github.com/golang/go/blob/master/src/runtime/proc_test.go>
+mod proc_test {
+    use super::*;
+
+    #[test]
+    fn changing_procs_from_two_goroutines_stops_nobody_for_ever() {
+        let runtime = with_procs(3);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (change, seen) = (runtime.handle(), stop.clone());
+        let two = [2, 3].map(|procs| {
+            let change = change.clone();
+            runtime.go(async move {
+                for _ in 0..100 {
+                    change.set_procs(procs);
+                    yield_now().await;
+                }
+            })
+        });
+        let beside = runtime.go(async move {
+            while !seen.load(Ordering::Relaxed) {
+                yield_now().await;
+            }
+        });
+        runtime.block_on(async {
+            for one in two {
+                one.await.unwrap();
+            }
+            stop.store(true, Ordering::Relaxed);
+            beside.await.unwrap();
+        });
+    }
+
+    async fn yield_progress(locked: bool) {
+        let (stop, ended) = (Arc::new(AtomicBool::new(false)), chan::<bool>(0));
+        let (seen, tx) = (stop.clone(), ended.clone());
+        drop(go(async move {
+            if locked {
+                lock_os_thread();
+            }
+            while !seen.load(Ordering::Relaxed) {
+                yield_now().await;
+            }
+            tx.send(true).await;
+        }));
+        sleep(Duration::from_millis(2)).await;
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(ended.recv().await, Some(true));
+    }
+
+    #[test]
+    fn a_loop_of_yields_lets_others_on() {
+        for procs in [1, 2, 4] {
+            for locked in [false, true] {
+                let runtime = with_procs(procs);
+                runtime.block_on(runtime.go(yield_progress(locked))).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_is_locked_to_its_thread_yields_and_sleeps() {
+        let runtime = with_procs(2);
+        let locked = runtime.go(async {
+            lock_os_thread();
+            for _ in 0..10 {
+                yield_now().await;
+                sleep(Duration::from_micros(100)).await;
+            }
+            // Not unlocked: its thread ends with it.
+            7
+        });
+        assert_eq!(runtime.block_on(locked).unwrap(), 7);
+    }
+
+    #[test]
+    fn whoever_is_locked_to_its_thread_receives() {
+        let runtime = with_procs(2);
+        let ch = chan::<bool>(0);
+        let tx = ch.clone();
+        drop(runtime.go(async move {
+            lock_os_thread();
+            for _ in 0..10 {
+                tx.send(true).await;
+            }
+            unlock_os_thread();
+            tx.close();
+        }));
+        let got = runtime.go(async move {
+            let mut got = 0;
+            while ch.recv().await.is_some() {
+                got += 1;
+            }
+            got
+        });
+        assert_eq!(runtime.block_on(got).unwrap(), 10);
+    }
+
+    #[test]
+    fn as_many_as_there_are_ps_run_at_the_same_time() {
+        let procs = 4;
+        let runtime = with_procs(procs);
+        for _ in 0..10 {
+            let turn = Arc::new(AtomicUsize::new(0));
+            let all: Vec<_> = (0..procs)
+                .map(|p| (p, turn.clone()))
+                .map(|(p, turn)| {
+                    runtime.go(async move {
+                        for i in 0..3 {
+                            let mine = procs * i + p;
+                            while turn.load(Ordering::Acquire) != mine {
+                                thread::yield_now();
+                            }
+                            turn.store(mine + 1, Ordering::Release);
+                        }
+                    })
+                })
+                .collect();
+            runtime.block_on(async {
+                for one in all {
+                    one.await.unwrap();
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn a_stream_of_timers_starves_nobody() {
+        let runtime = with_procs(2);
+        let (ch, stop) = (chan::<u32>(0), Arc::new(AtomicBool::new(false)));
+        let senders = [0, 1].map(|_| {
+            let (ch, stop) = (ch.clone(), stop.clone());
+            runtime.go(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    ch.send_checked(0).await.ok();
+                }
+            })
+        });
+        let timers = runtime.go(async move {
+            let mut received = 0;
+            for _ in 0..200 {
+                let timer = after(Duration::ZERO);
+                gmp::select! {
+                    recv(ch) -> _ => received += 1,
+                    recv(timer) -> _ => (),
+                }
+            }
+            stop.store(true, Ordering::Relaxed);
+            ch.close();
+            received
+        });
+        runtime.block_on(async {
+            timers.await.unwrap();
+            for sender in senders {
+                sender.await.unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn sleepers_get_on_beside_calls_that_block() {
+        let runtime = with_procs(2);
+        let all: Vec<_> = (0..10)
+            .map(|i| {
+                runtime.go(async move {
+                    for _ in 0..5 {
+                        match i % 2 {
+                            0 => sleep(Duration::from_micros(100)).await,
+                            _ => gmp::blocking(|| thread::sleep(Duration::from_micros(100))),
+                        }
+                    }
+                })
+            })
+            .collect();
+        runtime.block_on(async {
+            for one in all {
+                one.await.unwrap();
+            }
+        });
+    }
+
+    /// Go preempts loops; here their P goes to another thread.
+    #[test]
+    fn two_that_spin_for_each_other_take_turns_on_one_p() {
+        let (runtime, turn) = (with_procs(1), Arc::new(AtomicU32::new(0)));
+        let two = [0, 1].map(|own| {
+            let turn = turn.clone();
+            runtime.go(async move {
+                for _ in 0..5 {
+                    while turn.load(Ordering::Acquire) % 2 != own {
+                        core::hint::spin_loop();
+                    }
+                    turn.fetch_add(1, Ordering::Release);
+                }
+            })
+        });
+        runtime.block_on(async {
+            for one in two {
+                one.await.unwrap();
+            }
+        });
+        assert_eq!(turn.load(Ordering::Relaxed), 10);
+    }
+
+    #[test]
+    fn two_that_play_ping_pong_and_a_hog_all_get_on() {
+        let runtime = with_procs(1);
+        let (hog, light) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let stop = Arc::new(AtomicBool::new(false));
+        let hogs = [0, 1].map(|_| {
+            let (hog, stop) = (hog.clone(), stop.clone());
+            runtime.go(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    hog.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        });
+        let (ping, pong) = (chan::<bool>(0), chan::<bool>(0));
+        let (rx, tx, played) = (ping.clone(), pong.clone(), light.clone());
+        let answers = runtime.go(async move {
+            while rx.recv().await.is_some() {
+                tx.send(true).await;
+            }
+        });
+        let asks = runtime.go({
+            let stop = stop.clone();
+            async move {
+                while !stop.load(Ordering::Relaxed) {
+                    ping.send(true).await;
+                    pong.recv().await;
+                    played.fetch_add(1, Ordering::Relaxed);
+                }
+                ping.close();
+            }
+        });
+        let both = |n| hog.load(Ordering::Relaxed) > n && light.load(Ordering::Relaxed) > n;
+        while !both(1_000) {
+            thread::yield_now();
+        }
+        stop.store(true, Ordering::Relaxed);
+        runtime.block_on(async {
+            for hog in hogs {
+                hog.await.unwrap();
+            }
+            asks.await.unwrap();
+            answers.await.unwrap();
+        });
+    }
+
+    /// What a P has queued runs first in, first out; what was started last runs first.
+    #[test]
+    fn the_local_queue_keeps_its_order() {
+        for n in [1, 2, 10, 200] {
+            let order = Arc::new(Mutex::new(Vec::new()));
+            gmp::block_on(async {
+                let all: Vec<_> = (0..n)
+                    .map(|i| (i, order.clone()))
+                    .map(|(i, order)| go(async move { order.lock().unwrap().push(i) }))
+                    .collect();
+                for one in all {
+                    one.await.unwrap();
+                }
+            });
+            let wanted: Vec<_> = core::iter::once(n - 1).chain(0..n - 1).collect();
+            assert_eq!(*order.lock().unwrap(), wanted);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_into_the_local_queue_is_not_lost() {
+        let ran = Arc::new(AtomicUsize::new(0));
+        for procs in [1, 2, 4] {
+            let runtime = with_procs(procs);
+            let count = ran.clone();
+            ran.store(0, Ordering::Relaxed);
+            runtime
+                .block_on(runtime.go(async move {
+                    let start = |_| {
+                        let count = count.clone();
+                        go(async move { count.fetch_add(1, Ordering::Relaxed) })
+                    };
+                    let all: Vec<_> = (0..5_000).map(start).collect();
+                    for one in all {
+                        one.await.unwrap();
+                    }
+                }))
+                .unwrap();
+            assert_eq!(ran.load(Ordering::Relaxed), 5_000);
+        }
+    }
+
+    #[test]
+    fn the_number_of_goroutines_is_that_of_the_lines_in_a_dump() {
+        let runtime = with_procs(2);
+        let ch = chan::<bool>(0);
+        for n in [0, 1, 10, 100] {
+            let all: Vec<_> = (0..n)
+                .map(|_| ch.clone())
+                .map(|ch| runtime.go(async move { ch.recv().await }))
+                .collect();
+            assert_eq!(runtime.metrics().goroutines, n);
+            let dump = runtime.handle().schedtrace(true);
+            assert_eq!(dump.lines().filter(|line| line.starts_with("  G")).count(), n, "{dump}");
+            runtime.block_on(async {
+                for _ in 0..n {
+                    ch.send(true).await;
+                }
+                for one in all {
+                    one.await.unwrap();
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn a_thousand_ps_work() {
+        let runtime = with_procs(1024);
+        let all: Vec<_> = (0..10_000).map(|i| runtime.go(async move { i })).collect();
+        let sum = runtime.block_on(async {
+            let mut sum = 0usize;
+            for one in all {
+                sum += one.await.unwrap();
+            }
+            sum
+        });
+        assert_eq!(sum, 10_000 * 9_999 / 2);
+    }
+
+    /// Locked as often as it is unlocked, from the first time to the last.
+    #[test]
+    fn locks_to_a_thread_nest() {
+        let runtime = with_procs(4);
+        let busy: Vec<_> = (0..4)
+            .map(|_| {
+                runtime.go(async {
+                    for _ in 0..200 {
+                        yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        let nested = runtime.go(async {
+            unlock_os_thread();
+            lock_os_thread();
+            lock_os_thread();
+            let here = thread::current().id();
+            unlock_os_thread();
+            for _ in 0..100 {
+                yield_now().await;
+                assert_eq!(thread::current().id(), here, "still locked once");
+            }
+            unlock_os_thread();
+            unlock_os_thread();
+        });
+        runtime.block_on(async {
+            nested.await.unwrap();
+            for one in busy {
+                one.await.unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn a_thread_ends_with_the_goroutine_that_is_locked_to_it() {
+        struct Ends(mpsc::Sender<()>);
+        impl Drop for Ends {
+            fn drop(&mut self) {
+                let _ = self.0.send(());
+            }
+        }
+        thread_local!(static ENDS: std::cell::RefCell<Option<Ends>> = const { std::cell::RefCell::new(None) });
+        for procs in [1, 2] {
+            let runtime = with_procs(procs);
+            let (tx, rx) = mpsc::channel();
+            let locked = runtime.go(async move {
+                lock_os_thread();
+                ENDS.with(|ends| *ends.borrow_mut() = Some(Ends(tx)));
+                yield_now().await;
+            });
+            runtime.block_on(locked).unwrap();
+            rx.recv().expect("the thread ends");
+            // Others take its place.
+            assert_eq!(runtime.block_on(runtime.go(async { 5 })).unwrap(), 5);
+        }
+    }
+}
+
+/// <https://github.com/golang/go/blob/master/src/runtime/crash_test.go>,
+/// <https://github.com/golang/go/blob/master/src/runtime/testdata/testprog/deadlock.go>
+mod crash_test {
+    use super::*;
+
+    #[gmp::test(expect_leak("select (no cases): Proven"))]
+    async fn a_simple_deadlock() {
+        gmp::select! {}
+    }
+
+    #[gmp::test(expect_leak("chan receive: Proven"))]
+    async fn a_deadlock_of_whoever_is_locked_to_its_thread() {
+        lock_os_thread();
+        chan::<u32>(0).recv().await;
+    }
+
+    #[gmp::test(expect_leak("2 chan receive: Proven"))]
+    async fn a_deadlock_of_a_goroutine_and_main() {
+        drop(go(async {
+            lock_os_thread();
+            chan::<u32>(0).recv().await;
+        }));
+        chan::<u32>(0).recv().await;
+    }
+
+    #[test]
+    fn an_exit_runs_destructors_and_is_no_panic() {
+        struct Notes(Arc<AtomicUsize>);
+        impl Drop for Notes {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let notes = Notes(dropped.clone());
+        gmp::block_on(async {
+            let exits = go(async move {
+                let _notes = notes;
+                fn deep(n: u32) {
+                    if n == 0 { exit_goroutine() } else { deep(n - 1) }
+                }
+                deep(10);
+                unreachable!("it has exited");
+            });
+            let error = exits.await.unwrap_err();
+            assert!(error.is_exited() && !error.is_panic() && !error.is_aborted(), "{error}");
+        });
+        assert_eq!(dropped.load(Ordering::Relaxed), 1);
+    }
+
+    /// A panic in a destructor during an exit is a panic.
+    #[test]
+    fn a_panic_after_an_exit_is_reported() {
+        struct Ends;
+        impl Future for Ends {
+            type Output = ();
+            fn poll(
+                self: core::pin::Pin<&mut Self>,
+                _: &mut core::task::Context<'_>,
+            ) -> core::task::Poll<()> {
+                exit_goroutine()
+            }
+        }
+        impl Drop for Ends {
+            fn drop(&mut self) {
+                panic!("hello");
+            }
+        }
+        let text = gmp::block_on(crate::panic_of(Ends));
+        assert_eq!(text, "hello");
+    }
+
+    #[test]
+    fn an_exit_of_main_is_an_error_as_somebody_waits_for_its_result() {
+        let text = crate::panic_in(|| gmp::block_on(async { exit_goroutine() }));
+        assert!(text.starts_with("gmp: exit_goroutine in a main goroutine"), "{text}");
+        let text = crate::panic_in(|| exit_goroutine());
+        assert!(text.starts_with("gmp: exit_goroutine outside a goroutine"), "{text}");
+    }
+}
