@@ -169,6 +169,23 @@ fn retakes_from_polls_and_from_blocking_calls_are_told_apart() {
 }
 
 #[test]
+fn sysmon_does_not_wake_up_while_nothing_runs() {
+    let runtime = with_procs(2);
+    runtime.block_on(runtime.go(sleep(Duration::from_millis(1)))).unwrap();
+    let parked = runtime.go(sleep(Duration::from_secs(3600)));
+    let began = std::time::Instant::now();
+    let mut quiet = 0;
+    // Ten times its longest sleep.
+    while quiet < 5 {
+        let before = runtime.metrics().sysmon_rounds;
+        thread::sleep(Duration::from_millis(10));
+        quiet = if runtime.metrics().sysmon_rounds == before { quiet + 1 } else { 0 };
+        assert!(began.elapsed() < Duration::from_secs(60), "it goes on");
+    }
+    assert!(runtime.metrics().sysmon_rounds > 0 && !parked.is_finished());
+}
+
+#[test]
 fn a_handle_outlives_its_runtime() {
     let runtime = with_procs(2);
     let handle = runtime.handle();

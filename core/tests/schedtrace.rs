@@ -42,18 +42,18 @@ fn details_say_who_runs_what_and_who_waits_where() {
     });
     rx.recv().unwrap();
     let text = runtime.handle().schedtrace(true);
+    stop.store(true, Ordering::Release);
     let (waits, busy_id) = (waits.id().get(), busy.id().get());
     for line in [
         "gomaxprocs=1 idleprocs=0 threads=1 spinningthreads=0 idlethreads=0 runqueue=0 [0]\n"
             .into(),
         "\n  P0: status=1 schedtick=".into(),
-        format!("\n  M1: p=0 curg={busy_id} spinning=false blocked=false\n"),
+        format!("\n  M1: p=0 curg={busy_id} spinning=false blocked=false lockedg=nil\n"),
         format!("\n  G{waits}: status=4(chan receive) at=core/tests/schedtrace.rs:"),
-        format!("\n  G{busy_id}: status=2() m=1 createdat=core/tests/schedtrace.rs:"),
+        format!("\n  G{busy_id}: status=2() m=1 lockedm=nil createdat=core/tests/schedtrace.rs:"),
     ] {
         assert!(text.contains(&line), "{line} is not in\n{text}");
     }
-    stop.store(true, Ordering::Release);
     runtime.block_on(busy).unwrap();
 }
 
@@ -65,10 +65,11 @@ fn a_goroutine_that_lost_its_p_is_still_shown_on_its_thread() {
     // It runs, so the P was taken away from the call.
     runtime.block_on(runtime.go(async {})).unwrap();
     let text = runtime.handle().schedtrace(true);
-    let line = format!("  M1: p=nil curg={} spinning=false blocked=false\n", calls.id().get());
+    drop(tx);
+    let line =
+        format!("  M1: p=nil curg={} spinning=false blocked=false lockedg=nil\n", calls.id().get());
     assert!(text.contains(&line), "{line} is not in\n{text}");
     assert!(text.contains(&format!("  G{}: status=2() m=1 ", calls.id().get())), "{text}");
-    drop(tx);
     assert!(runtime.block_on(calls).unwrap());
 }
 
@@ -82,7 +83,7 @@ fn the_one_p_of_a_driven_runtime_is_shown_from_inside() {
     });
     assert!(text.contains("gomaxprocs=1 idleprocs=0 threads=1 "), "{text}");
     assert!(text.contains("runqueue=0 [1]\n") && text.contains("\n  M1: p=0 curg="), "{text}");
-    assert!(text.contains(": status=1() m=nil createdat="), "{text}");
+    assert!(text.contains(": status=1() m=nil lockedm=nil createdat="), "{text}");
 }
 
 #[test]

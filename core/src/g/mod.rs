@@ -9,6 +9,8 @@ mod join;
 pub(crate) mod leaf;
 mod leaves;
 mod marks;
+#[cfg(all(test, loom))]
+mod models;
 mod park;
 pub(crate) mod point;
 mod scope;

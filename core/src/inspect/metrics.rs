@@ -32,6 +32,8 @@ pub struct Metrics {
     pub false_retakes: u64,
     /// Ps taken away from calls inside [`blocking`](fn@crate::blocking).
     pub blocking_retakes: u64,
+    /// How often sysmon has looked at the Ps. It does not while all are idle.
+    pub sysmon_rounds: u64,
     /// Ps that one M passed on to another, or had passed on, without their being idle in between.
     pub handoffs: u64,
     /// How long goroutines waited from being made ready until they ran: one in 64, up to two minutes.

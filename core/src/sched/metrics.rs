@@ -72,6 +72,7 @@ pub(super) struct PoolMeters {
     pub(super) retakes: Count,
     pub(super) false_retakes: Count,
     pub(super) blocking_retakes: Count,
+    pub(super) sysmon_rounds: Count,
 }
 
 impl Meters {
@@ -218,6 +219,7 @@ impl Pool {
         metrics.spinning_machines = counts.spinning();
         metrics.retakes = meters.retakes.get();
         metrics.false_retakes = meters.false_retakes.get();
+        metrics.sysmon_rounds = meters.sysmon_rounds.get();
         metrics.blocking_retakes = meters.blocking_retakes.get();
         metrics.handoffs = metrics.retakes + metrics.blocking_retakes + locked.1;
     }

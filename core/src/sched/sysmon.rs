@@ -73,6 +73,7 @@ fn run(shared: &Shared, pool: &Pool) {
             Slept::Stopped => return,
         }
         net.look_if_nobody_does(shared);
+        pool.meters.sysmon_rounds.add(1);
         // A timer is late, its P is idle, and the keeper has been granted one that it needs for other work.
         if shared.is_timer_due() {
             shared.wake_one(pool);
