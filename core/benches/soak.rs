@@ -3,7 +3,7 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -129,10 +129,12 @@ fn start(n: u64) {
         let mut waits: Vec<Duration> = (0..n)
             .map(|_| {
                 let stop = Arc::new(AtomicBool::new(false));
+                let spinning = Arc::new(AtomicUsize::new(0));
                 let spinners: Vec<_> = (0..procs)
-                    .map(|_| stop.clone())
-                    .map(|stop| {
+                    .map(|_| (stop.clone(), spinning.clone()))
+                    .map(|(stop, spinning)| {
                         runtime.go(async move {
+                            spinning.fetch_add(1, Ordering::Relaxed);
                             let began = Instant::now();
                             while began.elapsed() < Duration::from_millis(200)
                                 && !stop.load(Ordering::Relaxed)
@@ -143,7 +145,9 @@ fn start(n: u64) {
                     })
                     .collect();
                 // Until all of them spin.
-                thread::sleep(Duration::from_millis(1));
+                while spinning.load(Ordering::Relaxed) < procs {
+                    thread::yield_now();
+                }
                 let asked = Instant::now();
                 let started = runtime.go(async move { asked.elapsed() });
                 let wait = runtime.block_on(started).expect("no panic");

@@ -251,7 +251,10 @@ fn no_wake_is_lost_on_one_to_sixteen_ps() {
                 assert_eq!(ring.await.unwrap(), members * laps + 1);
             }
         });
-        assert_eq!(runtime.scope().live(), 0);
+        // Whoever joins may be faster than the last step of a goroutine's end.
+        while runtime.scope().live() != 0 {
+            thread::yield_now();
+        }
     }
 }
 
