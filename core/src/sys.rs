@@ -13,7 +13,35 @@ pub(crate) mod modelled {
     pub(crate) use loom::sync::atomic;
     #[cfg(not(loom))]
     pub(crate) use std::sync::atomic;
+
+    #[cfg(loom)]
+    pub(crate) use super::model::{Track, Tracked};
+
+    /// Lets a model see who uses what a lock guards. Nothing outside models.
+    #[cfg(not(loom))]
+    pub(crate) struct Track;
+
+    /// A use in progress.
+    #[cfg(not(loom))]
+    pub(crate) struct Tracked;
+
+    #[cfg(not(loom))]
+    impl Track {
+        #[inline]
+        pub(crate) fn begin(&self) -> Tracked {
+            Tracked
+        }
+    }
+
+    #[cfg(not(loom))]
+    impl Tracked {
+        #[inline]
+        pub(crate) fn end(&mut self) {}
+    }
 }
+
+#[cfg(loom)]
+pub(crate) mod model;
 
 use std::sync::{Mutex as StdMutex, MutexGuard, PoisonError};
 

@@ -8,6 +8,8 @@ mod ends;
 mod error;
 mod few;
 mod handle;
+#[cfg(all(test, loom))]
+mod models;
 mod queue;
 mod recv;
 mod select;

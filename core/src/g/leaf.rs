@@ -18,7 +18,7 @@ pub(crate) use super::waiter::{Prepared, Wake};
 use super::{current, point, trace};
 use crate::inspect::{Anchor, GoroutineId, Location, WaitReason};
 use crate::list::{Linked, Links, List};
-use crate::sys::atomic::{AtomicU32, AtomicUsize, Ordering};
+use crate::sys::modelled::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 /// The list tag of a primitive's wait queue.
 pub(crate) struct WaitTag;

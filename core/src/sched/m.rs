@@ -172,6 +172,14 @@ impl Machine {
         has_it.then_some(machine.p().index)
     }
 
+    /// Whether others run on Ps of this runtime while nothing waits for this one: hints.
+    pub(super) fn others_run() -> bool {
+        let machine = MACHINE.with(Cell::get);
+        // SAFETY: as in `push_local`.
+        let Some(m) = (unsafe { machine.as_ref() }) else { return false };
+        m.has_p() && m.p().is_empty() && m.shared.busy_ps() > 1
+    }
+
     /// Whether this thread is an M of `shared`.
     pub(super) fn is_here(shared: &Shared) -> bool {
         let machine = MACHINE.with(Cell::get);

@@ -36,6 +36,12 @@ pub(crate) use shared::Shared;
 pub use sysmon::blocking;
 pub(crate) use world::World;
 
+/// Whether it pays to wait a moment for what another goroutine does: others run on other Ps, and nothing
+/// waits for this one.
+pub(crate) fn others_run() -> bool {
+    Machine::others_run()
+}
+
 /// The number of the P that this thread has, or had last; `None` if it is no M. A hint, for caches.
 pub(crate) fn p_here() -> Option<usize> {
     Machine::p_number()

@@ -196,6 +196,13 @@ impl Shared {
         self.pool.as_ref().map_or(1, |pool| pool.idle.procs())
     }
 
+    /// Ps that run goroutines: a hint.
+    pub(super) fn busy_ps(&self) -> usize {
+        let Some(pool) = &self.pool else { return 1 };
+        let counts = &pool.idle.counts;
+        pool.idle.procs().saturating_sub(counts.idle_ps() + counts.spinning())
+    }
+
     /// Changes the number of Ps. Ps too many are given up when the poll on them ends. False if this
     /// runtime has no Ms of its own.
     pub(crate) fn set_procs(&self, procs: usize) -> bool {

@@ -19,7 +19,7 @@ use crate::g::{WaitQueue, Wake, block_on, current, point};
 use crate::inspect::{
     Anchor, Capability, Figure, Location, Operation, PrimitiveKind, WaitInfo, WaitReason,
 };
-use crate::sys::Lock as Guarded;
+use crate::sys::BriefLock;
 
 /// The result in a leaf that a broadcast released: the others were released as well.
 const BROADCAST: u32 = 9;
@@ -56,7 +56,7 @@ pub struct Cond {
 #[repr(C)]
 struct Core {
     anchor: Anchor,
-    line: Guarded<WaitQueue>,
+    line: BriefLock<WaitQueue>,
 }
 
 impl Cond {
@@ -65,7 +65,7 @@ impl Cond {
     pub fn new() -> Self {
         let record = current::record(PrimitiveKind::Cond, Panic::caller());
         let anchor = Anchor { describe, record };
-        Self { core: Arc::new(Core { anchor, line: Guarded::default() }) }
+        Self { core: Arc::new(Core { anchor, line: BriefLock::default() }) }
     }
 
     /// Drops `guard`, waits until it is signalled, locks again and returns the new guard. A signal that

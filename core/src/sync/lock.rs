@@ -13,6 +13,7 @@ use super::guard::{MutexGuard, OwnedMutexGuard};
 use super::mutex::{Contender, Core, HANDED};
 use crate::g::leaf::{FIRED, Leaf, Prepared};
 use crate::inspect::{Anchor, Location, WaitInfo, WaitReason};
+use crate::sched::others_run;
 use crate::time::clock::Nanos;
 use crate::time::current::now_nanos;
 
@@ -71,27 +72,13 @@ impl Waiter {
     }
 
     /// Ready when the lock is owned.
+    #[inline]
     fn poll(&self, core: &Core, cx: &Context<'_>) -> Poll<()> {
         if self.leaf.traced(cx) {
             return Poll::Pending;
         }
-        match self.leaf.state() {
-            HANDED => {
-                self.settle();
-                core.receive(self.starves(), self.leaf.at());
-                return Poll::Ready(());
-            }
-            FIRED => {
-                self.settle();
-                return self.compete(core, cx, true);
-            }
-            _ if self.leaf.waits_for(cx) => return Poll::Pending,
-            _ => {}
-        }
-        if self.leaf.is_waiting() {
-            // SAFETY: ours, and parked on this mutex.
-            let kept = unsafe { Leaf::adopt(self.node(), cx, || core.room().0.queue().lock()) };
-            return if kept { Poll::Pending } else { self.poll(core, cx) };
+        if !self.leaf.is_idle() {
+            return self.poll_parked(core, cx);
         }
         if !self.leaf.proceed(cx) {
             return Poll::Pending;
@@ -99,7 +86,35 @@ impl Waiter {
         if core.try_lock(self.leaf.at()) {
             return Poll::Ready(());
         }
+        self.contend(core, cx)
+    }
+
+    #[cold]
+    fn contend(&self, core: &Core, cx: &Context<'_>) -> Poll<()> {
+        if others_run() && core.spin(self.leaf.at()) {
+            return Poll::Ready(());
+        }
         self.compete(core, cx, false)
+    }
+
+    fn poll_parked(&self, core: &Core, cx: &Context<'_>) -> Poll<()> {
+        match self.leaf.state() {
+            HANDED => {
+                self.settle();
+                core.receive(self.starves(), self.leaf.at());
+                Poll::Ready(())
+            }
+            FIRED => {
+                self.settle();
+                self.compete(core, cx, true)
+            }
+            _ if self.leaf.is_for(cx) => Poll::Pending,
+            _ => {
+                // SAFETY: ours, enlisted when it parked, on this mutex.
+                let kept = unsafe { Leaf::adopt(self.node(), cx, || core.room().0.queue().lock()) };
+                if kept { Poll::Pending } else { self.poll_parked(core, cx) }
+            }
+        }
     }
 
     /// Tries again under the queue's lock, and queues if that fails.
@@ -126,7 +141,14 @@ impl Waiter {
         Poll::Pending
     }
 
+    /// Models have no clock: in some of them nobody has patience.
+    #[cfg(loom)]
+    fn starves(&self) -> bool {
+        models::IMPATIENT.get()
+    }
+
     /// Whether it has waited too long; the first call starts the watch.
+    #[cfg(not(loom))]
     fn starves(&self) -> bool {
         let patience = &self.leaf.slot;
         let now = now_nanos();
@@ -145,10 +167,15 @@ impl Waiter {
     }
 
     /// Gives up: whatever was given to this waiter goes to the next.
+    #[inline]
     fn cancel(&self, core: &Core) {
-        if self.leaf.is_idle() {
-            return;
+        if !self.leaf.is_idle() {
+            self.give_up(core);
         }
+    }
+
+    #[cold]
+    fn give_up(&self, core: &Core) {
         // SAFETY: ours, and parked on this mutex.
         let waited = unsafe { core.withdraw(self.node()) };
         let state = self.leaf.state();
@@ -192,12 +219,14 @@ impl<T: ?Sized> Future for LockOwned<T> {
 }
 
 impl<T: ?Sized> Drop for Lock<'_, T> {
+    #[inline]
     fn drop(&mut self) {
         self.waiter.cancel(self.mutex.core());
     }
 }
 
 impl<T: ?Sized> Drop for LockOwned<T> {
+    #[inline]
     fn drop(&mut self) {
         self.waiter.cancel(self.mutex.core());
     }
@@ -212,5 +241,105 @@ impl<T: ?Sized> fmt::Debug for Lock<'_, T> {
 impl<T: ?Sized> fmt::Debug for LockOwned<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LockOwned").field("at", &self.waiter.leaf.at()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(loom)]
+mod models {
+    use super::super::Mutex;
+    use crate::sys::model::{Token, block_on, poll_once};
+    use core::pin::pin;
+    use loom::sync::Arc;
+    use loom::thread;
+    use std::cell::Cell;
+
+    thread_local! {
+        /// Whoever waits in this model starves at once. All threads of a model are one to the system.
+        pub(super) static IMPATIENT: Cell<bool> = const { Cell::new(false) };
+    }
+
+    fn model(impatient: bool, run: impl Fn() + Sync + Send + 'static) {
+        let mut builder = loom::model::Builder::new();
+        // With three the models of this file take minutes each.
+        builder.preemption_bound = Some(2);
+        builder.check(move || {
+            IMPATIENT.set(impatient);
+            run();
+        });
+    }
+
+    async fn add(mutex: &Mutex<Option<Token>>) {
+        let mut guard = mutex.lock().await;
+        let before = guard.take().map_or(0, Token::read);
+        *guard = Some(Token::new(before + 1));
+    }
+
+    fn counted(mutex: &Mutex<Option<Token>>) -> u32 {
+        block_on(mutex.lock()).take().map_or(0, Token::read)
+    }
+
+    #[test]
+    fn one_owner_at_a_time() {
+        for impatient in [false, true] {
+            model(impatient, || {
+                let mutex = Arc::new(Mutex::new(None));
+                // A model does not see that who finds it made has seen who made it.
+                let _ = mutex.core().room();
+                let other = mutex.clone();
+                let thread = thread::spawn(move || block_on(add(&other)));
+                block_on(async {
+                    add(&mutex).await;
+                    add(&mutex).await;
+                });
+                thread.join().expect("the other");
+                assert_eq!(counted(&mutex), 3);
+            });
+        }
+    }
+
+    #[test]
+    fn a_newcomer_beside_a_waiter() {
+        for impatient in [false, true] {
+            model(impatient, || {
+                let mutex = Arc::new(Mutex::new(None));
+                let _ = mutex.core().room();
+                let mut guard = mutex.try_lock().expect("free");
+                let mut waiter = Box::pin(add(&mutex));
+                assert!(poll_once(waiter.as_mut()).is_pending());
+                let other = mutex.clone();
+                let newcomer = thread::spawn(move || {
+                    let taken = other.try_lock();
+                    taken.map(|mut guard| {
+                        let before = guard.take().map_or(0, Token::read);
+                        *guard = Some(Token::new(before + 1));
+                    })
+                });
+                *guard = Some(Token::new(1));
+                drop(guard);
+                block_on(waiter);
+                let came = newcomer.join().expect("the newcomer").is_some();
+                assert_eq!(counted(&mutex), 2 + u32::from(came));
+            });
+        }
+    }
+
+    #[test]
+    fn a_waiter_that_goes_passes_on_what_it_was_given() {
+        for impatient in [false, true] {
+            model(impatient, || {
+                let mutex = Arc::new(Mutex::new(None));
+                let guard = mutex.try_lock().expect("free");
+                let other = mutex.clone();
+                let mut first = Box::pin(mutex.lock());
+                assert!(poll_once(first.as_mut()).is_pending());
+                let thread = thread::spawn(move || block_on(add(&other)));
+                drop(guard);
+                drop(first);
+                thread.join().expect("the other");
+                assert_eq!(counted(&mutex), 1);
+                let mut last = pin!(mutex.lock());
+                assert!(poll_once(last.as_mut()).is_ready(), "nobody owns it");
+            });
+        }
     }
 }

@@ -19,8 +19,8 @@ use crate::g::{WaitQueue, block_on, current, point};
 use crate::inspect::{
     Anchor, Capability, Figure, Location, Operation, PrimitiveKind, Record, WaitInfo, WaitReason,
 };
-use crate::sys::Lock as Guarded;
-use crate::sys::atomic::{AtomicU32, Ordering};
+use crate::sys::BriefLock;
+use crate::sys::modelled::atomic::{AtomicU32, Ordering};
 
 /// Somebody owns the lock.
 const LOCKED: u32 = 1;
@@ -30,6 +30,11 @@ const WOKEN: u32 = 1 << 1;
 const STARVING: u32 = 1 << 2;
 /// The queue is not empty. Changed under the queue's lock.
 const WAITERS: u32 = 1 << 3;
+
+/// How often a contender looks at a lock that is taken before it queues, and how long it waits before each
+/// look. Go's numbers.
+const SPINS: u32 = 4;
+const PAUSES: u32 = 30;
 
 /// The result in a leaf that was handed the lock itself; [`FIRED`] only invites it to try again.
 pub(super) const HANDED: u32 = 8;
@@ -72,7 +77,7 @@ pub(super) struct Core {
 #[repr(C)]
 pub(super) struct Room {
     anchor: Anchor,
-    queue: Guarded<WaitQueue>,
+    queue: BriefLock<WaitQueue>,
 }
 
 // SAFETY: the value goes where the mutex goes.
@@ -94,6 +99,7 @@ impl<T> Mutex<T> {
     /// use gmp_core::sync::Mutex;
     /// static TOTAL: Mutex<u64> = Mutex::const_new(0);
     /// ```
+    #[cfg(not(loom))]
     pub const fn const_new(value: T) -> Self {
         Self { core: Core::new(None), value: UnsafeCell::new(value) }
     }
@@ -199,7 +205,7 @@ impl Room {
         NonNull::from(self).cast()
     }
 
-    pub(super) fn queue(&self) -> &Guarded<WaitQueue> {
+    pub(super) fn queue(&self) -> &BriefLock<WaitQueue> {
         &self.queue
     }
 }
@@ -214,7 +220,13 @@ pub(super) struct Contender {
 }
 
 impl Core {
+    #[cfg(not(loom))]
     const fn new(record: Option<Arc<Record>>) -> Self {
+        Self { state: AtomicU32::new(0), record, room: OnceLock::new() }
+    }
+
+    #[cfg(loom)]
+    fn new(record: Option<Arc<Record>>) -> Self {
         Self { state: AtomicU32::new(0), record, room: OnceLock::new() }
     }
 
@@ -222,7 +234,7 @@ impl Core {
     pub(super) fn room(&self) -> (&Room, NonNull<Anchor>) {
         let room = self.room.get_or_init(|| {
             let anchor = Anchor { describe, record: self.record.clone() };
-            Arc::new(Room { anchor, queue: Guarded::new(WaitQueue::new()) })
+            Arc::new(Room { anchor, queue: BriefLock::new(WaitQueue::new()) })
         });
         (room, room.anchor_ptr())
     }
@@ -237,6 +249,21 @@ impl Core {
             self.owned(at);
         }
         locked
+    }
+
+    /// Looks a few times whether the owner, who may run on another P, lets go: that is cheaper than to
+    /// park. Takes the lock if it does.
+    #[cold]
+    pub(super) fn spin(&self, at: Location) -> bool {
+        for _ in 0..SPINS {
+            (0..PAUSES).for_each(|_| core::hint::spin_loop());
+            match self.state.load(Ordering::Relaxed) {
+                now if now & STARVING != 0 => return false,
+                now if now & LOCKED == 0 && self.try_lock(at) => return true,
+                _ => {}
+            }
+        }
+        false
     }
 
     fn try_lock_contended(&self) -> bool {

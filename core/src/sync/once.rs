@@ -14,7 +14,7 @@ use crate::g::{WaitQueue, Wake, block_on, current};
 use crate::inspect::{
     Anchor, Capability, Figure, Location, PrimitiveKind, Record, WaitInfo, WaitReason,
 };
-use crate::sys::Lock;
+use crate::sys::BriefLock;
 use crate::sys::atomic::{AtomicU8, Ordering};
 
 /// Nobody runs it.
@@ -57,7 +57,7 @@ pub(super) struct Core {
 #[repr(C)]
 struct Room {
     anchor: Anchor,
-    line: Lock<WaitQueue>,
+    line: BriefLock<WaitQueue>,
 }
 
 /// What waiters of this primitive are said to wait for.
@@ -144,7 +144,7 @@ impl Core {
     fn room(&self) -> (&Room, NonNull<Anchor>) {
         let room = self.room.get_or_init(|| {
             let anchor = Anchor { describe, record: self.record.clone() };
-            Arc::new(Room { anchor, line: Lock::default() })
+            Arc::new(Room { anchor, line: BriefLock::default() })
         });
         (room, NonNull::from(&**room).cast())
     }

@@ -6,7 +6,7 @@ use core::task::{Context, Poll};
 use crate::g::leaf::{Leaf, Prepared};
 use crate::g::{WaitQueue, Wake};
 use crate::inspect::{Anchor, Location, WaitInfo, WaitReason};
-use crate::sys::Lock;
+use crate::sys::BriefLock;
 
 /// The result of a poll that had nothing to wait for.
 pub(super) const ENTERED: u32 = 0;
@@ -71,7 +71,7 @@ impl<S> Seat<S> {
     /// that, and `anchor` leads to it.
     pub(super) unsafe fn poll<L>(
         &self,
-        lock: &Lock<L>,
+        lock: &BriefLock<L>,
         anchor: NonNull<Anchor>,
         cx: &Context<'_>,
         enter: impl FnOnce(&mut L) -> Option<&mut WaitQueue>,
@@ -120,7 +120,7 @@ impl<S> Seat<S> {
     /// `lock` and `line` are those it was polled with.
     pub(super) unsafe fn leave<L>(
         &self,
-        lock: &Lock<L>,
+        lock: &BriefLock<L>,
         line: impl FnOnce(&mut L) -> &mut WaitQueue,
         after: impl FnOnce(&mut L, &mut Vec<Wake>),
     ) -> Left {

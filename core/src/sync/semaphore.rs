@@ -14,7 +14,7 @@ use crate::g::{WaitQueue, Wake, block_on, current, point};
 use crate::inspect::{
     Anchor, Capability, Figure, Location, Operation, PrimitiveKind, WaitInfo, WaitReason,
 };
-use crate::sys::Lock;
+use crate::sys::BriefLock;
 
 /// A weighted semaphore: a fixed number of permits, taken in any amount, first come first served.
 ///
@@ -41,7 +41,7 @@ pub struct Semaphore {
 struct Core {
     anchor: Anchor,
     size: u64,
-    state: Lock<State>,
+    state: BriefLock<State>,
 }
 
 struct State {
@@ -74,7 +74,7 @@ impl Semaphore {
         let record = current::record(PrimitiveKind::Semaphore, Panic::caller());
         let state = State { free: size, line: WaitQueue::new(), hopeless: WaitQueue::new() };
         let anchor = Anchor { describe, record };
-        Self { core: Arc::new(Core { anchor, size, state: Lock::new(state) }) }
+        Self { core: Arc::new(Core { anchor, size, state: BriefLock::new(state) }) }
     }
 
     /// Takes `count` permits; waits until they are free and those who came before have theirs.
@@ -394,5 +394,64 @@ impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (free, size) = (self.available(), self.size());
         f.debug_struct("Semaphore").field("free", &free).field("size", &size).finish()
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::Semaphore;
+    use crate::sys::model::{Track, block_on, poll_once};
+    use loom::sync::Arc;
+    use loom::thread;
+
+    /// Takes all permits and uses what they guard.
+    async fn enter(shared: &(Semaphore, Track)) {
+        let permits = shared.0.acquire(2).await;
+        shared.1.begin().end();
+        drop(permits);
+    }
+
+    #[test]
+    fn permits_are_held_by_one_at_a_time() {
+        loom::model(|| {
+            let shared = Arc::new((Semaphore::new(2), Track::new()));
+            let other = shared.clone();
+            let thread = thread::spawn(move || block_on(enter(&other)));
+            block_on(enter(&shared));
+            thread.join().expect("the other");
+            assert_eq!(shared.0.available(), 2);
+        });
+    }
+
+    #[test]
+    fn a_waiter_that_goes_lets_the_one_behind_in() {
+        loom::model(|| {
+            let shared = Arc::new((Semaphore::new(2), Track::new()));
+            let permit = shared.0.try_acquire(1).expect("free");
+            let mut greedy = Box::pin(shared.0.acquire(2));
+            assert!(poll_once(greedy.as_mut()).is_pending());
+            let other = shared.clone();
+            let thread = thread::spawn(move || drop(block_on(other.0.acquire(1))));
+            drop(greedy);
+            thread.join().expect("the one behind");
+            drop(permit);
+            assert_eq!(shared.0.available(), 2);
+        });
+    }
+
+    #[test]
+    fn a_waiter_that_goes_passes_its_permits_on() {
+        loom::model(|| {
+            let shared = Arc::new((Semaphore::new(2), Track::new()));
+            let permit = shared.0.try_acquire(1).expect("free");
+            let mut first = Box::pin(shared.0.acquire(2));
+            assert!(poll_once(first.as_mut()).is_pending());
+            let other = shared.clone();
+            let thread = thread::spawn(move || block_on(enter(&other)));
+            drop(permit);
+            drop(first);
+            thread.join().expect("the other");
+            assert_eq!(shared.0.available(), 2);
+        });
     }
 }

@@ -15,7 +15,7 @@ use crate::inspect::{
     Anchor, Capability, Figure, Location, Operation, PrimitiveKind, WaitInfo, WaitReason,
 };
 use crate::sched::scope_here;
-use crate::sys::Lock;
+use crate::sys::BriefLock;
 use crate::sys::atomic::{AtomicI64, Ordering};
 
 /// The lowest bit of the word: somebody waits. Set under the queue's lock, and only while the counter,
@@ -53,7 +53,7 @@ pub struct WaitGroup {
 struct Core {
     anchor: Anchor,
     word: AtomicI64,
-    queue: Lock<WaitQueue>,
+    queue: BriefLock<WaitQueue>,
 }
 
 impl WaitGroup {
@@ -62,7 +62,7 @@ impl WaitGroup {
     pub fn new() -> Self {
         let record = current::record(PrimitiveKind::WaitGroup, Panic::caller());
         let anchor = Anchor { describe, record };
-        let queue = Lock::new(WaitQueue::new());
+        let queue = BriefLock::new(WaitQueue::new());
         Self { core: Arc::new(Core { anchor, word: AtomicI64::new(0), queue }) }
     }
 

@@ -14,6 +14,7 @@ use std::sync::MutexGuard;
 use std::time::Duration;
 
 use super::modelled::atomic::{AtomicBool, Ordering};
+use super::modelled::{Track, Tracked};
 
 /// Looks at a taken lock before the thread lets others run.
 const SPINS: u32 = 100;
@@ -23,10 +24,10 @@ const YIELDS: u32 = 120;
 const NAP: Duration = Duration::from_micros(50);
 
 /// A short lock around plain data. Nothing of the user's runs under it, so a panic says nothing.
-#[derive(Default)]
 #[repr(C)]
 pub(crate) struct BriefLock<T> {
     taken: AtomicBool,
+    track: Track,
     value: UnsafeCell<T>,
 }
 
@@ -34,6 +35,8 @@ pub(crate) struct BriefLock<T> {
 #[must_use]
 pub(crate) struct BriefGuard<'a, T> {
     lock: &'a BriefLock<T>,
+    /// Given back before the lock.
+    tracked: Tracked,
     _stays: PhantomData<MutexGuard<'a, T>>,
 }
 
@@ -41,6 +44,12 @@ pub(crate) struct BriefGuard<'a, T> {
 unsafe impl<T: Send> Send for BriefLock<T> {}
 // SAFETY: one guard at a time reaches the value.
 unsafe impl<T: Send> Sync for BriefLock<T> {}
+
+impl<T: Default> Default for BriefLock<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
 
 impl<T> UnwindSafe for BriefLock<T> {}
 impl<T> RefUnwindSafe for BriefLock<T> {}
@@ -51,12 +60,12 @@ impl<T> BriefLock<T> {
 
     #[cfg(not(loom))]
     pub(crate) const fn new(value: T) -> Self {
-        Self { taken: AtomicBool::new(false), value: UnsafeCell::new(value) }
+        Self { taken: AtomicBool::new(false), track: Track, value: UnsafeCell::new(value) }
     }
 
     #[cfg(loom)]
     pub(crate) fn new(value: T) -> Self {
-        Self { taken: AtomicBool::new(false), value: UnsafeCell::new(value) }
+        Self { taken: AtomicBool::new(false), track: Track::new(), value: UnsafeCell::new(value) }
     }
 
     #[inline]
@@ -64,7 +73,7 @@ impl<T> BriefLock<T> {
         if !self.take() {
             self.wait();
         }
-        BriefGuard { lock: self, _stays: PhantomData }
+        BriefGuard { lock: self, tracked: self.track.begin(), _stays: PhantomData }
     }
 
     /// The value, for whoever has the lock and not the guard at hand.
@@ -87,14 +96,19 @@ impl<T> BriefLock<T> {
         self.taken.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
+    #[cfg(loom)]
+    fn wait(&self) {
+        while !self.take() {
+            loom::thread::yield_now();
+        }
+    }
+
+    #[cfg(not(loom))]
     #[cold]
     #[inline(never)]
     fn wait(&self) {
         let mut looks = 0;
         while self.taken.load(Ordering::Relaxed) || !self.take() {
-            #[cfg(loom)]
-            loom::thread::yield_now();
-            #[cfg(not(loom))]
             match looks {
                 0..SPINS => core::hint::spin_loop(),
                 SPINS..YIELDS => std::thread::yield_now(),
@@ -123,40 +137,9 @@ impl<T> DerefMut for BriefGuard<'_, T> {
 impl<T> Drop for BriefGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
+        self.tracked.end();
         // Release: pairs with `take`.
         self.lock.taken.store(false, Ordering::Release);
-    }
-}
-
-#[cfg(all(test, loom))]
-mod models {
-    use super::BriefLock;
-    use loom::cell::UnsafeCell;
-    use loom::sync::Arc;
-    use loom::thread;
-
-    /// Two users at a time, or one that does not see what the last one wrote, fail the model.
-    struct Counted(UnsafeCell<usize>);
-
-    // SAFETY: the model checks exactly this.
-    unsafe impl Send for Counted {}
-
-    #[test]
-    fn one_at_a_time_sees_what_the_last_one_wrote() {
-        loom::model(|| {
-            let lock = Arc::new(BriefLock::new(Counted(UnsafeCell::new(0))));
-            let add = |lock: &BriefLock<Counted>| {
-                let guard = lock.lock();
-                // SAFETY: under the lock; the model fails if not.
-                guard.0.with_mut(|count| unsafe { *count += 1 });
-            };
-            let other = lock.clone();
-            let adder = thread::spawn(move || add(&other));
-            add(&lock);
-            adder.join().expect("the other");
-            // SAFETY: as above.
-            assert_eq!(lock.lock().0.with(|count| unsafe { *count }), 2);
-        });
     }
 }
 
@@ -199,5 +182,23 @@ mod tests {
         }));
         assert!(panicked.is_err());
         assert_eq!(*lock.lock(), 2);
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::BriefLock;
+    use loom::sync::Arc;
+
+    #[test]
+    fn one_has_it_at_a_time_and_sees_what_the_others_did() {
+        loom::model(|| {
+            let lock = Arc::new(BriefLock::new(0));
+            let other = lock.clone();
+            let thread = loom::thread::spawn(move || *other.lock() += 1);
+            *lock.lock() += 1;
+            thread.join().expect("the other");
+            assert_eq!(*lock.lock(), 2);
+        });
     }
 }

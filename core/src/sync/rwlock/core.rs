@@ -13,7 +13,7 @@ use crate::g::{WaitQueue, Wake, current, point};
 use crate::inspect::{
     Anchor, Capability, Figure, GoroutineId, Location, Operation, Record, WaitInfo, WaitReason,
 };
-use crate::sys::Lock;
+use crate::sys::BriefLock;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 
 /// A writer owns the lock.
@@ -46,8 +46,8 @@ pub(super) struct Core {
 #[repr(C)]
 pub(super) struct Room {
     anchor: Anchor,
-    pub(super) lines: Lock<Lines>,
-    holders: Lock<Holders>,
+    pub(super) lines: BriefLock<Lines>,
+    holders: BriefLock<Holders>,
 }
 
 /// Who waits.
@@ -112,7 +112,7 @@ impl Core {
     pub(super) fn room(&self) -> (&Room, NonNull<Anchor>) {
         let room = self.room.get_or_init(|| {
             let anchor = Anchor { describe, record: self.record.clone() };
-            Arc::new(Room { anchor, lines: Lock::default(), holders: Lock::default() })
+            Arc::new(Room { anchor, lines: BriefLock::default(), holders: BriefLock::default() })
         });
         (room, NonNull::from(&**room).cast())
     }
