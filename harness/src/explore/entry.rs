@@ -10,8 +10,9 @@ use std::time::Duration;
 use gmp_core::runtime::Runtime;
 
 use super::asked::Asked;
-use super::explorer::{Explored, Explorer, Trouble};
+use super::explorer::{Explored, Explorer};
 use super::found::Found;
+use super::outcome::Trouble;
 use super::play::Kind;
 use super::progress::Bar;
 use crate::leak::census::Ours;

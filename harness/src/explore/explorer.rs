@@ -1,6 +1,5 @@
 //! The explorer: plays schedules until one shows something or enough were played.
 
-use core::fmt;
 use std::panic::Location;
 use std::process::Termination;
 use std::time::{Duration, Instant};
@@ -9,20 +8,24 @@ use super::asked::Asked;
 use super::entry::Test;
 use super::found::{Found, differs};
 use super::guide::{Guide, Mind};
+use super::outcome::{Outcome, Trouble};
 use super::play::{Kind, MakeBody, Seen, Showed, Stage, Want};
 use super::rng::{Rng, hash};
-use super::schedule::{Schedule, ScheduleError, course_hash};
+use super::schedule::{Schedule, course_hash};
 use super::shrink::Shrink;
 use super::strategy::{FIRST_LENGTH, Strategy, Way};
 use super::table::Table;
 use crate::leak::census::Ours;
 use crate::leak::rules::Rules;
-use crate::report::finding::Report;
 use crate::settings::settings;
 use crate::test::box_body;
 
 /// Of so many schedules one suspends polls at operations that are not awaited: it takes threads, and far longer.
-const INSIDE_ONE_OF: usize = 6;
+const INSIDE_ONE_OF: usize = 128;
+/// The same among the first schedules: a short exploration has some as well.
+const INSIDE_ONE_OF_FIRST: usize = 6;
+/// So many are the first.
+const FIRST: u64 = 300;
 
 /// Explores the schedules of a body.
 ///
@@ -57,79 +60,6 @@ pub struct Explorer {
     shard: (u64, u64),
     linger: Duration,
     rules: Rules,
-}
-
-/// What an exploration came to.
-#[derive(Debug)]
-pub struct Outcome {
-    /// How many schedules were played until the end, or until one showed something.
-    pub schedules: u64,
-    /// How long that took.
-    pub elapsed: Duration,
-    /// What was found.
-    pub finding: Option<Finding>,
-    /// Why the body cannot be explored, or not be trusted.
-    pub trouble: Option<Trouble>,
-}
-
-/// A schedule that showed something.
-#[derive(Debug)]
-pub struct Finding {
-    /// What it showed.
-    pub kind: Kind,
-    /// The seed of the exploration.
-    pub seed: u64,
-    /// Its number, from 1.
-    pub schedule: u64,
-    /// The schedule, to be played again with [`Explorer::replay`]; shrunk to what it takes to show the same.
-    pub replay: String,
-    /// Decisions in it that were not the ordinary ones.
-    pub switches: usize,
-    /// What happened, row by row.
-    pub table: Table,
-    /// What the leak detector says about it.
-    pub report: Report,
-}
-
-/// Why a body cannot be explored, or what it showed not be trusted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Trouble {
-    /// A thread that is no part of a schedule, or the network, made a goroutine ready.
-    Outside,
-    /// The same schedule went another way when it was played again. The text says where.
-    Differs(String),
-    /// The schedule that was to be played again is none of this body.
-    Schedule(ScheduleError),
-    /// What is played again goes another way than the schedule says: the body has changed, or it is not the
-    /// same each time.
-    Strays,
-    /// The environment cannot be read.
-    Settings(String),
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Outside => f.write_str(
-                "something outside the schedule made a goroutine ready: a thread, the network or a timer of \
-                 another library. Exploration owns goroutines, channels, locks and time, nothing else: take \
-                 it out of this test, or do not explore it",
-            ),
-            Self::Differs(how) => write!(
-                f,
-                "the same schedule goes another way each time it is played{how}. Random numbers come from \
-                 `gmp::choose`, time from `gmp::time::now`; what lives longer than the body, such as a \
-                 static, has to be made anew in it"
-            ),
-            Self::Schedule(error) => error.fmt(f),
-            Self::Strays => f.write_str(
-                "this is not the course that the schedule was written for: the test or its crates have \
-                 changed since, or it is not the same each time",
-            ),
-            Self::Settings(error) => f.write_str(error),
-        }
-    }
 }
 
 /// What an exploration came to, for whoever judges it.
@@ -326,8 +256,9 @@ impl Explorer {
         let (first, step) = (self.shard.0 - 1, self.shard.1);
         while explored.schedules < self.schedules {
             let number = first + explored.schedules * step;
+            let one_of = if number < FIRST { INSIDE_ONE_OF_FIRST } else { INSIDE_ONE_OF };
             guide.inside =
-                stage.has_inner_points && Rng::of_schedule(!seed, number).below(INSIDE_ONE_OF) == 0;
+                stage.has_inner_points && Rng::of_schedule(!seed, number).below(one_of) == 0;
             let draw = Draw { seed, number, length, inside: guide.inside };
             guide.set_out(|rng, spare| self.way(length, rng, spare), seed, number);
             let seen = stage.play(guide, body, Want::Nothing);

@@ -2,8 +2,8 @@
 
 use gmp_core::runtime::policy::Event;
 
-use super::explorer::Finding;
 use super::guide::Guide;
+use super::outcome::Finding;
 use super::play::Kind;
 use super::table::Table;
 use crate::leak::check::{BodyEnd, Checked, payload_text};

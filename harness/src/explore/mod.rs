@@ -42,6 +42,7 @@ mod entry;
 mod explorer;
 mod found;
 mod guide;
+mod outcome;
 mod play;
 mod print;
 mod progress;
@@ -53,7 +54,8 @@ mod table;
 
 pub use asked::Asked;
 pub(crate) use entry::{Came, Test, run};
-pub use explorer::{Explorer, Finding, Outcome, Trouble};
+pub use explorer::Explorer;
+pub use outcome::{Finding, Outcome, Trouble};
 pub use play::Kind;
 pub use schedule::ScheduleError;
 pub use strategy::Strategy;

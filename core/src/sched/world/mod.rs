@@ -119,7 +119,9 @@ impl World {
             if stop() {
                 return Turn::Stopped;
             }
-            while let Some(g) = shared.global.pop() {
+            while !shared.global.is_empty()
+                && let Some(g) = shared.global.pop()
+            {
                 let mut state = self.state.lock();
                 state.outside = true;
                 state.push(g);
