@@ -26,16 +26,24 @@ use crate::sys::BriefGuard;
 
 static SELECT: Anchor = Anchor { describe, record: None };
 
+/// Of a select with one arm, which waits as the operation itself would: Go compiles it to that.
+static ONE_ARM: Anchor = Anchor { describe: describe_one, record: None };
+
 /// # Safety
 /// As [`Describe`](crate::inspect::anchor::Describe) asks; the leaf is the control leaf of a parked select.
-unsafe fn describe(_: NonNull<Anchor>, leaf: NonNull<()>, out: &mut dyn FnMut(WaitInfo)) {
+unsafe fn describe(anchor: NonNull<Anchor>, leaf: NonNull<()>, out: &mut dyn FnMut(WaitInfo)) {
+    // SAFETY: as the caller says.
+    unsafe { describe_one(anchor, leaf, &mut |info| out(WaitInfo { in_select: true, ..info })) };
+}
+
+/// # Safety
+/// As [`describe`].
+unsafe fn describe_one(_: NonNull<Anchor>, leaf: NonNull<()>, out: &mut dyn FnMut(WaitInfo)) {
     // SAFETY: as the caller says. The arms are pinned and registered while the control leaf is
     // listed.
     unsafe {
         let control = leaf.cast::<Control>().as_ref();
-        control.slot.walk(|arm| {
-            Leaf::describe(arm, &mut |info| out(WaitInfo { in_select: true, ..info }));
-        });
+        control.slot.walk(|arm| Leaf::describe(arm, out));
     }
 }
 
@@ -194,6 +202,7 @@ impl<L: ArmList> Select<L> {
         let at = core::panic::Location::caller();
         let (reason, anchor) = match L::LEN {
             0 => (WaitReason::SelectNoCases, NonNull::from(&NIL)),
+            1 => (WaitReason::Select, NonNull::from(&ONE_ARM)),
             _ => (WaitReason::Select, NonNull::from(&SELECT)),
         };
         let control = Leaf::new(reason, anchor, at, Arms::new());

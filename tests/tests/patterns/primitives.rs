@@ -109,6 +109,29 @@ async fn send_full_fixed() {
     }));
 }
 
+/// A select with one arm is that operation, as in Go.
+#[gmp::test(expect_leak("chan receive: Proven"))]
+async fn select_of_one() {
+    let ch = chan::<u32>(0);
+    drop(go(async move {
+        select! {
+            recv(ch) -> _ => {}
+        }
+    }));
+}
+
+#[gmp::test]
+async fn select_of_one_fixed() {
+    let ch = chan::<u32>(0);
+    let closes = ch.clone();
+    drop(go(async move {
+        select! {
+            recv(ch) -> _ => {}
+        }
+    }));
+    closes.close();
+}
+
 #[gmp::test(expect_leak("select: Proven"))]
 async fn select_of_two() {
     let (a, b) = (chan::<u32>(0), chan::<u32>(0));
