@@ -1,57 +1,52 @@
-//! Two goroutines take a store's mutex and a replica's mutex in opposite order.
+//! cockroach 10214: one goroutine locks the coalesced heartbeats and then a replica, the other the
+//! replica and then the heartbeats.
+
+use std::sync::Arc;
 
 use gmp::go;
 use gmp::sync::Mutex;
-use std::sync::Arc;
-
-#[derive(Default)]
-struct Replica {
-    b: Mutex<()>,
-    c: Mutex<()>,
-}
 
 #[derive(Default)]
 struct Store {
-    a: Mutex<()>,
+    heartbeats: Mutex<()>,
     replicas: [Replica; 2],
 }
 
-async fn heartbeats(store: &Store) {
-    for replica in &store.replicas {
-        drop(replica.b.lock().await);
-    }
+#[derive(Default)]
+struct Replica {
+    raft: Mutex<()>,
+    state: Mutex<()>,
 }
 
-async fn tick(store: Arc<Store>) {
-    let _b = store.replicas[0].b.lock().await;
-    let _c = store.replicas[0].c.lock().await;
-    for _ in 0..2 {
-        drop(store.a.lock().await);
-    }
-}
-
-/// G1 owns A and wants B; G2 owns B and wants A.
-pub(crate) async fn bug() {
+pub(crate) async fn kernel(control: bool) {
     let store = Arc::new(Store::default());
-    let first = store.clone();
-    drop(go(async move {
-        let _a = first.a.lock().await;
+    let sender = store.clone();
+    go(async move { sender.send_heartbeats(control).await });
+    go(async move {
+        let _raft = store.replicas[0].raft.lock().await;
+        let _state = store.replicas[0].state.lock().await;
         for _ in 0..2 {
-            heartbeats(&first).await;
+            drop(store.heartbeats.lock().await);
         }
-    }));
-    drop(go(tick(store)));
+    });
 }
 
-/// G1 releases A before it takes the replicas' mutexes.
-pub(crate) async fn control() {
-    let store = Arc::new(Store::default());
-    let first = store.clone();
-    drop(go(async move {
-        drop(first.a.lock().await);
-        for _ in 0..2 {
-            heartbeats(&first).await;
+impl Store {
+    async fn send_heartbeats(&self, control: bool) {
+        let guard = self.heartbeats.lock().await;
+        if control {
+            drop(guard);
+            return self.report_unreachable().await;
         }
-    }));
-    drop(go(tick(store)));
+        self.report_unreachable().await;
+        drop(guard);
+    }
+
+    async fn report_unreachable(&self) {
+        for _ in 0..2 {
+            for replica in &self.replicas {
+                drop(replica.raft.lock().await);
+            }
+        }
+    }
 }

@@ -1,40 +1,37 @@
-//! A read lock inside a read lock, with a writer that comes in between.
+//! cockroach 3710: replicas are queued under a read lock of the store, and queueing reads it again.
+
+use std::sync::Arc;
 
 use gmp::go;
 use gmp::sync::{Mutex, RwLock};
-use std::sync::Arc;
 
-#[derive(Default)]
 struct Store {
-    lock: RwLock<()>,
-    queue: Mutex<()>,
+    replicas: RwLock<Vec<u32>>,
+    queue: Mutex<Vec<u32>>,
 }
 
-async fn run(inner: bool) {
-    let store = Arc::new(Store::default());
-    let scan = store.clone();
-    drop(go(async move {
-        let _outer = scan.lock.read().await;
-        for _replica in 0..2 {
-            let _queue = scan.queue.lock().await;
-            if inner {
-                drop(scan.lock.read().await);
+pub(crate) async fn kernel(control: bool) {
+    let store =
+        Arc::new(Store { replicas: RwLock::new(vec![0, 1]), queue: Mutex::new(Vec::new()) });
+    let leader = store.clone();
+    go(async move { leader.force_log_truncation(control).await });
+    go(async move {
+        go(async move {
+            let replicas = store.replicas.write().await;
+            let _copy = replicas.clone();
+        });
+    });
+}
+
+impl Store {
+    async fn force_log_truncation(&self, control: bool) {
+        let replicas = self.replicas.read().await;
+        for &replica in &*replicas {
+            let mut queue = self.queue.lock().await;
+            if !control {
+                drop(self.replicas.read().await);
             }
+            queue.push(replica);
         }
-    }));
-    drop(go(async move {
-        drop(go(async move {
-            drop(store.lock.write().await);
-        }));
-    }));
-}
-
-/// The writer's request arrives between the outer and an inner read lock.
-pub(crate) async fn bug() {
-    run(true).await;
-}
-
-/// No inner read lock.
-pub(crate) async fn control() {
-    run(false).await;
+    }
 }

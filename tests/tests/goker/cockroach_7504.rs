@@ -1,57 +1,54 @@
-//! Two goroutines take a table's mutex and a lease's mutex in opposite order.
+//! cockroach 7504: a lease is looked up by name, then locked; and locked, then removed by name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use gmp::go;
 use gmp::sync::{Mutex, WaitGroup};
-use std::collections::HashMap;
-use std::sync::Arc;
-
-type Lease = Arc<Mutex<()>>;
 
 struct Leases {
-    names: Mutex<HashMap<u32, Lease>>,
-    table: Mutex<Vec<Lease>>,
+    names: Mutex<BTreeMap<u32, Arc<Mutex<()>>>>,
+    table: Mutex<Vec<Arc<Mutex<()>>>>,
 }
 
-async fn run(releases_first: bool) {
-    let lease = Lease::default();
+pub(crate) async fn kernel(control: bool) {
+    let lease = Arc::new(Mutex::new(()));
     let leases = Arc::new(Leases {
-        names: Mutex::new(HashMap::from([(0, lease.clone())])),
+        names: Mutex::new(BTreeMap::from([(0, lease.clone())])),
         table: Mutex::new(vec![lease]),
     });
-    let group = Arc::new(WaitGroup::new());
+    let group = WaitGroup::new();
     group.add(2);
-    let (one, done) = (leases.clone(), group.clone());
-    drop(go(async move {
-        let names = one.names.lock().await;
-        if let Some(lease) = names.get(&0) {
-            drop(lease.lock().await);
-        }
-        drop(names);
+    let (finder, done) = (leases.clone(), group.clone());
+    go(async move {
+        finder.find().await;
         done.done();
-    }));
-    let (two, done) = (leases, group.clone());
-    drop(go(async move {
-        let mut table = two.table.lock().await;
-        let lease = table[0].clone();
-        let mut held = Some(lease.lock().await);
-        table.remove(0);
-        if releases_first {
-            held = None;
-        }
-        two.names.lock().await.remove(&0);
-        drop(held);
-        drop(table);
+    });
+    let done = group.clone();
+    go(async move {
+        leases.release(control).await;
         done.done();
-    }));
+    });
     group.wait().await;
 }
 
-/// G1 owns the names and wants the lease; G2 owns the lease and wants the names.
-pub(crate) async fn bug() {
-    run(false).await;
-}
+impl Leases {
+    async fn find(&self) {
+        let names = self.names.lock().await;
+        if let Some(lease) = names.get(&0) {
+            drop(lease.lock().await);
+        }
+    }
 
-/// G2 releases the lease before it takes the names.
-pub(crate) async fn control() {
-    run(true).await;
+    async fn release(&self, control: bool) {
+        let mut table = self.table.lock().await;
+        let lease = table[0].clone();
+        let mut guard = Some(lease.lock().await);
+        table.remove(0);
+        if control {
+            guard = None;
+        }
+        self.names.lock().await.remove(&0);
+        drop(guard);
+    }
 }

@@ -1,140 +1,151 @@
-//! A balancer tells its only reader of addresses about a change, and that reader is the one that causes it.
+//! etcd 7443: a balancer sends to its watcher with the lock held, and the watcher calls the balancer.
 
-use gmp::sync::{Mutex, RwLock};
-use gmp::{Chan, chan, go};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-type Address = u32;
-/// The mutex of a connection, and the address that its down action is for.
-type Conn = Arc<Mutex<Option<Address>>>;
+use gmp::sync::{Mutex, RwLock};
+use gmp::{Chan, chan, go};
 
-#[derive(Default)]
-struct State {
+const ADDRESSES: [u32; 3] = [0, 1, 2];
+
+/// What ends the use of an address.
+struct Down(u32);
+
+struct Pin {
     closed: bool,
-    /// Zero also means that nothing is pinned.
-    pin: Address,
+    /// The address in use. Zero is an address, and also says that there is none.
+    address: u32,
 }
 
 struct Balancer {
-    state: RwLock<State>,
-    notify: Chan<Vec<Address>>,
-    blocks: bool,
+    pin: RwLock<Pin>,
+    notify: Chan<Vec<u32>>,
+    control: bool,
+}
+
+type Connections = BTreeMap<u32, Arc<Mutex<Option<Down>>>>;
+
+struct Client {
+    balancer: Balancer,
+    /// `None` once it is closed.
+    connections: RwLock<Option<Connections>>,
+}
+
+pub(crate) async fn kernel(control: bool) {
+    let notify = chan(if control { 16 } else { 1 });
+    notify.send(ADDRESSES.to_vec()).await;
+    let pin = RwLock::new(Pin { closed: false, address: 0 });
+    let balancer = Balancer { pin, notify, control };
+    let connections = RwLock::new(Some(Connections::new()));
+    let client = Arc::new(Client { balancer, connections });
+
+    let watcher = client.clone();
+    go(async move { watcher.watch().await });
+    let done = chan::<()>(0);
+    let (closer, tell) = (client.clone(), done.clone());
+    go(async move {
+        closer.balancer.close().await;
+        tell.close();
+    });
+    go(async move { client.close().await });
+    done.recv().await;
 }
 
 impl Balancer {
-    async fn tell(&self, addresses: Vec<Address>) {
-        if self.blocks {
-            let _ = self.notify.send_checked(addresses).await;
-        } else {
-            let _ = self.notify.try_send(addresses);
-        }
-    }
-
-    async fn up(&self, address: Address) -> Option<Address> {
-        let mut state = self.state.write().await;
-        if state.closed {
+    async fn up(&self, address: u32) -> Option<Down> {
+        let mut pin = self.pin.write().await;
+        if pin.closed {
             return None;
         }
-        if state.pin == 0 {
-            state.pin = address;
+        if pin.address == 0 {
+            pin.address = address;
             self.tell(vec![address]).await;
         }
-        Some(address)
+        Some(Down(address))
     }
 
-    async fn down(&self, address: Address) {
-        let mut state = self.state.write().await;
-        if state.pin == address {
-            state.pin = 0;
-            self.tell(vec![0, 1, 2]).await;
+    async fn down(&self, Down(address): Down) {
+        let mut pin = self.pin.write().await;
+        if pin.address == address {
+            pin.address = 0;
+            self.tell(ADDRESSES.to_vec()).await;
+        }
+    }
+
+    /// Tells the watcher. That the channel may be closed is fine.
+    async fn tell(&self, addresses: Vec<u32>) {
+        if self.control {
+            let _ = self.notify.try_send(addresses);
+        } else {
+            let _ = self.notify.send_checked(addresses).await;
         }
     }
 
     async fn close(&self) {
-        let mut state = self.state.write().await;
-        if !state.closed {
-            state.closed = true;
+        let mut pin = self.pin.write().await;
+        if !pin.closed {
+            pin.closed = true;
             self.notify.close();
-            state.pin = 0;
+            pin.address = 0;
         }
     }
-}
-
-struct Client {
-    balancer: Balancer,
-    conns: RwLock<Option<BTreeMap<Address, Conn>>>,
 }
 
 impl Client {
-    async fn take_down(&self, conn: &Conn) {
-        let mut down = conn.lock().await;
-        if let Some(address) = down.take() {
-            self.balancer.down(address).await;
-        }
-    }
-
-    async fn watch(self: Arc<Self>) {
+    async fn watch(self: &Arc<Self>) {
         while let Some(listed) = self.balancer.notify.recv().await {
-            let mut gone = Vec::new();
-            let mut added = listed.clone();
-            if let Some(table) = &mut *self.conns.write().await {
-                added.retain(|address| !table.contains_key(address));
-                let old: Vec<Address> =
-                    table.keys().copied().filter(|address| !listed.contains(address)).collect();
-                gone.extend(old.iter().filter_map(|address| table.remove(address)));
-            }
+            let (added, deleted) = self.compare(&listed).await;
             for address in added {
-                let conn = Conn::default();
-                let mut conns = self.conns.write().await;
-                let Some(table) = &mut *conns else { continue };
-                table.insert(address, conn.clone());
-                drop(conns);
-                let client = self.clone();
-                drop(go(async move {
-                    let mut down = conn.lock().await;
-                    *down = client.balancer.up(address).await;
-                }));
+                self.connect(address).await;
             }
-            for conn in &gone {
-                self.take_down(conn).await;
+            for connection in deleted {
+                self.tear_down(&connection).await;
             }
         }
     }
 
-    async fn close(self: Arc<Self>) {
-        let conns = self.conns.write().await.take();
+    /// The addresses that are new, and the connections that are not listed, taken out of the table.
+    async fn compare(&self, listed: &[u32]) -> (Vec<u32>, Vec<Arc<Mutex<Option<Down>>>>) {
+        let mut table = self.connections.write().await;
+        let Some(table) = table.as_mut() else { return (listed.to_vec(), Vec::new()) };
+        let is_new = |address: &u32| !table.contains_key(address);
+        let added = listed.iter().copied().filter(is_new).collect();
+        let mut deleted = Vec::new();
+        table.retain(|address, connection| {
+            let stays = listed.contains(address);
+            if !stays {
+                deleted.push(connection.clone());
+            }
+            stays
+        });
+        (added, deleted)
+    }
+
+    async fn connect(self: &Arc<Self>, address: u32) {
+        let connection = Arc::new(Mutex::new(None));
+        match self.connections.write().await.as_mut() {
+            Some(table) => table.insert(address, connection.clone()),
+            None => return,
+        };
+        let client = self.clone();
+        go(async move {
+            let mut down = connection.lock().await;
+            *down = client.balancer.up(address).await;
+        });
+    }
+
+    async fn tear_down(&self, connection: &Mutex<Option<Down>>) {
+        let mut connection = connection.lock().await;
+        if let Some(down) = connection.take() {
+            self.balancer.down(down).await;
+        }
+    }
+
+    async fn close(&self) {
+        let table = self.connections.write().await.take();
         self.balancer.close().await;
-        for conn in conns.unwrap_or_default().values() {
-            self.take_down(conn).await;
+        for connection in table.into_iter().flat_map(Connections::into_values) {
+            self.tear_down(&connection).await;
         }
     }
-}
-
-async fn run(blocks: bool) {
-    let notify = chan(if blocks { 1 } else { 16 });
-    notify.send(vec![0, 1, 2]).await;
-    let client = Arc::new(Client {
-        balancer: Balancer { state: RwLock::default(), notify, blocks },
-        conns: RwLock::new(Some(BTreeMap::new())),
-    });
-    drop(go(client.clone().watch()));
-    let ended: Chan<()> = chan(0);
-    let (closer, end) = (client.clone(), ended.clone());
-    drop(go(async move {
-        closer.balancer.close().await;
-        end.close();
-    }));
-    drop(go(client.close()));
-    ended.recv().await;
-}
-
-/// The watcher, the only receiver, sends on the full channel.
-pub(crate) async fn bug() {
-    run(true).await;
-}
-
-/// The channel is wide, and nobody waits to send on it.
-pub(crate) async fn control() {
-    run(false).await;
 }

@@ -1,49 +1,53 @@
-//! A queue whose consumer waits for the end with the queue's lock held.
+//! kubernetes 26980: a listener waits to be stopped with the lock held that its stopper needs.
 
-use gmp::sync::{Cond, OwnedRwLockWriteGuard, RwLock};
-use gmp::{Chan, chan, go};
 use std::sync::Arc;
 
-type Pending = Arc<RwLock<Vec<u32>>>;
+use gmp::sync::{Cond, OwnedRwLockWriteGuard, RwLock};
+use gmp::{Chan, chan, go, select};
 
-async fn run(unlocks_first: bool) {
-    let pending = Pending::default();
-    let changed = Arc::new(Cond::new());
-    let stop: Chan<()> = chan(0);
-    // The guard of whoever sends is released by whoever receives.
-    let result: Chan<OwnedRwLockWriteGuard<Vec<u32>>> = chan(1);
-    {
-        let mut list = pending.write().await;
-        list.push(1);
-        changed.broadcast();
-    }
-    let (queue, end) = (pending.clone(), stop.clone());
-    drop(go(async move {
-        let mut list = queue.write_owned().await;
-        while list.is_empty() {
-            list = changed.wait(list).await;
-        }
-        let held = (!unlocks_first).then_some(list);
-        end.recv().await;
-        drop(held);
-    }));
-    let sender = result.clone();
-    drop(go(async move {
-        let guard = pending.write_owned().await;
-        let _ = sender.try_send(guard);
-        sender.close();
-    }));
-    let guard = result.recv().await;
-    drop(guard);
+#[derive(Default)]
+struct Listener {
+    pending: Arc<RwLock<Vec<u32>>>,
+    filled: Cond,
+}
+
+pub(crate) async fn kernel(control: bool) {
+    let listener = Arc::new(Listener::default());
+    let stop = chan::<()>(0);
+    // The result is that the lock is taken, for the receiver to release. The slot stands for the
+    // variable that the original closes its channel after: giving never waits.
+    let result = chan::<OwnedRwLockWriteGuard<Vec<u32>>>(1);
+    listener.add(1).await;
+    let (popper, stopped) = (listener.clone(), stop.clone());
+    go(async move { popper.pop(&stopped, control).await });
+    let tell = result.clone();
+    go(async move {
+        let guard = listener.pending.clone().write_owned().await;
+        tell.send(guard).await;
+        tell.close();
+    });
+    drop(result.recv().await);
     stop.close();
 }
 
-/// The consumer gets the lock first.
-pub(crate) async fn bug() {
-    run(false).await;
-}
+impl Listener {
+    async fn add(&self, notification: u32) {
+        let mut pending = self.pending.write().await;
+        pending.push(notification);
+        self.filled.broadcast();
+    }
 
-/// The consumer unlocks before it waits for the end.
-pub(crate) async fn control() {
-    run(true).await;
+    async fn pop(&self, stop: &Chan<()>, control: bool) {
+        let mut pending = Some(self.pending.write().await);
+        while let Some(guard) = pending.take_if(|pending| pending.is_empty()) {
+            pending = Some(self.filled.wait(guard).await);
+        }
+        if control {
+            pending = None;
+        }
+        select! {
+            recv(stop) -> _ => {}
+        }
+        drop(pending);
+    }
 }

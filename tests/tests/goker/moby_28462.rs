@@ -1,34 +1,30 @@
-//! A monitor polls a stop channel and a mutex; whoever stops it sends with the mutex held.
+//! moby 28462: a monitor is told to stop with the lock held that it takes between two looks.
 
-use gmp::sync::Mutex;
-use gmp::{Chan, chan, go, select};
 use std::sync::Arc;
 
-async fn monitor(lock: Arc<Mutex<()>>, stop: Chan<()>) {
-    loop {
-        select! {
-            recv(stop) -> _ => return,
-            default => drop(lock.lock().await),
+use gmp::sync::Mutex;
+use gmp::{chan, go, select};
+
+pub(crate) async fn kernel(control: bool) {
+    let container = Arc::new(Mutex::new(()));
+    let stop = chan(0);
+    let (monitored, stopped) = (container.clone(), stop.clone());
+    go(async move {
+        loop {
+            select! {
+                recv(stopped) -> _ => return,
+                default => {
+                    drop(monitored.lock().await);
+                }
+            }
         }
-    }
-}
-
-/// The monitor has taken the default arm when the other, which owns the mutex, starts to send.
-pub(crate) async fn bug() {
-    let (lock, stop) = (Arc::new(Mutex::new(())), chan(0));
-    drop(go(monitor(lock.clone(), stop.clone())));
-    drop(go(async move {
-        let _held = lock.lock().await;
-        stop.send(()).await;
-    }));
-}
-
-/// It closes the channel.
-pub(crate) async fn control() {
-    let (lock, stop) = (Arc::new(Mutex::new(())), chan(0));
-    drop(go(monitor(lock.clone(), stop.clone())));
-    drop(go(async move {
-        let _held = lock.lock().await;
-        stop.close();
-    }));
+    });
+    go(async move {
+        let _guard = container.lock().await;
+        if control {
+            stop.close();
+        } else {
+            stop.send(()).await;
+        }
+    });
 }

@@ -1,0 +1,70 @@
+//! kubernetes 1321: events are sent to watchers with the lock held that a watcher needs to stop.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gmp::sync::Mutex;
+use gmp::{Chan, chan, go, select};
+
+#[derive(Clone)]
+struct Watcher {
+    result: Chan<()>,
+    /// Closed before stopping takes the lock; only the control has it.
+    stop: Option<Chan<()>>,
+}
+
+#[derive(Default)]
+struct Mux {
+    lock: Mutex<()>,
+    watchers: Mutex<BTreeMap<u32, Watcher>>,
+}
+
+pub(crate) async fn kernel(control: bool) {
+    let mux = Arc::new(Mux::default());
+    go(async move {
+        let distributor = mux.clone();
+        go(async move { distributor.distribute().await });
+        mux.watch(0, control).await;
+        mux.stop(0).await;
+    });
+}
+
+impl Mux {
+    async fn distribute(&self) {
+        for _ in 0..100 {
+            let _guard = self.lock.lock().await;
+            let watchers = self.watchers.lock().await;
+            for watcher in watchers.values() {
+                watcher.tell().await;
+            }
+        }
+    }
+
+    async fn watch(&self, id: u32, control: bool) {
+        let watcher = Watcher { result: chan(0), stop: control.then(|| chan(0)) };
+        self.watchers.lock().await.insert(id, watcher);
+    }
+
+    async fn stop(&self, id: u32) {
+        let stop = self.watchers.lock().await.get(&id).and_then(|watcher| watcher.stop.clone());
+        if let Some(stop) = stop {
+            stop.close();
+        }
+        let _guard = self.lock.lock().await;
+        if let Some(watcher) = self.watchers.lock().await.remove(&id) {
+            watcher.result.close();
+        }
+    }
+}
+
+impl Watcher {
+    async fn tell(&self) {
+        match &self.stop {
+            None => self.result.send(()).await,
+            Some(stop) => select! {
+                send(self.result, ()) => {}
+                recv(stop) -> _ => {}
+            },
+        }
+    }
+}
