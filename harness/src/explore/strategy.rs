@@ -32,6 +32,10 @@ impl Strategy {
 /// Decisions of the same goroutine in a row after which it falls below the others: it may be waiting for
 /// them in a loop.
 const IN_A_ROW: u32 = 400;
+/// Decisions after which a schedule is fair: one that does not end then never does.
+const FAIR_AFTER: u32 = 10_000;
+/// Of so many fair decisions one is for the next timer.
+const TIMER_TURN: u32 = 16;
 /// Changes fall into this many first decisions while nothing is known about the length of a schedule.
 pub(super) const FIRST_LENGTH: u32 = 48;
 
@@ -75,6 +79,7 @@ impl Way {
 
     pub(super) fn next(&mut self, options: &Options<'_>, decision: u32, rng: &mut Rng) -> Choice {
         match self {
+            _ if decision >= FAIR_AFTER => fair(options, decision),
             Self::Walk(walk) => walk.next(options, rng),
             Self::Pct(pct) => pct.next(options, decision, rng),
         }
@@ -90,6 +95,21 @@ impl Way {
         if let Self::Pct(pct) = self {
             pct.lower(g as usize);
         }
+    }
+}
+
+/// Everybody in turn, the one that has been ready for longest first, and now and then the next timer.
+///
+/// A strategy may keep a goroutine waiting for ever, and one that looks for it in a loop is then no bug of
+/// the program. Musuvathi and Qadeer, "Fair stateless model checking" (PLDI 2008), say why search has to be fair.
+fn fair(options: &Options<'_>, decision: u32) -> Choice {
+    if options.timer && decision.is_multiple_of(TIMER_TURN) {
+        return Choice::Timer;
+    }
+    match (options.ready, options.current) {
+        ([], Some(_)) => Choice::Current,
+        ([], None) => Choice::Timer,
+        _ => Choice::Ready(0),
     }
 }
 
