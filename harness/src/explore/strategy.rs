@@ -41,7 +41,16 @@ pub(super) const FIRST_LENGTH: u32 = 48;
 
 /// The way one schedule is chosen.
 #[derive(Clone, Debug)]
-pub(super) enum Way {
+pub(super) struct Way {
+    kind: Kind,
+    /// How many decisions in a row a timer that may fire is passed by, at most: goroutines that are ready may
+    /// be waiting for it in a loop.
+    patience: u32,
+    passed_by: u32,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
     Walk(Walk),
     Pct(Pct),
 }
@@ -49,7 +58,7 @@ pub(super) enum Way {
 impl Way {
     /// Before there is a schedule.
     pub(super) fn nobody() -> Self {
-        Self::Walk(Walk { stays: 16, timers: 0 })
+        Self { kind: Kind::Walk(Walk { stays: 16, timers: 0 }), patience: 0, passed_by: 0 }
     }
 
     /// The way of a schedule. `length` is how many decisions the longest one has had so far. What can be used
@@ -61,38 +70,36 @@ impl Way {
         rng: &mut Rng,
         spare: Self,
     ) -> Self {
-        if rng.below(2) == 1 || strategy == Strategy::Random {
-            return Self::Walk(Walk::new(rng));
-        }
-        let mut pct = match spare {
-            Self::Pct(pct) => pct,
-            Self::Walk(_) => Pct::default(),
+        let kind = if rng.below(2) == 1 || strategy == Strategy::Random {
+            Kind::Walk(Walk::new(rng))
+        } else {
+            Kind::Pct(Pct::new(depth, length, rng, spare))
         };
-        // A few schedules are a little deeper, and a few less.
-        let depth = match rng.below(4) {
-            0 => 1 + rng.below(depth.max(1) as usize + 2) as u32,
-            _ => depth,
-        };
-        pct.begin(depth, length, rng);
-        Self::Pct(pct)
+        Self { kind, patience: [64, 512, 4096][rng.below(3)], passed_by: 0 }
     }
 
     pub(super) fn next(&mut self, options: &Options<'_>, decision: u32, rng: &mut Rng) -> Choice {
-        match self {
-            _ if decision >= FAIR_AFTER => fair(options, decision),
-            Self::Walk(walk) => walk.next(options, rng),
-            Self::Pct(pct) => pct.next(options, decision, rng),
+        if decision >= FAIR_AFTER {
+            return fair(options, decision);
         }
+        let choice = match &mut self.kind {
+            _ if options.timer && self.passed_by >= self.patience => Choice::Timer,
+            Kind::Walk(walk) => walk.next(options, rng),
+            Kind::Pct(pct) => pct.next(options, decision, rng),
+        };
+        let passed_by = options.timer && choice != Choice::Timer;
+        self.passed_by = if passed_by { self.passed_by + 1 } else { 0 };
+        choice
     }
 
     pub(super) fn started(&mut self, rng: &mut Rng) {
-        if let Self::Pct(pct) = self {
+        if let Kind::Pct(pct) = &mut self.kind {
             pct.priorities.push(draw(rng));
         }
     }
 
     pub(super) fn idles(&mut self, g: u32) {
-        if let Self::Pct(pct) = self {
+        if let Kind::Pct(pct) = &mut self.kind {
             pct.lower(g as usize);
         }
     }
@@ -164,6 +171,21 @@ fn draw(rng: &mut Rng) -> i64 {
 }
 
 impl Pct {
+    /// The priorities of a schedule, in the memory of `spare`.
+    fn new(depth: u32, length: u32, rng: &mut Rng, spare: Way) -> Self {
+        let mut pct = match spare.kind {
+            Kind::Pct(pct) => pct,
+            Kind::Walk(_) => Self::default(),
+        };
+        // A few schedules are a little deeper, and a few less.
+        let depth = match rng.below(4) {
+            0 => 1 + rng.below(depth.max(1) as usize + 2) as u32,
+            _ => depth,
+        };
+        pct.begin(depth, length, rng);
+        pct
+    }
+
     fn begin(&mut self, depth: u32, length: u32, rng: &mut Rng) {
         self.priorities.clear();
         self.changes.clear();
