@@ -6,9 +6,11 @@ use gmp::sync::RwLock;
 
 use super::support::Job;
 
+type Checkpoint = fn(Arc<RwLock<Lessor>>) -> Job;
+
 #[derive(Default)]
 struct Lessor {
-    checkpoint: Option<fn(Arc<RwLock<Lessor>>) -> Job>,
+    checkpoint: Option<Checkpoint>,
 }
 
 pub(crate) async fn kernel(control: bool) {
