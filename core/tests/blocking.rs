@@ -109,8 +109,8 @@ fn a_goroutine_must_not_block_its_m() {
         Box::new(|| Select::<()>::new().blocking_wait()),
     ];
     for block in blocked {
-        let text =
-            "gmp: a blocking call inside a goroutine would stop its M; use the `.await` form";
+        let text = "gmp: a blocking call inside a goroutine would stop its M; use the `.await` form, or \
+                    `blocking` on a runtime with threads of its own";
         block_on(async {
             assert_eq!(go(async move { panic_text(&block) }).await.unwrap(), text);
         });

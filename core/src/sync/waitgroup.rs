@@ -103,8 +103,9 @@ impl WaitGroup {
     /// As [`add`](Self::add), on behalf of the line `at`.
     #[track_caller]
     pub(super) fn add_at(&self, delta: i64, at: Location) {
-        if let Err(error) = self.try_add_at(delta, at) {
-            panic!("{error}");
+        match self.try_add_at(delta, at) {
+            Ok(()) => {}
+            Err(error) => std::panic::panic_any(error.text()),
         }
     }
 
@@ -190,12 +191,19 @@ pub enum WaitGroupError {
     Overflow,
 }
 
-impl fmt::Display for WaitGroupError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl WaitGroupError {
+    /// What it says, and what a panic with it carries.
+    const fn text(self) -> &'static str {
+        match self {
             Self::Negative => "sync: negative WaitGroup counter",
             Self::Overflow => "sync: WaitGroup counter overflow",
-        })
+        }
+    }
+}
+
+impl fmt::Display for WaitGroupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
     }
 }
 
