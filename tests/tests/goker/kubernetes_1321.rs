@@ -24,8 +24,8 @@ pub(crate) async fn kernel(control: bool) {
     go(async move {
         let distributor = mux.clone();
         go(async move { distributor.distribute().await });
-        mux.watch(0, control).await;
-        mux.stop(0).await;
+        let watcher = mux.watch(0, control).await;
+        mux.stop(0, watcher).await;
     });
 }
 
@@ -40,20 +40,19 @@ impl Mux {
         }
     }
 
-    async fn watch(&self, id: u32, control: bool) {
+    async fn watch(&self, id: u32, control: bool) -> Watcher {
         let watcher = Watcher { result: chan(0), stop: control.then(|| chan(0)) };
-        self.watchers.lock().await.insert(id, watcher);
+        self.watchers.lock().await.insert(id, watcher.clone());
+        watcher
     }
 
-    async fn stop(&self, id: u32) {
-        let stop = self.watchers.lock().await.get(&id).and_then(|watcher| watcher.stop.clone());
-        if let Some(stop) = stop {
+    async fn stop(&self, id: u32, watcher: Watcher) {
+        if let Some(stop) = watcher.stop {
             stop.close();
         }
         let _guard = self.lock.lock().await;
-        if let Some(watcher) = self.watchers.lock().await.remove(&id) {
-            watcher.result.close();
-        }
+        self.watchers.lock().await.remove(&id);
+        watcher.result.close();
     }
 }
 

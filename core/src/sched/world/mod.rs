@@ -219,7 +219,7 @@ impl World {
                     state.ready.push(Ready::Poll(seat.clone()));
                     state.numbers.push(number);
                     drop(state);
-                    seat.wait();
+                    self.waits_in_vain(&seat, number);
                 }
             }
         }

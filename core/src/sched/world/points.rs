@@ -1,6 +1,7 @@
 //! The points of goroutines that an explored runtime runs: where the policy may let another one go on.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::World;
@@ -40,6 +41,14 @@ impl World {
             // Nobody else: it goes on.
             _ => seat.give(),
         }
+        if self.waits_in_vain(&seat, g) {
+            *HELD.lock().get_or_insert_default().entry(site).or_insert(0) += 1;
+        }
+    }
+
+    /// On a thread inside the poll of `g`, which is ready: waits for the baton. True if it had to take the
+    /// baton, because whoever had it is blocked: it may need what this poll holds.
+    pub(super) fn waits_in_vain(&self, seat: &Arc<Seat>, g: u32) -> bool {
         let (mut seen, mut looks) = (u64::MAX, 0);
         while !seat.wait_for(PATIENCE) {
             let mut state = self.state.lock();
@@ -51,11 +60,11 @@ impl World {
             }
             looks += 1;
             let blocked = threads.holder.is_blocked().unwrap_or(false);
-            if (blocked || looks > LOOKS) && state.take_back(&seat, g) {
-                *HELD.lock().get_or_insert_default().entry(site).or_insert(0) += 1;
-                return;
+            if (blocked || looks > LOOKS) && state.take_back(seat, g) {
+                return true;
             }
         }
+        false
     }
 
     /// Lets the policy decide inside a poll, and suspends it if another is to run.
