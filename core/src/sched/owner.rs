@@ -79,7 +79,7 @@ impl Hand {
 impl Tenure {
     /// The number of the M.
     pub(super) fn machine(self) -> u32 {
-        ((self.0 & (EPOCH_ONE - 1)) >> 2) as u32
+        ((self.0 & (EPOCH_ONE - 1)) >> M_SHIFT) as u32
     }
 }
 
@@ -203,7 +203,7 @@ impl Owner {
             IN_POLL => Status::InPoll,
             _ => Status::Blocking,
         };
-        Holder { status, machine: ((now & (EPOCH_ONE - 1)) >> M_SHIFT) as u32 }
+        Holder { status, machine: Tenure(now).machine() }
     }
 
     fn change(&self, m: u32, now: u64) -> Option<Tenure> {
