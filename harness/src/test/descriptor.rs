@@ -123,6 +123,11 @@ impl Descriptor {
         }
     }
 
+    /// The clock that it asks for.
+    pub fn clock(&self) -> Clock {
+        self.spec.clock
+    }
+
     /// The function to be tested: for tests that run it in another way.
     pub fn body(&self) -> Body {
         self.spec.body

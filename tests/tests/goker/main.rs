@@ -49,12 +49,10 @@ kernels! {
     cockroach_1462 moby_25384
 }
 
-const SEEDS: u64 = 20;
-
-/// How many schedules a control is explored for: `GMP_TEST_SCHEDULES`, or 500.
-fn schedules_of_controls() -> u64 {
-    let asked = std::env::var("GMP_TEST_SCHEDULES").ok();
-    asked.map_or(500, |n| n.parse().expect("GMP_TEST_SCHEDULES is a number"))
+/// A number from the environment, for runs that take longer.
+fn asked(variable: &str, default: u64) -> u64 {
+    let asked = std::env::var(variable).ok();
+    asked.map_or(default, |n| n.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
 }
 
 fn milliseconds(time: Duration) -> f64 {
@@ -72,11 +70,12 @@ fn every_kernel_is_listed() {
 #[test]
 fn every_kernel_is_found_whatever_the_seed() {
     let expected = Expected::read();
+    let seeds = asked("GMP_TEST_SEEDS", 4);
     let mut missed = Vec::new();
     println!("kernel              schedule  worst      ms   worst  left");
     for kernel in KERNELS {
         let mut found = Vec::new();
-        for seed in 0..SEEDS {
+        for seed in 0..seeds {
             let outcome = (kernel.run)(&Explorer::new(kernel.name).seed(seed), false);
             assert_eq!(outcome.trouble, None, "{}", kernel.name);
             match outcome.finding {
@@ -113,7 +112,7 @@ fn every_kernel_is_found_whatever_the_seed() {
 
 #[test]
 fn controls_show_nothing() {
-    let schedules = schedules_of_controls();
+    let schedules = asked("GMP_TEST_SCHEDULES", 500);
     for kernel in KERNELS {
         let outcome = (kernel.run)(&Explorer::new(kernel.name).schedules(schedules), true);
         assert_eq!(outcome.trouble, None, "{}", kernel.name);
