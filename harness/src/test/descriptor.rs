@@ -133,6 +133,11 @@ impl Descriptor {
         self.spec.body
     }
 
+    /// Whether its body is to panic.
+    pub fn expects_panic(&self) -> bool {
+        self.spec.should_panic != ShouldPanic::No
+    }
+
     /// Whether a leak is expected of it.
     pub fn expects_leak(&self) -> bool {
         self.spec.expect_leak.is_some()

@@ -1,5 +1,5 @@
 //! All facts again on several Ps: Go's tests hold for any number of them. Those of a virtual clock need a
-//! runtime with one.
+//! runtime with one, those that panic or leak need the harness, and those of the scheduler choose their Ps.
 
 use gmp::__private::{Body, Clock, Descriptor, Submission, inventory};
 use gmp::runtime::Builder;
@@ -17,8 +17,13 @@ fn on_ps(procs: usize, descriptor: &'static Descriptor) {
 
 fn all_on_ps(procs: usize) {
     let all = inventory::iter::<Submission>().map(|submission| submission.0);
+    let plain = |descriptor: &&Descriptor| {
+        let ends_well = !descriptor.expects_panic() && !descriptor.expects_leak();
+        let chooses = descriptor.path().starts_with("runtime_proc::");
+        descriptor.clock() == Clock::Real && ends_well && !chooses
+    };
     let mut count = 0;
-    for descriptor in all.filter(|descriptor| descriptor.clock() == Clock::Real) {
+    for descriptor in all.filter(plain) {
         let path = descriptor.path();
         eprintln!("on {procs} Ps: {path}");
         on_ps(procs, descriptor);
