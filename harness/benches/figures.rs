@@ -35,6 +35,7 @@ fn test(body: Body) -> &'static Descriptor {
         linger: None,
         clock: Clock::Real,
         ignore_rules: &[],
+        severities: &[],
         expect_leak: None,
         explore: None,
         should_panic: ShouldPanic::No,

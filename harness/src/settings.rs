@@ -3,6 +3,7 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `GMP_LEAK_IGNORE` | allow rules, see [`rules`](crate::leak::rules) |
+//! | `GMP_LEAK_SEVERITY` | what findings do to a test, see [`severity`](crate::leak::severity) |
 //! | `GMP_EXPLORE` | feature `explore`: `on` or settings for every async test, `off` for none |
 //! | `GMP_EXPLORE_SHARD` | feature `explore`: `2/8` plays the second eighth of the schedules |
 //! | `GMP_REPLAY` | feature `explore`: a schedule to play again, as a finding prints it |
@@ -16,8 +17,10 @@ use std::sync::OnceLock;
 
 use crate::leak::rules::nearest::{distance, nearest};
 use crate::leak::rules::{RuleError, Rules, Source};
+use crate::leak::severity::{Severities, SeverityError};
 
 const LEAK_IGNORE: &str = "GMP_LEAK_IGNORE";
+const LEAK_SEVERITY: &str = "GMP_LEAK_SEVERITY";
 #[cfg(feature = "explore")]
 const EXPLORE: &str = "GMP_EXPLORE";
 #[cfg(feature = "explore")]
@@ -28,6 +31,7 @@ const REPLAY: &str = "GMP_REPLAY";
 /// The variables that the harness reads.
 const KNOWN: &[&str] = &[
     LEAK_IGNORE,
+    LEAK_SEVERITY,
     #[cfg(feature = "explore")]
     EXPLORE,
     #[cfg(feature = "explore")]
@@ -44,6 +48,8 @@ const RESERVED: &str = "GMP_LEAK_";
 pub struct Settings {
     /// `GMP_LEAK_IGNORE`: the allow rules for every test of the process.
     pub leak_ignore: Rules,
+    /// `GMP_LEAK_SEVERITY`: severities for every test of the process.
+    pub leak_severity: Severities,
     /// `GMP_EXPLORE`, `GMP_EXPLORE_SHARD` and `GMP_REPLAY`.
     #[cfg(feature = "explore")]
     pub explore: crate::explore::Asked,
@@ -61,6 +67,8 @@ pub struct SettingsError {
 enum Fault {
     #[error(transparent)]
     BadRule(#[from] RuleError),
+    #[error(transparent)]
+    BadSeverity(#[from] SeverityError),
     #[cfg(feature = "explore")]
     #[error("{name}: {why}")]
     BadValue { name: String, why: String },
@@ -107,6 +115,9 @@ impl Settings {
     fn read(&mut self, name: &str, value: &OsStr) -> Result<(), Fault> {
         match name {
             LEAK_IGNORE => self.leak_ignore = Rules::parse(Source::ENV, text(name, value)?)?,
+            LEAK_SEVERITY => {
+                self.leak_severity = Severities::parse(LEAK_SEVERITY, text(name, value)?)?;
+            }
             #[cfg(feature = "explore")]
             EXPLORE | EXPLORE_SHARD | REPLAY => {
                 let (value, asked) = (text(name, value)?, &mut self.explore);
@@ -194,7 +205,7 @@ mod tests {
         ])
         .expect_err("all bad");
         let starts = [
-            "GMP_LEAK_COLOUR: no such variable; known are GMP_LEAK_IGNORE",
+            "GMP_LEAK_COLOUR: no such variable; known are GMP_LEAK_IGNORE, GMP_LEAK_SEVERITY",
             "GMP_LEAK_IGNORE: `[` is never closed",
             "    top:[",
             "        ^ a class",

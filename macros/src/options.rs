@@ -168,6 +168,26 @@ impl Given {
         }
     }
 
+    /// The values of an option such as `severity(GMP102 = "deny", ..)`, at least one.
+    pub(crate) fn named_strings(&self) -> syn::Result<Vec<(Ident, LitStr)>> {
+        let Value::List(list) = &self.value else {
+            return Err(self.incomplete("settings in parentheses"));
+        };
+        if list.is_empty() {
+            return Err(self.incomplete("at least one setting"));
+        }
+        let setting = |value: &Expr| match ungrouped(value) {
+            Expr::Assign(setting) => match ungrouped(&setting.left) {
+                Expr::Path(path) => {
+                    Ok((path.path.require_ident()?.clone(), self.string(&setting.right)?))
+                }
+                other => Err(self.wrong(other, "a name before the `=`")),
+            },
+            other => Err(self.wrong(other, "settings in parentheses")),
+        };
+        list.iter().map(setting).collect()
+    }
+
     fn assigned(&self) -> syn::Result<&Expr> {
         match &self.value {
             Value::Assigned(value) => Ok(ungrouped(value)),

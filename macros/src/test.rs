@@ -12,7 +12,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta, MetaNameValue, Path};
+use syn::{Attribute, Expr, ExprLit, Ident, Lit, LitStr, Meta, MetaNameValue, Path};
 
 use crate::attributes::{self, Kind, foreign, without_expectation};
 use crate::errors::Errors;
@@ -26,6 +26,7 @@ const KNOWN: &[Known] = &[
     Known { name: "linger", form: "linger = \"100ms\"" },
     Known { name: "clock", form: "clock = \"virtual\"" },
     Known { name: "ignore", form: "ignore(\"rule\", ..)" },
+    Known { name: "severity", form: "severity(GMP102 = \"deny\", ..)" },
     Known { name: "expect_leak", form: "expect_leak(\"2 chan receive: Proven\", ..)" },
     Known { name: "explore", form: "explore(schedules = 1000, ..)" },
     options::CRATE,
@@ -86,6 +87,8 @@ struct Settings {
     /// Its place in [`CLOCKS`]; `None` without the option.
     clock: Option<usize>,
     ignore: Vec<LitStr>,
+    /// Settings such as `GMP102=deny`.
+    severity: Vec<String>,
     /// `None` without the option, empty for any leak.
     expect_leak: Option<Vec<ExpectLeak>>,
     explore: Option<Explore>,
@@ -99,6 +102,7 @@ impl Settings {
             linger: None,
             clock: None,
             ignore: Vec::new(),
+            severity: Vec::new(),
             expect_leak: None,
             explore: None,
         };
@@ -116,6 +120,7 @@ impl Settings {
             "linger" => self.linger = Some(given.duration()?),
             "clock" => self.clock = Some(given.word(CLOCKS)?),
             "ignore" => self.ignore = rules(given)?,
+            "severity" => self.severity = severities(given)?,
             "explore" => self.explore = Some(Explore::parse(given)?),
             "expect_leak" => self.expect_leak = Some(expectations(given)?),
             other => unreachable!("the option `{other}` is known but not set"),
@@ -130,6 +135,14 @@ fn rules(given: &Given) -> syn::Result<Vec<LitStr>> {
         Some(empty) => Err(syn::Error::new(empty.span(), "this rule is empty; remove it")),
         None => Ok(rules),
     }
+}
+
+fn severities(given: &Given) -> syn::Result<Vec<String>> {
+    let setting = |(name, level): (Ident, LitStr)| match level.value().as_str() {
+        word @ ("allow" | "warn" | "deny") => Ok(format!("{name}={word}")),
+        _ => Err(syn::Error::new(level.span(), "a severity is \"allow\", \"warn\" or \"deny\"")),
+    };
+    given.named_strings()?.into_iter().map(setting).collect()
 }
 
 fn expectations(given: &Given) -> syn::Result<Vec<ExpectLeak>> {
@@ -279,7 +292,7 @@ fn emit(settings: &Settings, attributes: &Sorted<'_>, function: &Function) -> To
 
 /// The descriptor's value, after the user's function.
 fn initializer(settings: &Settings, attributes: &Sorted<'_>, function: &Function) -> TokenStream {
-    let Settings { gmp, timeout, linger, clock, ignore, expect_leak, explore } = settings;
+    let Settings { gmp, timeout, linger, clock, ignore, severity, expect_leak, explore } = settings;
     let name = &function.signature.ident;
     // As the built-in harness prints it: `r#match` keeps its `r#`.
     let text = name.to_string();
@@ -319,6 +332,7 @@ fn initializer(settings: &Settings, attributes: &Sorted<'_>, function: &Function
             linger: #linger,
             clock: #gmp::__private::Clock::#clock,
             ignore_rules: &[#(#ignore),*],
+            severities: &[#(#severity),*],
             expect_leak: #expect_leak,
             explore: #explore,
             should_panic: #should_panic,

@@ -95,6 +95,7 @@ mod stand_in {
             pub(crate) linger: Option<Duration>,
             pub(crate) clock: Clock,
             pub(crate) ignore_rules: &'static [&'static str],
+            pub(crate) severities: &'static [&'static str],
             pub(crate) expect_leak: Option<&'static [ExpectLeak]>,
             pub(crate) explore: Option<Explore>,
             pub(crate) should_panic: ShouldPanic,
@@ -130,7 +131,8 @@ mod stand_in {
 
             /// The options and attributes that were given, on one line.
             pub(crate) fn describe(&self) -> String {
-                let Spec { timeout, linger, clock, ignore_rules, explore, .. } = &self.0;
+                let Spec { timeout, linger, clock, ignore_rules, severities, explore, .. } =
+                    &self.0;
                 let mut given = Vec::new();
                 given.extend(timeout.map(|timeout| format!("timeout {timeout:?}")));
                 given.extend(linger.map(|linger| format!("linger {linger:?}")));
@@ -139,6 +141,7 @@ mod stand_in {
                     given.push(format!("clock {clock:?}"));
                 }
                 given.extend(ignore_rules.iter().map(|rule| format!("ignore {rule}")));
+                given.extend(severities.iter().map(|one| format!("severity {one}")));
                 if let Some(leaks) = self.0.expect_leak {
                     given.push(format!("{} leaks", leaks.len()));
                     given.extend(leaks.iter().map(|ExpectLeak { count, reason, verdict }| {

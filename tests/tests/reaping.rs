@@ -75,8 +75,8 @@ fn a_panic_in_a_destructor_is_reported_and_stops_nothing() {
     REAPED.store(0, Ordering::Relaxed);
     let report = report_on("destructors_panic");
     assert_eq!(REAPED.load(Ordering::Relaxed), 5);
-    assert_eq!(report.findings.iter().map(|finding| finding.count).sum::<usize>(), 5);
-    assert!(report.findings.iter().all(|finding| finding.verdict == Verdict::Proven));
+    assert_eq!(report.groups().map(|finding| finding.count).sum::<usize>(), 5);
+    assert!(report.groups().all(|finding| finding.verdict == Verdict::Proven));
     let notes = report.reap_notes.join("\n");
     assert!(
         notes.contains("destructor 1 failed") && notes.contains("destructor 3 failed"),
@@ -138,9 +138,9 @@ async fn a_destructor_sends() {
 fn what_a_destructor_releases_does_not_run() {
     let report = report_on("a_destructor_sends");
     assert_eq!(WENT_ON.load(Ordering::Relaxed), 0);
-    assert_eq!(report.findings.iter().map(|finding| finding.count).sum::<usize>(), 3);
+    assert_eq!(report.groups().map(|finding| finding.count).sum::<usize>(), 3);
     // Whoever would have released them is stuck itself.
-    assert!(report.findings.iter().all(|finding| finding.verdict == Verdict::Proven), "{report:?}");
+    assert!(report.groups().all(|finding| finding.verdict == Verdict::Proven), "{report:?}");
 }
 
 #[gmp::test]
@@ -153,8 +153,8 @@ async fn a_destructor_parks() {
 #[test]
 fn a_destructor_that_parks_is_unwound_and_reported() {
     let report = report_on("a_destructor_parks");
-    assert_eq!(report.findings.iter().map(|finding| finding.count).sum::<usize>(), 2);
-    assert!(report.findings.iter().all(|finding| finding.verdict == Verdict::Proven), "{report:?}");
+    assert_eq!(report.groups().map(|finding| finding.count).sum::<usize>(), 2);
+    assert!(report.groups().all(|finding| finding.verdict == Verdict::Proven), "{report:?}");
     assert_eq!(report.reap_notes.len(), 1, "{:?}", report.reap_notes);
 }
 

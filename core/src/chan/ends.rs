@@ -196,25 +196,27 @@ impl<T> Receiver<T> {
 }
 
 impl<T> Clone for Sender<T> {
+    #[track_caller]
     fn clone(&self) -> Self {
         // Relaxed: the count only has to be exact; `drop` orders.
         self.core.senders.fetch_add(1, Ordering::Relaxed);
-        self.core.anchor().touch();
+        self.core.anchor().cloned(Location::caller());
         Self { core: self.core.clone() }
     }
 }
 
 impl<T> Clone for Receiver<T> {
+    #[track_caller]
     fn clone(&self) -> Self {
         self.core.receivers.fetch_add(1, Ordering::Relaxed);
-        self.core.anchor().touch();
+        self.core.anchor().cloned(Location::caller());
         Self { core: self.core.clone() }
     }
 }
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        self.core.anchor().touch();
+        self.core.anchor().let_go(Capability::Release);
         // AcqRel: the last sender closes after all others have sent.
         if self.core.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
             point::before(Operation::Close, None);
@@ -226,14 +228,14 @@ impl<T> Drop for Sender<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        self.core.anchor().touch();
+        self.core.anchor().let_go(Capability::Receive);
         // AcqRel: as for senders.
         if self.core.receivers.fetch_sub(1, Ordering::AcqRel) == 1 {
             point::before(Operation::Close, None);
             self.core.anchor().died(Capability::Receive);
             self.core.close();
             // Dropped here, outside the lock: nobody can receive them any more.
-            drop(self.core.drain());
+            drop(self.core.drain_unread());
         }
     }
 }

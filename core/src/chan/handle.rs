@@ -11,7 +11,7 @@ use super::{
     TryRecvError, TrySendError,
 };
 use crate::g::{block_on, point};
-use crate::inspect::Operation;
+use crate::inspect::{Capability, Operation};
 
 /// A channel with Go's semantics, as a handle that may be cloned.
 ///
@@ -332,11 +332,12 @@ impl<T> Core<T> {
 }
 
 impl<T> Clone for Chan<T> {
+    #[track_caller]
     fn clone(&self) -> Self {
         if let Some(core) = &self.core {
             // Relaxed: a figure of the report.
             core.handles.fetch_add(1, Ordering::Relaxed);
-            core.anchor().touch();
+            core.anchor().cloned(Location::caller());
         }
         Self { core: self.core.clone() }
     }
@@ -350,7 +351,7 @@ impl<T> Drop for Chan<T> {
             {
                 alarm.disarm();
             }
-            core.anchor().touch();
+            core.anchor().let_go(Capability::Release);
         }
     }
 }

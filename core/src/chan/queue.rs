@@ -245,6 +245,15 @@ impl<T> Core<T> {
         core::mem::take(&mut self.lock().buffer)
     }
 
+    /// As [`drain`](Self::drain), by the last receiver.
+    pub(super) fn drain_unread(&self) -> VecDeque<T> {
+        let unread = self.drain();
+        if !unread.is_empty() {
+            self.anchor.left_undone(amount(unread.len()));
+        }
+        unread
+    }
+
     fn figure(&self) -> Figure {
         if let Some(alarm) = self.alarm() {
             let handles = self.handles.load(Ordering::Relaxed);
@@ -269,10 +278,18 @@ impl<T> Drop for Core<T> {
     fn drop(&mut self) {
         self.anchor.died(Capability::Release);
         self.anchor.died(Capability::Receive);
-        let lines = &mut self.inner.get_mut().lines;
-        Leaf::orphan_all(&mut lines.receivers);
-        Leaf::orphan_all(&mut lines.senders);
+        let inner = self.inner.get_mut();
+        if !inner.buffer.is_empty() && self.alarm.is_none() {
+            self.anchor.left_undone(amount(inner.buffer.len()));
+        }
+        Leaf::orphan_all(&mut inner.lines.receivers);
+        Leaf::orphan_all(&mut inner.lines.senders);
     }
+}
+
+/// A number of values as a figure of the report.
+fn amount(values: usize) -> i64 {
+    i64::try_from(values).unwrap_or(i64::MAX)
 }
 
 impl<T> Inner<T> {

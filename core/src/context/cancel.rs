@@ -116,10 +116,11 @@ impl Cancel {
 }
 
 impl Clone for Cancel {
+    #[track_caller]
     fn clone(&self) -> Self {
         // Relaxed: `self` keeps the count above zero.
         self.node.handles().fetch_add(1, Ordering::Relaxed);
-        self.node.anchor().touch();
+        self.node.anchor().cloned(Panic::caller());
         Self { node: self.node.clone() }
     }
 }

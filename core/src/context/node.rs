@@ -19,7 +19,7 @@ use super::walk::{Children, Walk, let_go};
 use crate::g::leaf::{FIRED, Leaf, Prepared};
 use crate::g::{WaitQueue, current};
 use crate::inspect::{
-    Anchor, Capability, ContextView, GoroutineId, Location, PrimitiveKind, Record,
+    Anchor, Capability, ContextUse, ContextView, GoroutineId, Location, PrimitiveKind, Record,
 };
 use crate::list::Links;
 use crate::sys::BriefLock;
@@ -288,7 +288,8 @@ impl Node {
         }
         current::watched(|id, watch| {
             let by = self.anchor.record.as_ref().and_then(|record| record.created_by);
-            watch.note_context(id, self.at, by);
+            let used = self.anchor.record.as_ref().map(|record| record.id);
+            watch.note_context(id, ContextUse { id: used, made_at: self.at }, by);
         });
     }
 
@@ -478,11 +479,10 @@ impl Node {
 
     /// A cancel handle goes.
     pub(super) fn handle_dropped(&self) {
+        self.anchor.let_go(Capability::Release);
         // AcqRel: the last one speaks for all.
         if self.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.anchor.died(Capability::Release);
-        } else {
-            self.anchor.touch();
         }
     }
 }

@@ -80,6 +80,12 @@ pub fn who() -> Option<(GoroutineId, Location)> {
     goroutine().map(|g| unsafe { (g.as_ref().id(), g.as_ref().created_at()) })
 }
 
+/// Where the goroutine that this thread polls was started, and by whom.
+pub(crate) fn origin() -> Option<(Location, Option<GoroutineId>)> {
+    // SAFETY: as in `id`.
+    goroutine().map(|g| unsafe { (g.as_ref().created_at(), g.as_ref().parent()) })
+}
+
 /// What was current before something else was.
 struct Before {
     g: Option<NonNull<Header>>,

@@ -3,7 +3,7 @@
 use core::future::Future;
 use std::sync::Arc;
 
-use super::{GRef, JoinHandle, Origin, Scope, fork, point};
+use super::{GRef, JoinHandle, Origin, Scope, current, fork, point};
 use crate::inspect::{Location, Operation};
 
 /// Starts a goroutine in `scope`.
@@ -21,6 +21,9 @@ where
     let (queued, joined) = GRef::new(future, &origin);
     if let (Some(watch), Some(parent)) = (&watch, origin.parent) {
         watch.inherit_context(parent, queued.id());
+        if let Some((at, by)) = current::origin() {
+            watch.note_origin(parent, at, by);
+        }
     }
     if origin.scope.is_closed() {
         let runtime_is_gone = origin.scope.schedule().is_shut_down();

@@ -184,6 +184,31 @@ impl Anchor {
         }
     }
 
+    /// A handle with `capability` goes.
+    #[inline]
+    pub(crate) fn let_go(&self, capability: Capability) {
+        if let Some(record) = &self.record {
+            record.let_go(capability);
+        }
+    }
+
+    /// A handle was cloned at this line.
+    #[inline]
+    pub(crate) fn cloned(&self, at: Location) {
+        if let Some(record) = &self.record {
+            record.touch();
+            record.note_clone(at);
+        }
+    }
+
+    /// The primitive is dropped with `amount` undone.
+    #[inline]
+    pub(crate) fn left_undone(&self, amount: i64) {
+        if let Some(record) = &self.record {
+            record.left_undone(amount);
+        }
+    }
+
     /// Logs the death of a capability.
     #[inline]
     pub(crate) fn died(&self, capability: Capability) {

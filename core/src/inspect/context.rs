@@ -62,15 +62,24 @@ pub(crate) trait ContextView: Send + Sync {
 #[derive(Default)]
 pub(super) struct ContextNotes(Lock<HashMap<GoroutineId, Note>>);
 
+/// A context that a goroutine had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContextUse {
+    /// Its identity; `None` if no scope watched when it was made.
+    pub id: Option<PrimitiveId>,
+    /// Where it was made.
+    pub made_at: Location,
+}
+
 /// The first contexts that one goroutine had.
 #[derive(Clone, Copy, Default)]
 struct Note {
     /// Given to it: it used one that it had not made.
-    given: Option<Location>,
+    given: Option<ContextUse>,
     /// Not seen in use, but whoever started it had one to give.
-    inherited: Option<Location>,
+    inherited: Option<ContextUse>,
     /// Made by itself.
-    own: Option<Location>,
+    own: Option<ContextUse>,
 }
 
 impl Watch {
@@ -81,17 +90,17 @@ impl Watch {
         all
     }
 
-    /// The goroutine `id` uses a context made at `made_at` by `made_by`.
+    /// The goroutine `id` uses a context that was made by `made_by`.
     pub(crate) fn note_context(
         &self,
         id: GoroutineId,
-        made_at: Location,
+        context: ContextUse,
         made_by: Option<GoroutineId>,
     ) {
         let mut notes = self.context_notes().0.lock();
         let note = notes.entry(id).or_default();
         let first = if made_by == Some(id) { &mut note.own } else { &mut note.given };
-        first.get_or_insert(made_at);
+        first.get_or_insert(context);
     }
 
     /// `child` is started by `parent`, and could have been given its context.
@@ -107,6 +116,18 @@ impl Watch {
     pub(crate) fn given_context(&self, id: GoroutineId) -> Option<Location> {
         let notes = self.context_notes().0.lock();
         let note = notes.get(&id)?;
-        note.given.or(note.inherited)
+        Some(note.given.or(note.inherited)?.made_at)
+    }
+
+    /// Whether a goroutine of this scope used a context at all.
+    pub fn uses_contexts(&self) -> bool {
+        !self.context_notes().0.lock().is_empty()
+    }
+
+    /// The context that the goroutine `id` used: one that it was given, else one of its own.
+    pub fn context_of(&self, id: GoroutineId) -> Option<ContextUse> {
+        let notes = self.context_notes().0.lock();
+        let note = notes.get(&id)?;
+        note.given.or(note.own)
     }
 }

@@ -7,13 +7,14 @@ mod metrics;
 mod operation;
 mod reason;
 mod record;
+mod residue;
 mod timer;
 mod watch;
 
 pub(crate) use anchor::Anchor;
 pub use anchor::{Capability, Figure, IoWant, Site, WaitInfo};
 pub(crate) use context::ContextView;
-pub use context::{ContextInfo, ContextState};
+pub use context::{ContextInfo, ContextState, ContextUse};
 pub use ids::{GoroutineId, PrimitiveId};
 pub(crate) use metrics::BUCKETS;
 pub use metrics::{Histogram, Metrics, ProcMetrics};
@@ -21,9 +22,10 @@ pub use operation::Operation;
 pub use reason::{PrimitiveKind, WaitReason};
 pub(crate) use record::Drain;
 pub use record::Record;
+pub use residue::Residue;
 pub use timer::TimerInfo;
 pub(crate) use timer::TimerView;
-pub use watch::{PanicNote, Reaping, Tick, Watch};
+pub use watch::{Held, PanicNote, Reaping, Spawned, Tick, Watch};
 
 /// A source position, as `#[track_caller]` delivers it.
 pub type Location = &'static core::panic::Location<'static>;

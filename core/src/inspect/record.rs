@@ -42,6 +42,7 @@ pub struct Record {
     holder: AtomicU64,
     held_at: AtomicPtr<Panic<'static>>,
     sites: Lock<Vec<Site>>,
+    clones: Lock<Vec<Site>>,
     drain: OnceLock<Weak<dyn Drain>>,
     context: OnceLock<Weak<dyn ContextView>>,
     timer: OnceLock<Weak<dyn TimerView>>,
@@ -66,6 +67,7 @@ impl Record {
             holder: AtomicU64::new(0),
             held_at: AtomicPtr::new(core::ptr::null_mut()),
             sites: Lock::new(Vec::new()),
+            clones: Lock::new(Vec::new()),
             drain: OnceLock::new(),
             context: OnceLock::new(),
             timer: OnceLock::new(),
@@ -136,6 +138,7 @@ impl Record {
     /// before that, a lock is taken and released all the time.
     pub(crate) fn released(&self) {
         if self.watch.is_closed() {
+            self.let_go(Capability::Release);
             self.died(Capability::Release);
         }
     }
@@ -144,6 +147,7 @@ impl Record {
     /// happens after the scope was closed counts.
     pub(crate) fn gave_up(&self) {
         if self.watch.is_closed() {
+            self.let_go(Capability::GiveUp);
             self.died(Capability::GiveUp);
         }
     }
@@ -152,6 +156,19 @@ impl Record {
     /// reaper did it, somebody outside is alive who can use it.
     pub(crate) fn touch(&self) {
         if self.watch.is_closed() && !self.watch.is_reaper() {
+            self.touched.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// As [`touch`](Self::touch), by somebody who gives up a handle with `capability`: if that is the reaper,
+    /// the log says whose future held it.
+    pub(crate) fn let_go(&self, capability: Capability) {
+        if !self.watch.is_closed() {
+            return;
+        }
+        if self.watch.is_reaper() {
+            self.watch.let_go(self.id, capability);
+        } else {
             self.touched.store(true, Ordering::SeqCst);
         }
     }
@@ -194,18 +211,32 @@ impl Record {
     /// Adds `amount` to what the line `at` did to this primitive (`add` is positive, `done`
     /// negative). At most 64 lines are told apart.
     pub(crate) fn note_site(&self, at: Location, amount: i64) {
-        let mut sites = self.sites.lock();
-        let same = |s: &Site| s.at == at && (s.amount < 0) == (amount < 0);
-        match sites.iter().position(same) {
-            Some(known) => sites[known].amount += amount,
-            None if sites.len() < 64 => sites.push(Site { at, amount }),
-            None => {}
-        }
+        note(&self.sites, at, amount);
+    }
+
+    /// A handle was cloned at this line. At most 64 lines are told apart.
+    pub(crate) fn note_clone(&self, at: Location) {
+        note(&self.clones, at, 1);
+    }
+
+    /// The lines where handles of this primitive were cloned, and how often each.
+    pub fn clones(&self) -> Vec<Site> {
+        self.clones.lock().clone()
     }
 
     /// What each line did to this primitive.
     pub fn sites(&self) -> Vec<Site> {
         self.sites.lock().clone()
+    }
+}
+
+fn note(sites: &Lock<Vec<Site>>, at: Location, amount: i64) {
+    let mut sites = sites.lock();
+    let same = |s: &Site| s.at == at && (s.amount < 0) == (amount < 0);
+    match sites.iter().position(same) {
+        Some(known) => sites[known].amount += amount,
+        None if sites.len() < 64 => sites.push(Site { at, amount }),
+        None => {}
     }
 }
 

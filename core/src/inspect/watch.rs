@@ -1,4 +1,4 @@
-//! What a watching scope keeps: the live records of its primitives, and the clock of the reap log.
+//! What a watching scope keeps: the live records of its primitives, and the reap log.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::context::ContextNotes;
-use super::{GoroutineId, Location, Record};
+use super::residue::Residues;
+use super::{Capability, GoroutineId, Location, PrimitiveId, Record};
 use crate::sys::Lock;
 
 /// A moment of the reap log: the number of an event, not a time. Later events have larger ticks.
@@ -29,6 +30,37 @@ pub struct Watch {
     /// `None` if another thread than the reaper dropped one.
     handles: Lock<HashMap<GoroutineId, Option<Tick>>>,
     contexts: ContextNotes,
+    /// The goroutine whose future is being dropped; 0 for none.
+    dropping: AtomicU64,
+    held: Lock<Vec<Held>>,
+    residues: Residues,
+    origins: Lock<HashMap<GoroutineId, Spawned>>,
+}
+
+/// Entries of the reap log. Beyond that the log says nothing more, and the graph made of it has fewer
+/// edges.
+const HELD: usize = 1 << 21;
+/// Goroutines whose own start is remembered for their children.
+const ORIGINS: usize = 1 << 16;
+
+/// A line of the reap log: with the future of this goroutine a handle went, or was used by a destructor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Whose future was dropped.
+    pub by: GoroutineId,
+    /// The primitive.
+    pub primitive: PrimitiveId,
+    /// What the handle could do.
+    pub capability: Capability,
+}
+
+/// How a goroutine was started that started others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spawned {
+    /// Where.
+    pub at: Location,
+    /// By whom; `None` from outside the runtime.
+    pub by: Option<GoroutineId>,
 }
 
 /// A panic that ended a goroutine.
@@ -60,6 +92,10 @@ impl Watch {
             panics: Lock::new(Vec::new()),
             handles: Lock::new(HashMap::new()),
             contexts: ContextNotes::default(),
+            dropping: AtomicU64::new(0),
+            held: Lock::new(Vec::new()),
+            residues: Residues::default(),
+            origins: Lock::new(HashMap::new()),
         })
     }
 
@@ -165,6 +201,49 @@ impl Watch {
     /// `Some(None)` if another thread than the reaper had one, else the moment of the last.
     pub fn handles_died(&self, id: GoroutineId) -> Option<Option<Tick>> {
         self.handles.lock().get(&id).copied()
+    }
+
+    /// From now on it is the future of `id` that the reaper drops.
+    pub(crate) fn drops(&self, id: Option<GoroutineId>) {
+        // Relaxed: written and read by the thread that reaps, or handed over with the call that unwinds.
+        self.dropping.store(id.map_or(0, GoroutineId::get), Ordering::Relaxed);
+    }
+
+    /// No goroutine's future is dropped from now on.
+    pub fn drops_nobody(&self) {
+        self.drops(None);
+    }
+
+    /// The reaper let go of a handle with this capability.
+    pub(crate) fn let_go(&self, primitive: PrimitiveId, capability: Capability) {
+        let Some(by) = GoroutineId::from_u64(self.dropping.load(Ordering::Relaxed)) else { return };
+        let entry = Held { by, primitive, capability };
+        let mut held = self.held.lock();
+        if held.len() < HELD && held.last() != Some(&entry) {
+            held.push(entry);
+        }
+    }
+
+    /// The reap log: who held what, in the order of the drops. Taken out.
+    pub fn take_held(&self) -> Vec<Held> {
+        core::mem::take(&mut *self.held.lock())
+    }
+
+    pub(crate) fn residues(&self) -> &Residues {
+        &self.residues
+    }
+
+    /// `parent`, started by `by` at `at`, starts a goroutine: its children outlive what is known of it.
+    pub(crate) fn note_origin(&self, parent: GoroutineId, at: Location, by: Option<GoroutineId>) {
+        let mut origins = self.origins.lock();
+        if origins.len() < ORIGINS {
+            origins.entry(parent).or_insert(Spawned { at, by });
+        }
+    }
+
+    /// How `id` was started, if it started goroutines itself.
+    pub fn origin(&self, id: GoroutineId) -> Option<Spawned> {
+        self.origins.lock().get(&id).copied()
     }
 
     pub(super) fn context_notes(&self) -> &ContextNotes {

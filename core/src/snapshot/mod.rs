@@ -258,13 +258,21 @@ impl Frozen {
         if self.is_thread_bound() || !self.g.claim_frozen() {
             return None;
         }
-        let began = scope.watch().map_or(0, |watch| watch.tick());
+        let began = self.drops(scope);
         let panicked = self.g.discard().err().map(|payload| {
             let message = payload_message(&*payload);
             crate::g::forget_payload(payload);
             message
         });
         Some(Dropped { began, panicked })
+    }
+
+    /// From here on the reap log speaks of this goroutine.
+    fn drops(&self, scope: &Scope) -> Tick {
+        scope.watch().map_or(0, |watch| {
+            watch.drops(Some(self.id()));
+            watch.tick()
+        })
     }
 
     /// Asks the M that is in its poll to drop its future when the poll ends.
@@ -278,7 +286,7 @@ impl Frozen {
         if !self.is_thread_bound() || self.doing == Doing::Running {
             return None;
         }
-        let began = scope.watch().map_or(0, |watch| watch.tick());
+        let began = self.drops(scope);
         ThreadG::reap(&self.g, scope.watch().cloned(), look);
         Some(began)
     }

@@ -235,6 +235,7 @@ relock_owned! {
 
 impl Drop for Core {
     fn drop(&mut self) {
+        self.anchor.let_go(Capability::Release);
         self.anchor.died(Capability::Release);
         Leaf::orphan_all(self.line.get_mut());
     }

@@ -422,6 +422,9 @@ impl Drop for Core {
     fn drop(&mut self) {
         if let Some(record) = &self.record {
             record.died(Capability::Release);
+            if record.held_at().is_some() {
+                record.left_undone(1);
+            }
         }
         if let Some(room) = self.room.get_mut().and_then(Arc::get_mut) {
             Leaf::orphan_all(room.queue.get_mut());

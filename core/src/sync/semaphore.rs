@@ -168,7 +168,7 @@ impl Core {
 
     fn note(&self, at: Location, amount: u64, sign: i64) {
         if let Some(record) = self.anchor.record.as_ref().filter(|_| amount > 0) {
-            record.touch();
+            record.let_go(Capability::Release);
             record.note_site(at, sign.saturating_mul(i64::try_from(amount).unwrap_or(i64::MAX)));
         }
     }

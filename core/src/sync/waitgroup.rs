@@ -291,6 +291,10 @@ impl Core {
 impl Drop for Core {
     fn drop(&mut self) {
         self.anchor.died(Capability::Release);
+        match self.count() {
+            0 => {}
+            missing => self.anchor.left_undone(missing),
+        }
         Leaf::orphan_all(self.queue.get_mut());
     }
 }
@@ -400,15 +404,16 @@ impl fmt::Debug for Wait<'_> {
 }
 
 impl Clone for WaitGroup {
+    #[track_caller]
     fn clone(&self) -> Self {
-        self.core.anchor.touch();
+        self.core.anchor.cloned(Panic::caller());
         Self { core: self.core.clone() }
     }
 }
 
 impl Drop for WaitGroup {
     fn drop(&mut self) {
-        self.core.anchor.touch();
+        self.core.anchor.let_go(Capability::Release);
     }
 }
 

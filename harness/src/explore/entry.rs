@@ -17,14 +17,14 @@ use super::play::Kind;
 use super::progress::Bar;
 use crate::leak::census::Ours;
 use crate::leak::check::{BodyEnd, Checked};
-use crate::leak::rules::Rules;
+use crate::report::build::Policy;
 use crate::report::text::Style;
 use crate::test::{Body, Explore};
 
 /// What the exploration of a test came to.
 pub(crate) enum Came {
     /// This is to be judged as any run of the test is; if it fails, the text says more.
-    Checked(Checked, String),
+    Checked(Box<Checked>, String),
     /// The test fails.
     Fails(String),
     /// The test cannot be explored, and nobody asked for it in particular: it runs as usual.
@@ -38,7 +38,7 @@ pub(crate) struct Test<'a> {
     pub(crate) attribute: Option<&'a Explore>,
     pub(crate) linger: Duration,
     pub(crate) timeout: Duration,
-    pub(crate) rules: &'a Rules,
+    pub(crate) policy: &'a Policy,
 }
 
 /// Explores a test if its attribute or the environment asks for it.
@@ -111,7 +111,8 @@ fn came(test: &Test<'_>, explorer: &Explorer, explored: Explored) -> Came {
     match (explored.found, explored.trouble) {
         (None, None) => {
             let empty = Runtime::new();
-            Came::Checked(Checked::clean(BodyEnd::Returned(true), empty.scope()), String::new())
+            let clean = Checked::clean(BodyEnd::Returned(true), empty.scope());
+            Came::Checked(Box::new(clean), String::new())
         }
         (_, Some(_)) if test.attribute.is_none() => Came::Runs,
         (None, Some(trouble)) => Came::Fails(format!("Error: gmp: {}: {trouble}\n", test.name)),
@@ -124,7 +125,7 @@ fn came(test: &Test<'_>, explorer: &Explorer, explored: Explored) -> Came {
                 );
                 return Came::Fails(text);
             }
-            Came::Checked(found.checked, more)
+            Came::Checked(Box::new(found.checked), more)
         }
     }
 }

@@ -16,7 +16,7 @@ use super::shrink::Shrink;
 use super::strategy::{FIRST_LENGTH, Strategy, Way};
 use super::table::Table;
 use crate::leak::census::Ours;
-use crate::leak::rules::Rules;
+use crate::report::build::Policy;
 use crate::settings::settings;
 use crate::test::box_body;
 
@@ -59,7 +59,7 @@ pub struct Explorer {
     max_steps: u64,
     shard: (u64, u64),
     linger: Duration,
-    rules: Rules,
+    policy: Policy,
 }
 
 /// What an exploration came to, for whoever judges it.
@@ -100,7 +100,7 @@ impl Explorer {
             max_steps: 100_000,
             shard: (1, 1),
             linger: Duration::from_millis(100),
-            rules: Rules::default(),
+            policy: Policy::default(),
         }
     }
 
@@ -108,7 +108,7 @@ impl Explorer {
     pub(super) fn of_test(test: &Test<'_>, asked: &Asked) -> Self {
         let mut explorer = Self::new(test.name);
         explorer.linger = test.linger;
-        explorer.rules = test.rules.clone();
+        explorer.policy = test.policy.clone();
         if let Some(own) = test.attribute {
             explorer.take(&Asked {
                 schedules: own.schedules,
@@ -359,11 +359,11 @@ impl Explorer {
 
     /// Whether what a schedule showed is not allowed by rules.
     fn is_forbidden(&self, seen: &Seen) -> bool {
-        if seen.showed != Showed::Found(Kind::Leak) || self.rules.is_empty() {
+        if seen.showed != Showed::Found(Kind::Leak) || self.policy.is_default() {
             return true;
         }
         let checked = seen.checked.as_ref();
-        checked.is_none_or(|checked| !Found::report(&self.name, checked, &self.rules).is_clean())
+        checked.is_none_or(|checked| !Found::report(&self.name, checked, &self.policy).is_clean())
     }
 
     fn found(&self, kind: Kind, draw: Draw, seen: Seen) -> Option<Found> {
@@ -380,7 +380,7 @@ impl Explorer {
             table: Table::new(&course),
             checked: seen.checked?,
             name: self.name.clone(),
-            rules: self.rules.clone(),
+            policy: self.policy.clone(),
         })
     }
 

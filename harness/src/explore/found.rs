@@ -7,8 +7,7 @@ use super::outcome::Finding;
 use super::play::Kind;
 use super::table::Table;
 use crate::leak::check::{BodyEnd, Checked, payload_text};
-use crate::leak::rules::Rules;
-use crate::report::build;
+use crate::report::build::{self, Policy};
 use crate::report::finding::Report;
 use crate::report::source::Sources;
 
@@ -25,21 +24,21 @@ pub(super) struct Found {
     pub(super) table: Table,
     pub(super) checked: Checked,
     pub(super) name: String,
-    pub(super) rules: Rules,
+    pub(super) policy: Policy,
 }
 
 impl Found {
     /// What the leak detector says.
-    pub(super) fn report(name: &str, checked: &Checked, rules: &Rules) -> Report {
+    pub(super) fn report(name: &str, checked: &Checked, policy: &Policy) -> Report {
         let panic = match &checked.body {
             BodyEnd::Panicked(payload) => Some(payload_text(&**payload)),
             _ => None,
         };
-        build::report(name, checked, panic, rules, &Sources::from_env())
+        build::report(name, checked, panic, policy, &Sources::from_env())
     }
 
     pub(super) fn into_finding(self) -> Finding {
-        let report = Self::report(&self.name, &self.checked, &self.rules);
+        let report = Self::report(&self.name, &self.checked, &self.policy);
         let Self { kind, seed, schedule, replay, switches, table, .. } = self;
         Finding { kind, seed, schedule, replay, switches, table, report }
     }

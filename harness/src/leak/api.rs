@@ -11,11 +11,14 @@ use gmp_core::snapshot::{self, Frozen};
 use super::capture;
 use super::census::Ours;
 use super::check::{self, BodyEnd, Checked, Reach};
+use super::contexts;
+use super::graph;
 use super::progress::Progress;
 use super::rules::{RuleError, Rules, Source};
+use super::severity::{Severities, SeverityError};
 use super::suspect::{Class, Suspect};
 use super::verdict::{Holder, Verdict};
-use crate::report::build;
+use crate::report::build::{self, Policy};
 use crate::report::finding::{BodyOutcome, Finding, Report};
 use crate::report::source::Sources;
 use crate::report::text::{self, Style};
@@ -35,11 +38,12 @@ const LOOK_AGAIN: Duration = Duration::from_micros(200);
 pub struct Options {
     linger: Duration,
     rules: Vec<String>,
+    severities: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { linger: Duration::from_millis(100), rules: Vec::new() }
+        Self { linger: Duration::from_millis(100), rules: Vec::new(), severities: Vec::new() }
     }
 }
 
@@ -62,6 +66,23 @@ impl Options {
     pub fn ignore(mut self, rules: impl Into<String>) -> Self {
         self.rules.push(rules.into());
         self
+    }
+
+    /// Sets severities, in the syntax of `GMP_LEAK_SEVERITY`: `"GMP102=deny,Timer=warn"`. Later calls count
+    /// more.
+    #[must_use]
+    pub fn severity(mut self, settings: impl Into<String>) -> Self {
+        self.severities.push(settings.into());
+        self
+    }
+
+    fn policy(&self) -> Result<Policy, CheckError> {
+        let settings = settings().map_err(|error| CheckError::from(error.clone()))?;
+        let mut severities = settings.leak_severity.clone();
+        for text in &self.severities {
+            severities.extend(Severities::parse("Options::severity", text)?);
+        }
+        Ok(Policy { rules: self.rules()?, severities })
     }
 
     fn rules(&self) -> Result<Rules, CheckError> {
@@ -90,6 +111,9 @@ pub enum CheckError {
     /// A rule given in [`Options::ignore`] is not valid.
     #[error(transparent)]
     Rule(#[from] RuleError),
+    /// A setting given in [`Options::severity`] is not valid.
+    #[error(transparent)]
+    Severity(#[from] SeverityError),
 }
 
 /// The goroutines of the current scope that have not finished, after a linger spent on evidence.
@@ -134,9 +158,9 @@ pub fn verify_none_with(options: &Options) -> Result<(), CheckError> {
 }
 
 fn fail_if_any(report: Report) -> Result<(), CheckError> {
-    match report.findings.is_empty() && report.panics.is_empty() {
-        true => Ok(()),
-        false => Err(CheckError::Leaks { report: Box::new(report) }),
+    match report.has_denied() {
+        false => Ok(()),
+        true => Err(CheckError::Leaks { report: Box::new(report) }),
     }
 }
 
@@ -195,7 +219,7 @@ fn look(
     options: &Options,
     known: &HashSet<GoroutineId>,
 ) -> Result<Report, CheckError> {
-    let rules = options.rules()?;
+    let policy = options.policy()?;
     let began = Instant::now();
     let caller = snapshot::who().map(|(id, _)| id);
     let counts = |id: GoroutineId| Some(id) != caller && !known.contains(&id);
@@ -207,14 +231,20 @@ fn look(
         ours.into_iter().map(|frozen| Suspect::new(frozen, scope, false)).collect();
     capture::trace(&mut suspects, &Progress::new(), |_| true);
     let verdicts = suspects.iter().map(|suspect| unreaped(suspect, scope)).collect();
+    contexts::note_ignored(scope, &mut suspects);
+    let contexts = contexts::tree(scope, &suspects);
+    let test_context = crate::test::context::id(scope);
+    let diagnosis = graph::diagnose(&suspects, &[], test_context);
     let checked = Checked {
         suspects: Arc::new(suspects),
         verdicts,
+        diagnosis,
+        contexts,
         after: check::counts(scope),
         took: began.elapsed(),
         ..Checked::clean(BodyEnd::Returned(true), scope)
     };
-    let report = report("the current scope", &checked, &rules);
+    let report = report("the current scope", &checked, &policy);
     if let Ok(suspects) = Arc::try_unwrap(checked.suspects) {
         suspects.into_iter().for_each(|suspect| suspect.frozen.thaw());
     }
@@ -234,8 +264,8 @@ fn unreaped(suspect: &Suspect, scope: &Scope) -> Verdict {
     }
 }
 
-fn report(name: &str, checked: &Checked, rules: &Rules) -> Report {
-    let mut report = build::report(name, checked, None, rules, &Sources::from_env());
+fn report(name: &str, checked: &Checked, policy: &Policy) -> Report {
+    let mut report = build::report(name, checked, None, policy, &Sources::from_env());
     report.outcome = BodyOutcome::NoBody;
     report
 }
@@ -290,13 +320,13 @@ impl Guard {
     fn end(&mut self) -> Result<(), CheckError> {
         let Some(entered) = self.entered.take() else { return Ok(()) };
         drop(entered);
-        let rules = self.options.rules()?;
+        let policy = self.options.policy()?;
         let _ours = Ours::register();
         settle(&self.scope, self.options.linger, &|_| true);
         let (end, progress) = (BodyEnd::Returned(true), Progress::new());
         let reach = Reach { body: None, body_is_elsewhere: false };
         let checked = check::close_and_judge(&self.scope, &progress, &reach, end, Instant::now());
-        fail_if_any(report(self.name, &checked, &rules))
+        fail_if_any(report(self.name, &checked, &policy))
     }
 }
 

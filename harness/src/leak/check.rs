@@ -4,17 +4,19 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gmp_core::inspect::{GoroutineId, PanicNote};
+use gmp_core::inspect::{GoroutineId, PanicNote, Watch};
 use gmp_core::runtime::Scope;
 use gmp_core::snapshot;
 
 use super::capture;
 use super::contexts;
+use super::graph::{self, Diagnosis};
+use super::leftovers;
 use super::progress::{Phase, Progress};
 use super::reap::Reaper;
 use super::suspect::{Class, Suspect};
 use super::verdict::{Holder, Verdict};
-use crate::report::finding::{ContextNode, Counts};
+use crate::report::finding::{ContextNode, Counts, Leftover};
 
 /// How a body ended.
 pub(crate) enum BodyEnd {
@@ -53,6 +55,12 @@ pub(crate) struct Checked {
     /// Goroutines that outlived the scope, each with its verdict.
     pub(crate) suspects: Arc<Vec<Suspect>>,
     pub(crate) verdicts: Vec<Verdict>,
+    /// What the wait-for graph says of them.
+    pub(crate) diagnosis: Diagnosis,
+    /// Primitives that were left in a bad state.
+    pub(crate) leftovers: Vec<Leftover>,
+    /// Knows how goroutines were started.
+    pub(crate) watch: Option<Arc<Watch>>,
     pub(crate) panics: Vec<PanicNote>,
     pub(crate) notes: Vec<String>,
     /// The contexts of the scope, roots first.
@@ -69,6 +77,9 @@ impl Checked {
             body,
             suspects: Arc::default(),
             verdicts: Vec::new(),
+            diagnosis: Diagnosis::default(),
+            leftovers: Vec::new(),
+            watch: scope.watch().cloned(),
             panics: scope.watch().map(|watch| watch.panics()).unwrap_or_default(),
             notes: Vec::new(),
             contexts: Vec::new(),
@@ -84,6 +95,7 @@ impl Checked {
         matches!(self.body, BodyEnd::Returned(true))
             && self.suspects.is_empty()
             && self.panics.is_empty()
+            && self.leftovers.is_empty()
             && self.notes.is_empty()
     }
 }
@@ -120,15 +132,19 @@ pub(crate) fn close_and_judge(
         }
     }
     capture::trace(&mut suspects, progress, |suspect| Some(suspect.id()) != not_ours);
+    contexts::note_ignored(scope, &mut suspects);
     let contexts = contexts::tree(scope, &suspects);
     let suspects = Arc::new(suspects);
     progress.publish(&suspects);
     let mut reaper = Reaper::new(scope, watch, progress, not_ours);
     let verdicts = reaper.run(&suspects);
     let notes = reaper.notes;
-    let panics = watch.panics();
+    let test_context = crate::test::context::id(scope);
+    let diagnosis = graph::diagnose(&suspects, &watch.take_held(), test_context);
     let took = since.elapsed();
-    Checked { body, suspects, verdicts, panics, notes, contexts, after, took }
+    let leftovers = leftovers::of(scope, &suspects);
+    let clean = Checked::clean(body, scope);
+    Checked { suspects, verdicts, diagnosis, leftovers, notes, contexts, after, took, ..clean }
 }
 
 /// What can be said when the check itself cannot go on: a destructor blocks.

@@ -2,10 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use gmp_core::inspect::{ContextInfo, ContextState as State, GoroutineId, PrimitiveId, WaitReason};
+use gmp_core::inspect::{
+    ContextInfo, ContextState as State, GoroutineId, Location, PrimitiveId, WaitReason,
+};
 use gmp_core::runtime::Scope;
 
-use super::suspect::Suspect;
+use super::suspect::{Class, Suspect};
 use crate::report::finding::{ContextNode, ContextState};
 
 /// Levels of the tree that are kept: nodes own their children, and a chain may be a million deep.
@@ -56,8 +58,36 @@ pub(super) fn tree(scope: &Scope, suspects: &[Suspect]) -> Vec<ContextNode> {
     roots
 }
 
+/// Finds the suspects that used a context which is done by now, and wait for something else.
+pub(super) fn note_ignored(scope: &Scope, suspects: &mut [Suspect]) {
+    let Some(watch) = scope.watch().filter(|watch| watch.uses_contexts()) else { return };
+    let test = crate::test::context::id(scope);
+    let at = |context: &ContextInfo| match context.state {
+        State::Cancelled { at } => Some((!is_of_test(context, test)).then_some(at)),
+        State::DeadlineExceeded => Some(None),
+        State::Active { .. } => None,
+    };
+    let ended: HashMap<PrimitiveId, Option<Location>> =
+        watch.contexts().iter().filter_map(|context| Some((context.id, at(context)?))).collect();
+    if ended.is_empty() {
+        return;
+    }
+    let looks =
+        |suspect: &Suspect| suspect.waits.iter().any(|wait| wait.reason == WaitReason::ContextDone);
+    for suspect in suspects.iter_mut().filter(|s| s.class == Class::Stuck && !looks(s)) {
+        let Some(used) = watch.context_of(suspect.id()) else { continue };
+        let at = used.id.and_then(|id| ended.get(&id));
+        suspect.ignored = at.map(|at| (used.made_at, *at));
+    }
+}
+
+/// Whether it is the context of the test, which the harness cancels.
+fn is_of_test(context: &ContextInfo, test: Option<PrimitiveId>) -> bool {
+    Some(context.id) == test
+}
+
 fn node(context: &ContextInfo, test: Option<PrimitiveId>) -> ContextNode {
-    let of_test = Some(context.id) == test;
+    let of_test = is_of_test(context, test);
     ContextNode {
         id: context.id,
         kind: if of_test { "test::context" } else { context.kind },

@@ -4,12 +4,16 @@ mod api;
 pub(crate) mod capture;
 pub(crate) mod census;
 pub(crate) mod check;
+pub mod code;
 mod contexts;
+pub(crate) mod graph;
+pub(crate) mod leftovers;
 pub(crate) mod progress;
 mod proof;
 pub(crate) mod quiesce;
 mod reap;
 pub mod rules;
+pub mod severity;
 pub(crate) mod still;
 pub(crate) mod suspect;
 pub mod verdict;
@@ -20,4 +24,6 @@ pub use crate::test::examine_body as examine;
 pub use api::{
     CheckError, Guard, Options, Snapshot, find, find_with, verify_none, verify_none_with,
 };
+pub use code::Code;
+pub use severity::{Severities, Severity, SeverityError};
 pub use verdict::{Holder, Verdict};

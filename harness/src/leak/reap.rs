@@ -55,6 +55,7 @@ impl<'a> Reaper<'a> {
         self.drops = vec![None; suspects.len()];
         let functions = self.take_functions();
         self.drop_stuck(suspects);
+        self.progress.works_on(None);
         let roots: HashSet<GoroutineId> =
             suspects.iter().filter(|s| s.class != Class::Stuck).map(Suspect::id).collect();
         let alone = roots.is_empty() && functions.is_empty();
@@ -66,6 +67,7 @@ impl<'a> Reaper<'a> {
         self.drain();
         self.worklist(suspects);
         self.abort_running(suspects);
+        self.watch.drops_nobody();
         self.progress.works_on(None);
         self.judge(suspects, &found)
     }
@@ -93,6 +95,7 @@ impl<'a> Reaper<'a> {
 
     /// What dies from now on was held by no goroutine.
     fn nobody_drops(&mut self) {
+        self.watch.drops_nobody();
         self.nobody.push(self.watch.tick());
     }
 

@@ -45,6 +45,9 @@ pub(crate) struct Suspect {
     /// The stack of a thread's own call, seen when it was unwound.
     pub(crate) thread_stack: OnceLock<Stack>,
     pub(crate) notes: Vec<String>,
+    /// A context that it used is done, and it waits for something else: where that was made, and where
+    /// it was cancelled.
+    pub(crate) ignored: Option<(Location, Option<Location>)>,
 }
 
 impl Suspect {
@@ -76,6 +79,7 @@ impl Suspect {
             stacks: Vec::new(),
             thread_stack: OnceLock::new(),
             notes: Vec::new(),
+            ignored: None,
         }
     }
 

@@ -3,42 +3,46 @@
 use core::time::Duration;
 use std::collections::HashMap;
 
-use gmp_core::inspect::{self, Record, WaitInfo};
+use gmp_core::inspect::{self, PrimitiveKind, Record, Spawned, WaitInfo};
 
+use super::fault;
 use super::finding::{
-    BodyOutcome, Figure, Finding, Frame, GoroutinePanic, Hidden, Primitive, Report, SourceLine,
-    Stock, Wait,
+    Ancestor, BodyOutcome, ContextFault, Figure, Finding, Frame, GoroutinePanic, Graph, Hidden,
+    Leftover, Primitive, Report, SourceLine, Stock, Wait,
 };
-use super::group::group;
+use super::group::{self, Group, Tagged};
 use super::source::Sources;
 use super::symbols::Symbols;
 use crate::leak::check::{BodyEnd, Checked};
+use crate::leak::code::Code;
 use crate::leak::rules::Rules;
+use crate::leak::severity::{Severities, Severity};
 use crate::leak::suspect::{Stack, Suspect};
-use crate::leak::verdict::Verdict;
+use crate::leak::verdict::{Holder, Verdict};
+
+/// What the settings allow.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Policy {
+    pub(crate) rules: Rules,
+    pub(crate) severities: Severities,
+}
+
+impl Policy {
+    /// Whether it allows nothing and changes no severity.
+    #[cfg(feature = "explore")]
+    pub(crate) fn is_default(&self) -> bool {
+        self.rules.is_empty() && self.severities.is_empty()
+    }
+}
 
 /// Builds the report on `checked`. `panic` is the text of the body's panic.
 pub(crate) fn report(
     name: &str,
     checked: &Checked,
     panic: Option<String>,
-    rules: &Rules,
+    policy: &Policy,
     sources: &Sources,
 ) -> Report {
-    let mut stacks = Stacks { symbols: Symbols::new(sources), known: HashMap::new() };
-    // A body that never ended keeps those waiting that end with it: they are not to blame.
-    let to_blame: Vec<_> = checked
-        .suspects
-        .iter()
-        .zip(&checked.verdicts)
-        .filter(|(suspect, _)| !suspect.waits_for_body)
-        .collect();
-    let findings = group(sampled(&to_blame).into_iter().map(|(i, others)| {
-        let (suspect, verdict) = to_blame[i];
-        let mut one = finding(suspect, verdict.clone(), &mut stacks);
-        one.count += others;
-        one
-    }));
     let outcome = match &checked.body {
         BodyEnd::Returned(true) => BodyOutcome::Passed,
         BodyEnd::Returned(false) => BodyOutcome::Failed,
@@ -46,12 +50,27 @@ pub(crate) fn report(
         BodyEnd::Asleep => BodyOutcome::Asleep,
         BodyEnd::TimedOut(after) => BodyOutcome::TimedOut(*after),
     };
-    let (findings, hidden) = allow(name, findings, rules);
+    let mut hidden = Vec::new();
+    let mut groups = groups(checked, sources);
+    for group in &mut groups {
+        group.finding.context = fault::of(&group.finding, &checked.contexts);
+        classify(&mut group.finding, &policy.severities);
+    }
+    groups.retain(|group| is_told(name, &group.finding, policy, &mut hidden));
+    let told = |leftover: &Leftover| {
+        let severity = policy.severities.of(leftover.code, None);
+        (severity > Severity::Allow).then(|| Leftover { severity, ..leftover.clone() })
+    };
     Report {
         name: name.to_string(),
         outcome,
-        findings,
-        panics: checked.panics.iter().map(goroutine_panic).collect(),
+        findings: nest(groups),
+        leftovers: checked.leftovers.iter().filter_map(told).collect(),
+        graph: Graph {
+            edges: checked.diagnosis.edges.clone(),
+            total: checked.diagnosis.edges_in_all,
+        },
+        panics: panics(checked, policy),
         reap_notes: checked.notes.clone(),
         contexts: checked.contexts.clone(),
         stock: Stock { after: checked.after, ..Stock::default() },
@@ -62,41 +81,145 @@ pub(crate) fn report(
 
 /// Goroutines of one kind that become findings of their own; the last stands for all others.
 const SAMPLES: usize = 64;
+/// The most ancestors that are told.
+const ANCESTORS: usize = 8;
 
-/// The indices of goroutines that become findings, each with the number of others it stands for. Whoever
-/// equals many in verdict, lines and stack adds nothing but a count, and 100,000 findings take long.
-fn sampled(suspects: &[(&Suspect, &Verdict)]) -> Vec<(usize, usize)> {
-    let mut kinds: HashMap<_, Vec<(usize, usize)>> = HashMap::new();
-    for (i, (suspect, verdict)) in suspects.iter().enumerate() {
+/// A sample: the suspect that it is made of, and how many others of its kind it stands for.
+struct Sample {
+    suspect: usize,
+    others: usize,
+    kind: u32,
+    /// The kind of the goroutine that stands for the cause, if that is another one.
+    behind: Option<u32>,
+}
+
+/// Groups the suspects that are to blame, with what each is behind.
+fn groups(checked: &Checked, sources: &Sources) -> Vec<Group> {
+    let mut stacks = Stacks { symbols: Symbols::new(sources), known: HashMap::new() };
+    let findings = samples(checked).into_iter().map(|sample| {
+        let mut one = finding(checked, sample.suspect, &mut stacks);
+        one.count += sample.others;
+        Tagged { finding: one, kind: sample.kind, behind: sample.behind }
+    });
+    group::tagged(findings)
+}
+
+/// The samples of all kinds, oldest goroutine first. Whoever equals many in verdict, lines and stack
+/// adds nothing but a count, and 100,000 findings take long.
+fn samples(checked: &Checked) -> Vec<Sample> {
+    let Checked { suspects, verdicts, diagnosis, .. } = checked;
+    let mut known: HashMap<_, u32> = HashMap::new();
+    let mut kinds = Vec::with_capacity(suspects.len());
+    for (suspect, verdict) in suspects.iter().zip(verdicts) {
         let key = (suspect.key(), verdict.name(), suspect.is_body, &suspect.stacks, &suspect.notes);
-        let samples = kinds.entry(key).or_default();
+        let next = known.len() as u32;
+        kinds.push(*known.entry(key).or_insert(next));
+    }
+    // Of each kind behind each cause: suspects, and how many others they stand for.
+    let mut samples: HashMap<_, Vec<(usize, usize)>> = HashMap::new();
+    for (i, suspect) in suspects.iter().enumerate() {
+        // A body that never ended keeps those waiting that end with it: they are not to blame.
+        if suspect.waits_for_body {
+            continue;
+        }
+        let own = (kinds[i], true);
+        let place = diagnosis.places.get(i);
+        let lead = place.map_or(own, |place| (kinds[place.lead as usize], place.direct));
+        let behind = (lead != own && !suspect.is_body).then_some(lead.0);
+        let samples = samples.entry((kinds[i], behind)).or_default();
         if samples.len() < SAMPLES {
             samples.push((i, 0));
         } else {
             samples[SAMPLES - 1].1 += 1;
         }
     }
-    let mut samples: Vec<_> = kinds.into_values().flatten().collect();
-    samples.sort_unstable();
+    let with_key = |((kind, behind), all): (_, Vec<(usize, usize)>)| {
+        all.into_iter().map(move |(suspect, others)| Sample { suspect, others, kind, behind })
+    };
+    let mut samples: Vec<Sample> = samples.into_iter().flat_map(with_key).collect();
+    samples.sort_unstable_by_key(|sample| sample.suspect);
     samples
 }
 
-/// Takes out what a rule allows, and counts it.
-fn allow(name: &str, findings: Vec<Finding>, rules: &Rules) -> (Vec<Finding>, Vec<Hidden>) {
-    let mut hidden: Vec<Hidden> = Vec::new();
-    let shown = findings.into_iter().filter(|finding| {
-        let Some(rule) = rules.hide(name, finding) else { return true };
-        let mut one = rule.report(finding.count);
-        match hidden.iter_mut().find(|h| h.rule == one.rule && h.source == one.source) {
-            Some(same) => same.count += one.count,
-            None => {
-                one.count = finding.count;
-                hidden.push(one);
-            }
+/// Puts each group below the one that is its cause, and the causes in order.
+fn nest(groups: Vec<Group>) -> Vec<Finding> {
+    let (mut findings, mut promoted) = (Vec::new(), Vec::new());
+    let mut followers: Vec<(u32, Finding)> = Vec::new();
+    let leads: HashMap<u32, usize> = groups
+        .iter()
+        .filter(|group| group.behind.is_none())
+        .enumerate()
+        .flat_map(|(at, group)| group.kinds.iter().map(move |kind| (*kind, at)))
+        .collect();
+    for group in groups {
+        match group.behind {
+            None => findings.push(group.finding),
+            Some(lead) if leads.contains_key(&lead) => followers.push((lead, group.finding)),
+            // What it is behind was allowed, or is not to blame.
+            Some(_) => promoted.push(group.finding),
         }
-        false
-    });
-    (shown.collect(), hidden)
+    }
+    for (lead, follower) in followers {
+        findings[leads[&lead]].followers.push(follower);
+    }
+    findings.extend(promoted);
+    for finding in &mut findings {
+        finding.followers.sort_by_cached_key(group::rank);
+    }
+    group::order(&mut findings);
+    findings
+}
+
+/// The code of a finding, from what it waits for and what is known of it, and its severity.
+fn classify(finding: &mut Finding, severities: &Severities) {
+    let primitives = finding.waits.iter().filter_map(|wait| wait.primitive.as_ref());
+    let kinds: Vec<_> = primitives
+        .map(|primitive| match primitive.figure {
+            // One that will not fire is waited for as for any channel that nobody sends to.
+            Figure::TimerChan { due_in: None, .. } => PrimitiveKind::Chan,
+            _ => primitive.kind,
+        })
+        .collect();
+    finding.code = match (&finding.circle, &finding.context) {
+        (Some(circle), _) if circle.length > 1 => Code::Circle,
+        (_, Some(ContextFault::OtherRoot { .. })) => Code::BrokenChain,
+        (_, Some(ContextFault::Ignored { .. })) => Code::IgnoredContext,
+        (Some(_), _) => Code::Circle,
+        _ => Code::of_wait(finding.reason, &kinds),
+    };
+    finding.severity = match finding.is_body {
+        // A body that does not end cannot pass.
+        true => Severity::Deny,
+        false => severities.of(finding.code, Some(finding.verdict.name())),
+    };
+}
+
+/// Whether no rule and no severity allows `finding`; else it is counted.
+fn is_told(name: &str, finding: &Finding, policy: &Policy, hidden: &mut Vec<Hidden>) -> bool {
+    let mut one = match policy.rules.hide(name, finding) {
+        Some(rule) => rule.report(finding.count),
+        None if finding.severity > Severity::Allow => return true,
+        None => Hidden {
+            rule: format!("{} or {}", finding.code, finding.verdict),
+            source: "the severities".to_owned(),
+            count: 0,
+        },
+    };
+    match hidden.iter_mut().find(|h| h.rule == one.rule && h.source == one.source) {
+        Some(same) => same.count += finding.count,
+        None => {
+            one.count = finding.count;
+            hidden.push(one);
+        }
+    }
+    false
+}
+
+fn panics(checked: &Checked, policy: &Policy) -> Vec<GoroutinePanic> {
+    match policy.severities.of(Code::Panic, None) {
+        Severity::Allow => Vec::new(),
+        severity => checked.panics.iter().map(|note| goroutine_panic(note, severity)).collect(),
+    }
 }
 
 /// Resolves each stack once: equal goroutines share theirs.
@@ -116,10 +239,21 @@ impl Stacks<'_> {
     }
 }
 
-fn finding(suspect: &Suspect, verdict: Verdict, stacks: &mut Stacks<'_>) -> Finding {
+fn finding(checked: &Checked, at: usize, stacks: &mut Stacks<'_>) -> Finding {
+    let (suspect, verdict) = (&checked.suspects[at], checked.verdicts[at].clone());
     let own = suspect.thread_stack.get();
     let frames = suspect.stacks.iter().chain(own).map(|stack| stacks.resolve(stack));
+    let outside = matches!(verdict, Verdict::Reachable { by: Holder::Outside });
+    let ignored = suspect.ignored.map(|(made_at, cancelled_at)| ContextFault::Ignored {
+        made_at: made_at.into(),
+        cancelled_at: cancelled_at.map(SourceLine::from),
+    });
+    let place = checked.diagnosis.places.get(at);
+    let number = u32::try_from(at).unwrap_or(u32::MAX);
     Finding {
+        // Both are decided for the whole group.
+        code: Code::External,
+        severity: Severity::Deny,
         verdict,
         reason: suspect.reason(),
         count: 1,
@@ -131,7 +265,43 @@ fn finding(suspect: &Suspect, verdict: Verdict, stacks: &mut Stacks<'_>) -> Find
         created_by: suspect.frozen.parent(),
         stacks: frames.filter(|frames| !frames.is_empty()).collect(),
         notes: suspect.notes.clone(),
+        ancestry: ancestry(checked, suspect),
+        followers: Vec::new(),
+        waits_for: place.and_then(|place| place.waits_for),
+        circle: checked.diagnosis.circles.get(&number).cloned(),
+        context: ignored,
+        possible_holders: if outside { possible_holders(suspect) } else { Vec::new() },
     }
+}
+
+/// How whoever started it was started, and so on; the nearest first.
+fn ancestry(checked: &Checked, suspect: &Suspect) -> Vec<Ancestor> {
+    let Some(watch) = &checked.watch else { return Vec::new() };
+    let first = suspect.frozen.parent().and_then(|id| Some((id, watch.origin(id)?)));
+    let next = |(_, spawned): &(_, Spawned)| {
+        let id = spawned.by?;
+        Some((id, watch.origin(id)?))
+    };
+    core::iter::successors(first, next)
+        .take(ANCESTORS)
+        .map(|(id, spawned)| Ancestor { id, at: spawned.at.into() })
+        .collect()
+}
+
+/// The lines where handles were cloned that could release it.
+fn possible_holders(suspect: &Suspect) -> Vec<(SourceLine, i64)> {
+    let mut lines: Vec<(SourceLine, i64)> = Vec::new();
+    for (record, _) in suspect.waits.iter().flat_map(|wait| &wait.capabilities) {
+        for site in record.clones() {
+            let at = SourceLine::from(site.at);
+            match lines.iter().position(|(known, _)| *known == at) {
+                Some(known) => lines[known].1 += site.amount,
+                None if lines.len() < SAMPLES => lines.push((at, site.amount)),
+                None => {}
+            }
+        }
+    }
+    lines
 }
 
 fn wait((info, primitive): (&WaitInfo, &Option<Primitive>)) -> Wait {
@@ -217,8 +387,9 @@ fn outstanding(record: &Record) -> Vec<(SourceLine, i64)> {
     sums.into_iter().filter(|(_, sum)| *sum > 0).map(|(at, sum)| (at.into(), sum)).collect()
 }
 
-fn goroutine_panic(note: &inspect::PanicNote) -> GoroutinePanic {
+fn goroutine_panic(note: &inspect::PanicNote, severity: Severity) -> GoroutinePanic {
     GoroutinePanic {
+        severity,
         goroutine: note.goroutine,
         created_at: note.created_at.into(),
         message: note.message.clone(),

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use gmp_core::inspect::{GoroutineId, IoWant, Location, PrimitiveId, PrimitiveKind, WaitReason};
 
+use crate::leak::code::Code;
+use crate::leak::severity::Severity;
 use crate::leak::verdict::Verdict;
 
 /// Everything one check has to say about one scope.
@@ -14,8 +16,12 @@ pub struct Report {
     pub name: String,
     /// How the body ended.
     pub outcome: BodyOutcome,
-    /// Groups of equal leaks, the most telling first.
+    /// Groups of equal leaks, each a cause with whatever is stuck behind it; the most telling first.
     pub findings: Vec<Finding>,
+    /// Primitives that were left in a bad state, and that no finding speaks of.
+    pub leftovers: Vec<Leftover>,
+    /// The wait-for graph from goroutine to goroutine, as far as it is kept.
+    pub graph: Graph,
     /// Goroutines other than the body that panicked.
     pub panics: Vec<GoroutinePanic>,
     /// What destructors did while stuck goroutines were reaped.
@@ -31,13 +37,50 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether a test with this report passes: the body was successful, and nothing leaked or
-    /// panicked.
+    /// Whether a test with this report passes: the body was successful, nothing panicked, and what is
+    /// left has a severity below `deny`.
     pub fn is_clean(&self) -> bool {
         matches!(self.outcome, BodyOutcome::Passed | BodyOutcome::NoBody)
-            && self.findings.is_empty()
-            && self.panics.is_empty()
+            && !self.has_denied()
             && self.reap_notes.is_empty()
+    }
+
+    /// Whether something is left whose severity is `deny`.
+    pub fn has_denied(&self) -> bool {
+        self.groups().any(|finding| finding.severity == Severity::Deny)
+            || self.panics.iter().any(|panic| panic.severity == Severity::Deny)
+            || self.leftovers.iter().any(|leftover| leftover.severity == Severity::Deny)
+    }
+
+    /// Whether something is left whose severity is `warn`.
+    pub fn has_warnings(&self) -> bool {
+        self.groups().any(|finding| finding.severity == Severity::Warn)
+            || self.leftovers.iter().any(|leftover| leftover.severity == Severity::Warn)
+            || self.panics.iter().any(|panic| panic.severity == Severity::Warn)
+    }
+
+    /// All groups: the causes, and whatever is behind each.
+    pub fn groups(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().flat_map(|finding| core::iter::once(finding).chain(&finding.followers))
+    }
+}
+
+impl Default for Report {
+    /// Nothing was found, and there was no body.
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            outcome: BodyOutcome::NoBody,
+            findings: Vec::new(),
+            leftovers: Vec::new(),
+            graph: Graph::default(),
+            panics: Vec::new(),
+            reap_notes: Vec::new(),
+            contexts: Vec::new(),
+            stock: Stock::default(),
+            hidden: Vec::new(),
+            verdict_after: Duration::ZERO,
+        }
     }
 }
 
@@ -68,6 +111,10 @@ pub enum BodyOutcome {
 /// One group of goroutines that leaked in the same way: same verdict, spawn line and wait set.
 #[derive(Clone, Debug)]
 pub struct Finding {
+    /// The code of its cause; each has a page.
+    pub code: Code,
+    /// What it does to the test.
+    pub severity: Severity,
     /// How sure it is.
     pub verdict: Verdict,
     /// Why the goroutine is parked; `Select` where several leaves belong to one select.
@@ -91,6 +138,136 @@ pub struct Finding {
     pub stacks: Vec<Vec<Frame>>,
     /// Further sentences of evidence ("its M was abandoned", "lost wake-up", ..).
     pub notes: Vec<String>,
+    /// How the goroutine that started it was started, and so on.
+    pub ancestry: Vec<Ancestor>,
+    /// Groups that are stuck behind this one: they go on, or may do so, once this is cured.
+    pub followers: Vec<Finding>,
+    /// The goroutine that the first of the group waits for, if it is behind one.
+    pub waits_for: Option<GoroutineId>,
+    /// The circle that the first of the group is part of.
+    pub circle: Option<Circle>,
+    /// Why the context it waits for, or has, does not end it.
+    pub context: Option<ContextFault>,
+    /// Lines where handles were cloned that could release it and that nobody here held at the end.
+    pub possible_holders: Vec<(SourceLine, i64)>,
+}
+
+impl Finding {
+    /// The goroutines of this group and of those behind it.
+    pub fn total(&self) -> usize {
+        self.count + self.behind()
+    }
+
+    /// The goroutines of the groups behind this one.
+    pub fn behind(&self) -> usize {
+        self.followers.iter().map(|follower| follower.count).sum()
+    }
+}
+
+/// How an ancestor of a goroutine was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ancestor {
+    /// Which.
+    pub id: GoroutineId,
+    /// Where it was started.
+    pub at: SourceLine,
+}
+
+/// One edge of the wait-for graph: a goroutine waits for what another one could do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// Who waits.
+    pub from: GoroutineId,
+    /// Who could release it.
+    pub to: GoroutineId,
+    /// On what; `None` for a join.
+    pub primitive: Option<(PrimitiveId, PrimitiveKind)>,
+    /// Where `from` waits.
+    pub at: Option<SourceLine>,
+    /// Where `to` took what it holds: a lock, or the run of a `Once`.
+    pub held_at: Option<SourceLine>,
+}
+
+/// Goroutines that wait for one another in a circle; one that waits for itself is a circle of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Circle {
+    /// The first steps, each from one goroutine to the next.
+    pub steps: Vec<Edge>,
+    /// How many goroutines are in it.
+    pub length: usize,
+}
+
+/// The wait-for graph as far as it is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Graph {
+    /// The first edges, by the goroutine that waits.
+    pub edges: Vec<Edge>,
+    /// How many there are.
+    pub total: usize,
+}
+
+/// Why a context does not end a goroutine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ContextFault {
+    /// It can be cancelled, and nobody did.
+    NotCancelled {
+        /// Live cancel handles of it and of its ancestors.
+        handles: usize,
+    },
+    /// Its cancel handles were dropped without a call, and those of its ancestors as well.
+    HandleDropped,
+    /// A deadline of it or of an ancestor comes later than the test can wait.
+    DeadlinePending {
+        /// Time until then.
+        due_in: Duration,
+    },
+    /// It is a `background()` or a `todo()`, which is never done.
+    NeverDone {
+        /// The function that made it.
+        kind: &'static str,
+    },
+    /// It hangs off another root than the context its goroutine was given.
+    OtherRoot {
+        /// The line where the chain starts anew: the one to change.
+        at: SourceLine,
+        /// The function called there.
+        kind: &'static str,
+        /// Where the context was made that it should be derived from.
+        derive_from: SourceLine,
+    },
+    /// It is done, but the goroutine waits for something else and does not look at it.
+    Ignored {
+        /// Where the context was made.
+        made_at: SourceLine,
+        /// Where it was cancelled; `None` for a deadline, or by the harness when the body ended.
+        cancelled_at: Option<SourceLine>,
+    },
+}
+
+/// Primitives that were made at one line and left in a bad state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// The code; each has a page.
+    pub code: Code,
+    /// What it does to the test.
+    pub severity: Severity,
+    /// The first of them.
+    pub id: PrimitiveId,
+    /// Their kind.
+    pub kind: PrimitiveKind,
+    /// Where they were made.
+    pub created_at: SourceLine,
+    /// How many.
+    pub count: usize,
+    /// Of the first: the counter, the values nobody received, or the cancel handles.
+    pub amount: i64,
+    /// Still alive when the scope ended, so somebody outside has it.
+    pub is_alive: bool,
+    /// Of the first: what lines did to it, such as `add` and `done`.
+    pub lines: Vec<(SourceLine, i64)>,
+    /// Of the first: who locked it, and where.
+    pub held: Option<(Option<GoroutineId>, SourceLine)>,
 }
 
 /// One leaf of a parked goroutine.
@@ -251,6 +428,8 @@ pub struct Frame {
 /// A goroutine other than the body that panicked.
 #[derive(Clone, Debug)]
 pub struct GoroutinePanic {
+    /// What it does to the test.
+    pub severity: Severity,
     /// Which.
     pub goroutine: GoroutineId,
     /// Where it was started.

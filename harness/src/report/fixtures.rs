@@ -5,6 +5,8 @@ use core::time::Duration;
 use gmp_core::inspect::{GoroutineId, PrimitiveId, PrimitiveKind, WaitReason};
 
 use super::finding::*;
+use crate::leak::code::Code;
+use crate::leak::severity::Severity;
 use crate::leak::verdict::Verdict;
 
 /// The goroutine with this number.
@@ -51,6 +53,8 @@ pub(crate) fn wait(reason: WaitReason, at: SourceLine, primitive: Option<Primiti
 /// One goroutine with this wait set; Proven, created in line 12.
 pub(crate) fn finding(id: u64, reason: WaitReason, waits: Vec<Wait>) -> Finding {
     Finding {
+        code: Code::of_wait(reason, &[]),
+        severity: Severity::Deny,
         verdict: Verdict::Proven,
         reason,
         count: 1,
@@ -62,6 +66,12 @@ pub(crate) fn finding(id: u64, reason: WaitReason, waits: Vec<Wait>) -> Finding 
         created_by: Some(g(1)),
         stacks: Vec::new(),
         notes: Vec::new(),
+        ancestry: Vec::new(),
+        followers: Vec::new(),
+        waits_for: None,
+        circle: None,
+        context: None,
+        possible_holders: Vec::new(),
     }
 }
 
@@ -71,11 +81,7 @@ pub(crate) fn report(findings: Vec<Finding>) -> Report {
         name: "pool::shuts_down".to_owned(),
         outcome: BodyOutcome::Passed,
         findings,
-        panics: Vec::new(),
-        reap_notes: Vec::new(),
-        contexts: Vec::new(),
-        stock: Stock::default(),
-        hidden: Vec::new(),
         verdict_after: Duration::from_micros(180),
+        ..Report::default()
     }
 }

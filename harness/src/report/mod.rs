@@ -1,6 +1,7 @@
 //! What a check found: the model, the symbols and source lines behind it, one file an output.
 
 pub(crate) mod build;
+mod fault;
 pub mod finding;
 #[cfg(test)]
 mod fixtures;

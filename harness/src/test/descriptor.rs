@@ -27,6 +27,7 @@ pub struct Spec {
     pub linger: Option<Duration>,
     pub clock: Clock,
     pub ignore_rules: &'static [&'static str],
+    pub severities: &'static [&'static str],
     /// `None`: a leak fails the test. `Some` of nothing: any leak is expected.
     pub expect_leak: Option<&'static [ExpectLeak]>,
     /// `Some`: the test runs under many schedules.

@@ -14,7 +14,8 @@ use crate::leak::CheckError;
 use crate::leak::census::Ours;
 use crate::leak::check::{BodyEnd, Checked, payload_text};
 use crate::leak::rules::{Rules, Source};
-use crate::report::build;
+use crate::leak::severity::{Severities, Severity};
+use crate::report::build::{self, Policy};
 use crate::report::finding::{BodyOutcome, Report};
 use crate::report::source::Sources;
 use crate::report::text::{self, Style};
@@ -50,9 +51,9 @@ pub fn run(descriptor: &'static Descriptor) {
 pub fn examine(descriptor: &'static Descriptor) -> Report {
     let _ours = Ours::register();
     let name = descriptor.path();
-    let rules = rules(descriptor.spec())
+    let policy = policy(descriptor.spec())
         .unwrap_or_else(|failure| panic!("{}", failure.text.unwrap_or_default()));
-    told(&name, &supervise::run(plan(descriptor, &name)), &rules)
+    told(&name, &supervise::run(plan(descriptor, &name)), &policy)
 }
 
 /// Runs `body` as `#[gmp::test]` runs the body of a test, on a runtime and in a scope of its own, and
@@ -77,7 +78,8 @@ where
     F: Future<Output: Termination> + 'static,
 {
     let _ours = Ours::register();
-    let rules = settings().map_err(|error| CheckError::from(error.clone()))?.leak_ignore.clone();
+    let settings = settings().map_err(|error| CheckError::from(error.clone()))?;
+    let (rules, severities) = (settings.leak_ignore.clone(), settings.leak_severity.clone());
     let checked = supervise::run(Plan {
         name: name.to_string(),
         body: Call::Async(Box::new(move || box_body(body()))),
@@ -86,16 +88,16 @@ where
         clock: Clock::Real,
         last_resort,
     });
-    Ok(told(name, &checked, &rules))
+    Ok(told(name, &checked, &Policy { rules, severities }))
 }
 
 /// The report on what was found, allowed leaks taken out.
-fn told(name: &str, checked: &Checked, rules: &Rules) -> Report {
+fn told(name: &str, checked: &Checked, policy: &Policy) -> Report {
     let panic = match &checked.body {
         BodyEnd::Panicked(payload) => Some(payload_text(&**payload)),
         _ => None,
     };
-    build::report(name, checked, panic, rules, &Sources::from_env())
+    build::report(name, checked, panic, policy, &Sources::from_env())
 }
 
 fn plan(descriptor: &Descriptor, name: &str) -> Plan {
@@ -165,11 +167,11 @@ pub fn rerun(descriptor: &'static Descriptor) -> Result<(), String> {
 #[track_caller]
 fn once(descriptor: &'static Descriptor) -> Result<(), Failure> {
     let name = descriptor.path();
-    let rules = rules(descriptor.spec())?;
-    match explored(descriptor, &name, &rules)? {
-        None => judge(descriptor, &name, supervise::run(plan(descriptor, &name)), &rules),
+    let policy = policy(descriptor.spec())?;
+    match explored(descriptor, &name, &policy)? {
+        None => judge(descriptor, &name, supervise::run(plan(descriptor, &name)), &policy),
         Some((checked, more)) => {
-            judge(descriptor, &name, checked, &rules).map_err(|failure| failure.with(&name, &more))
+            judge(descriptor, &name, checked, &policy).map_err(|failure| failure.with(&name, &more))
         }
     }
 }
@@ -181,7 +183,7 @@ fn once(descriptor: &'static Descriptor) -> Result<(), Failure> {
 fn explored(
     descriptor: &Descriptor,
     name: &str,
-    rules: &Rules,
+    policy: &Policy,
 ) -> Result<Option<(Checked, String)>, Failure> {
     use crate::explore::Came;
     let spec = descriptor.spec();
@@ -191,13 +193,13 @@ fn explored(
         attribute: spec.explore.as_ref(),
         linger: spec.linger.unwrap_or(LINGER),
         timeout: spec.timeout.unwrap_or(TIMEOUT),
-        rules,
+        policy,
     };
     let settings = settings().map_err(|error| Failure::new(format!("Error: gmp: {error}")))?;
     match crate::explore::run(&test, &settings.explore) {
         None | Some(Came::Runs) => Ok(None),
         Some(Came::Fails(text)) => Err(Failure::new(text)),
-        Some(Came::Checked(checked, more)) => Ok(Some((checked, more))),
+        Some(Came::Checked(checked, more)) => Ok(Some((*checked, more))),
     }
 }
 
@@ -205,7 +207,7 @@ fn explored(
 fn explored(
     descriptor: &Descriptor,
     name: &str,
-    _: &Rules,
+    _: &Policy,
 ) -> Result<Option<(Checked, String)>, Failure> {
     match descriptor.spec().explore {
         None => Ok(None),
@@ -215,8 +217,8 @@ fn explored(
     }
 }
 
-/// The rules of the environment and of the attribute.
-fn rules(spec: &Spec) -> Result<Rules, Failure> {
+/// The rules and severities of the environment and of the attribute.
+fn policy(spec: &Spec) -> Result<Policy, Failure> {
     let settings = settings().map_err(|error| Failure::new(format!("Error: gmp: {error}")))?;
     let mut own = Rules::default();
     for text in spec.ignore_rules {
@@ -227,7 +229,13 @@ fn rules(spec: &Spec) -> Result<Rules, Failure> {
     tally::add(&own);
     let mut rules = settings.leak_ignore.clone();
     rules.extend(own);
-    Ok(rules)
+    let mut severities = settings.leak_severity.clone();
+    for text in spec.severities {
+        let origin = format!("#[gmp::test(severity(..))] at {}:{}", spec.file, spec.line);
+        let parsed = Severities::parse(&origin, text);
+        severities.extend(parsed.map_err(|error| Failure::new(format!("Error: gmp: {error}")))?);
+    }
+    Ok(Policy { rules, severities })
 }
 
 /// Decides whether the test passed.
@@ -235,7 +243,7 @@ fn judge(
     descriptor: &Descriptor,
     name: &str,
     mut checked: Checked,
-    rules: &Rules,
+    policy: &Policy,
 ) -> Result<(), Failure> {
     let spec = descriptor.spec();
     if checked.is_clean() && spec.expect_leak.is_none() && spec.should_panic == ShouldPanic::No {
@@ -248,12 +256,12 @@ fn judge(
     };
     let panic_text = payload.as_deref().map(payload_text);
     let sources = Sources::from_env();
-    let report = build::report(name, &checked, panic_text.clone(), rules, &sources);
+    let report = build::report(name, &checked, panic_text.clone(), policy, &sources);
     drop(checked);
 
     let as_expected = body_as_expected(spec.should_panic, &report.outcome);
     let leaks = match spec.expect_leak {
-        None if report.findings.is_empty() => Ok(()),
+        None if !report.groups().any(|finding| finding.severity == Severity::Deny) => Ok(()),
         None => Err(None),
         Some(expected) => expect::compare(expected, &report).map_err(Some),
     };
@@ -262,11 +270,14 @@ fn judge(
         BodyOutcome::Asleep | BodyOutcome::TimedOut(_) => spec.expect_leak.is_some(),
         _ => false,
     };
-    let silent = report.panics.is_empty() && report.reap_notes.is_empty();
+    let denied_panic = report.panics.iter().any(|panic| panic.severity == Severity::Deny);
+    let denied = report.leftovers.iter().any(|leftover| leftover.severity == Severity::Deny);
+    let silent = !denied_panic && !denied && report.reap_notes.is_empty();
     let failed_end = as_expected.is_err() && !expected_end;
-    let expected_notes = report.panics.is_empty() && spec.expect_leak.is_some();
+    let expected_notes = !denied_panic && !denied && spec.expect_leak.is_some();
     if !failed_end && leaks.is_ok() && (silent || expected_notes) {
-        if !report.hidden.is_empty() {
+        let warned = spec.expect_leak.is_none() && report.has_warnings();
+        if warned || !report.hidden.is_empty() {
             eprintln!("{}", text::render_with(&report, &Style::detect(), &sources));
         }
         return Ok(());
@@ -319,7 +330,8 @@ fn body_as_expected(should_panic: ShouldPanic, outcome: &BodyOutcome) -> Result<
 /// A plain body never came back from a call that gmp cannot leave: report, and end the process.
 fn last_resort(name: &str, checked: Checked) -> ! {
     let sources = Sources::from_env();
-    let report: Report = build::report(name, &checked, None, &Rules::default(), &sources);
+    let policy = Policy::default();
+    let report: Report = build::report(name, &checked, None, &policy, &sources);
     let report = text::render_with(&report, &Style::detect(), &sources);
     // What was captured is lost when the process ends, so this goes around the capture.
     let _ = write!(

@@ -7,7 +7,7 @@ use crate::report::finding::{Finding, Report};
 
 /// Whether the leaks are the expected ones; else the sentence that says how they differ.
 pub(crate) fn compare(expected: &[ExpectLeak], report: &Report) -> Result<(), String> {
-    let found: Vec<Found> = report.findings.iter().map(Found::of).collect();
+    let found: Vec<Found> = report.groups().map(Found::of).collect();
     if expected.is_empty() {
         let none = "a leak was expected, but there is none";
         return if found.is_empty() { Err(none.into()) } else { Ok(()) };

@@ -25,6 +25,7 @@ use super::descriptor::{Body, Clock, Outcome};
 use super::standstill::Standstill;
 use crate::leak::census::{self, Ours};
 use crate::leak::check::{self, BodyEnd, Checked, Reach};
+use crate::leak::leftovers;
 use crate::leak::progress::{Phase, Progress};
 use crate::leak::quiesce::{self, End, Limits};
 use crate::leak::still::VirtualClock;
@@ -208,7 +209,10 @@ impl Run {
         self.runtime.notify();
         if !self.runtime.is_driven() {
             let end = self.progress.take_end().map_or(BodyEnd::Asleep, |(end, _)| end);
-            return Checked::clean(end, self.runtime.scope());
+            let scope = self.runtime.scope();
+            scope.close();
+            let leftovers = leftovers::of(scope, &[]);
+            return Checked { leftovers, ..Checked::clean(end, scope) };
         }
         match m.recv() {
             Ok(m) => self.watch_over(m),
@@ -294,7 +298,8 @@ impl Run {
         let body = self.progress.body();
         let checked = if scope.live() == 0 {
             scope.close();
-            Checked { took: since.elapsed(), ..Checked::clean(end, scope) }
+            let took = since.elapsed();
+            Checked { took, leftovers: leftovers::of(scope, &[]), ..Checked::clean(end, scope) }
         } else {
             let reach = Reach { body, body_is_elsewhere };
             check::close_and_judge(scope, &self.progress, &reach, end, since)
@@ -362,7 +367,9 @@ impl Run {
 
     /// How long the check may take from one drop to the next; before the first it reads them all.
     fn reaps_within(&self) -> Duration {
-        BLOCKED + self.times_live(Duration::from_micros(50))
+        let read = u32::try_from(self.progress.published().len()).unwrap_or(u32::MAX);
+        let each = Duration::from_micros(50);
+        BLOCKED + self.times_live(each).max(each.saturating_mul(read))
     }
 
     fn times_live(&self, each: Duration) -> Duration {

@@ -157,7 +157,11 @@ fn a_hundred_thousand_leaks_are_one_block() {
     let captured = ran.captured(name);
     let first = format!("Error: gmp: 100,000 goroutines leaked in {name}: all in chan receive at ");
     assert!(captured.starts_with(&first), "{ran}");
-    assert_eq!(captured.matches("leak[Proven]: 100,000 goroutines are stuck").count(), 1, "{ran}");
+    assert_eq!(
+        captured.matches("leak[GMP001, Proven]: 100,000 goroutines are stuck").count(),
+        1,
+        "{ran}"
+    );
     assert!(captured.contains(&scenarios().place("tests/crowd.rs", "spawn")), "{ran}");
     assert!(captured.len() < 4_000, "{} bytes", captured.len());
 }

@@ -56,7 +56,7 @@ fn outcome(text: &str) -> Outcome {
 /// How many goroutines of each look are left.
 fn left(report: &Report) -> BTreeMap<Looks, usize> {
     let mut left = BTreeMap::new();
-    for finding in &report.findings {
+    for finding in report.groups() {
         *left.entry(looks(finding)).or_default() += finding.count;
     }
     left

@@ -100,7 +100,7 @@ fn the_sleeper_is_not_the_last_that_holds_the_cycles() {
     let report = report_on("cycles::cycles_that_a_sleeper_leads_into");
     // The cycle outlives the sleeper, so nobody can be named.
     finding(&report, WaitReason::Sleep);
-    for finding in report.findings.iter().filter(|f| f.reason == WaitReason::ChanSend) {
+    for finding in report.groups().filter(|f| f.reason == WaitReason::ChanSend) {
         assert_held_outside(finding);
     }
 }

@@ -30,7 +30,7 @@ fn a_channel_of_an_outer_scope_proves_nothing() {
         b_tx.send(1).await
     }));
     drop(go(async move { b_rx.recv().await }));
-    for finding in leaks(inner.check()).findings {
+    for finding in leaks(inner.check()).groups() {
         assert_eq!(finding.verdict.name(), "Reachable", "{finding:?}");
     }
     outer.check().unwrap();

@@ -27,7 +27,7 @@ pub(crate) fn report_on(path: &str) -> Report {
 
 /// The one finding with this wait reason.
 pub(crate) fn finding(report: &Report, reason: WaitReason) -> &Finding {
-    let mut found = report.findings.iter().filter(|finding| finding.reason == reason);
+    let mut found = report.groups().filter(|finding| finding.reason == reason);
     let first = found.next().expect("a goroutine that waits so");
     assert!(found.next().is_none(), "only one");
     first

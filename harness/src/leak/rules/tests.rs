@@ -8,6 +8,8 @@ use gmp_core::inspect::{GoroutineId, PrimitiveId, PrimitiveKind, WaitReason};
 use super::kind::Kind;
 use super::matching::Pattern;
 use super::{Rules, Source};
+use crate::leak::code::Code;
+use crate::leak::severity::Severity;
 use crate::leak::verdict::Verdict;
 use crate::report::finding::{Figure, Finding, Frame, Primitive, SourceLine, Wait};
 
@@ -42,6 +44,8 @@ fn wait(reason: WaitReason, kind: PrimitiveKind, created_at: SourceLine) -> Wait
 /// Two goroutines in a select between a channel and a context.
 fn finding() -> Finding {
     Finding {
+        code: Code::Select,
+        severity: Severity::Deny,
         verdict: Verdict::Proven,
         reason: WaitReason::Select,
         count: 2,
@@ -62,6 +66,12 @@ fn finding() -> Finding {
             vec![frame("vendor::poll::<u8>", "/registry/vendor-1.0/src/poll.rs", 3)],
         ],
         notes: Vec::new(),
+        ancestry: Vec::new(),
+        followers: Vec::new(),
+        waits_for: None,
+        circle: None,
+        context: None,
+        possible_holders: Vec::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Says what to change: one or two sentences for each pattern of leak, with its lines and names.
 
 mod chan;
+mod circle;
 mod context;
 mod io;
 mod shared;
@@ -34,6 +35,12 @@ struct Case<'a> {
 
 impl<'a> Case<'a> {
     fn advice(&self) -> String {
+        if let Some(circle) = self.finding.circle.as_ref().filter(|circle| circle.length > 1) {
+            return self.circle(circle);
+        }
+        if let Some(ignored) = self.ignored_context() {
+            return ignored;
+        }
         match self.finding.reason {
             WaitReason::ChanReceiveNil | WaitReason::ChanSendNil => self.nil_chan(),
             WaitReason::ChanReceive => self.timer_receive().unwrap_or_else(|| self.chan_receive()),
@@ -189,9 +196,7 @@ impl<'a> Case<'a> {
 
     fn runnable(&self) -> String {
         let running = |other: &&Finding| other.reason == WaitReason::Running;
-        if let Some(id) =
-            self.report.findings.iter().find(running).and_then(|f| f.goroutines.first())
-        {
+        if let Some(id) = self.report.groups().find(running).and_then(|f| f.goroutines.first()) {
             return format!("It could go on, but {id} never gives the P back; end that one first.");
         }
         let at = self.top_line().map_or(String::new(), |at| format!(" at {at}"));
@@ -218,7 +223,7 @@ impl<'a> Case<'a> {
 
     /// The finding that this goroutine belongs to.
     fn leak_of(&self, id: GoroutineId) -> Option<&'a Finding> {
-        self.report.findings.iter().find(|finding| finding.goroutines.contains(&id))
+        self.report.groups().find(|finding| finding.goroutines.contains(&id))
     }
 
     /// `chan send at src/a.rs:5`.

@@ -6,9 +6,6 @@ use super::Case;
 use crate::report::finding::{Figure, Finding, SourceLine, Wait};
 use crate::report::words::{LIST_LIMIT, list};
 
-/// The longest chain of locks that is followed.
-const CHAIN_LIMIT: usize = 64;
-
 impl Case<'_> {
     pub(super) fn mutex(&self) -> String {
         let Some((wait, holder, locked_at)) = lock_of(self.finding) else {
@@ -29,9 +26,6 @@ impl Case<'_> {
                  locks again; a `Mutex` is not recursive."
             );
         }
-        if let Some(order) = self.lock_order(holder) {
-            return order;
-        }
         match self.leak_of(holder) {
             Some(leak) => format!(
                 "{holder} locked {name} {locked} and is stuck in {} with the guard in its hands. \
@@ -43,43 +37,6 @@ impl Case<'_> {
                  stored guard (`mem::forget`, a static, a leaked struct)."
             ),
         }
-    }
-
-    /// A circle of lock holders, from this finding back to it.
-    fn lock_order(&self, first: GoroutineId) -> Option<String> {
-        let mut chain = vec![self.finding];
-        let mut holder = first;
-        for _ in 0..CHAIN_LIMIT {
-            let next = self.leak_of(holder)?;
-            if core::ptr::eq(next, self.finding) {
-                let told = self.report.findings.iter().find(|leak| is_part(&chain, leak));
-                if let Some(told) = told.filter(|told| !core::ptr::eq(*told, self.finding)) {
-                    let who = told.goroutines.first().map_or("another".into(), ToString::to_string);
-                    return Some(format!(
-                        "It is part of the circle of locks that the block of {who} tells."
-                    ));
-                }
-                let steps: Vec<String> = chain.iter().map(|leak| self.lock_step(leak)).collect();
-                return Some(format!(
-                    "The locks are taken in different orders: {}. Take them in one order everywhere.",
-                    list(&steps, steps.len(), LIST_LIMIT)
-                ));
-            }
-            chain.push(next);
-            holder = lock_of(next)?.1?;
-        }
-        None
-    }
-
-    /// `G3 waits at src/a.rs:7 for the lock that G4 took at src/a.rs:5`.
-    fn lock_step(&self, leak: &Finding) -> String {
-        let who = leak.goroutines.first().map_or("one".to_owned(), ToString::to_string);
-        let Some((wait, holder, locked_at)) = lock_of(leak) else { return who };
-        let taker = holder.map_or("another".to_owned(), |id| id.to_string());
-        let taken =
-            locked_at.map_or(String::new(), |at| format!(" at {}", self.sources.show_line(at)));
-        let at = self.sources.show_line(&wait.at);
-        format!("{who} waits at {at} for the lock that {taker} took{taken}")
     }
 
     pub(super) fn wait_group(&self) -> String {
@@ -120,10 +77,14 @@ impl Case<'_> {
                 self.sources.show_line(&panic.created_at)
             );
         }
-        let debtor = self.report.findings.iter().find(|other| {
-            !core::ptr::eq(*other, self.finding)
-                && !other.is_body
-                && other.reason != WaitReason::WaitGroupWait
+        let next = self.finding.waits_for.and_then(|id| self.leak_of(id));
+        // What is behind this finding waits for it, and owes nothing.
+        let debtor = next.or_else(|| {
+            self.report.findings.iter().find(|other| {
+                !core::ptr::eq(*other, self.finding)
+                    && !other.is_body
+                    && other.reason != WaitReason::WaitGroupWait
+            })
         });
         match debtor {
             Some(leak) => {
@@ -135,11 +96,6 @@ impl Case<'_> {
                 .to_owned(),
         }
     }
-}
-
-/// Whether `leak` is one of `chain`.
-fn is_part(chain: &[&Finding], leak: &Finding) -> bool {
-    chain.iter().any(|part| core::ptr::eq(*part, leak))
 }
 
 /// The lock that a finding waits for, who holds it and since which line.

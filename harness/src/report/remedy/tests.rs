@@ -7,6 +7,7 @@ use gmp_core::inspect::{GoroutineId, PrimitiveKind};
 use super::super::finding::*;
 use super::super::fixtures::*;
 use super::*;
+use crate::leak::severity::Severity;
 
 /// The advice for the first of these findings, without any source at hand.
 fn first(findings: Vec<Finding>) -> String {
@@ -127,17 +128,38 @@ fn a_lock_names_its_holder_and_what_that_is_stuck_in() {
     says(&first(vec![stuck(7, WaitReason::MutexLock, mutex(5, None))]), &["mem::forget"]);
 }
 
-#[test]
-fn locks_in_different_orders_are_shown_as_a_circle() {
-    let advice = first(vec![
-        stuck(7, WaitReason::MutexLock, mutex(5, Some(8))),
-        stuck(8, WaitReason::MutexLock, mutex(6, Some(7))),
-    ]);
-    says(&advice, &["different orders", "that G8 took", "that G7 took", "one order everywhere"]);
+/// A step of a circle from one goroutine to another.
+fn step(from: u64, to: u64, on: (u64, PrimitiveKind), locked: bool) -> Edge {
+    Edge {
+        from: g(from),
+        to: g(to),
+        primitive: Some((p(on.0), on.1)),
+        at: Some(at("src/pool.rs", 31, 20)),
+        held_at: locked.then(|| at("src/pool.rs", 20, 9)),
+    }
+}
+
+fn with_circle(mut leak: Finding, steps: Vec<Edge>) -> String {
+    leak.circle = Some(Circle { length: steps.len(), steps });
+    first(vec![leak])
 }
 
 #[test]
-fn a_circle_that_does_not_come_back_is_no_lock_order() {
+fn a_circle_is_broken_where_that_is_easiest() {
+    let leak = || stuck(7, WaitReason::MutexLock, mutex(5, Some(8)));
+    let (lock, chan) = (PrimitiveKind::Mutex, PrimitiveKind::Chan);
+    let locks = vec![step(7, 8, (5, lock), true), step(8, 7, (6, lock), true)];
+    says(&with_circle(leak(), locks), &["different orders", "one order everywhere"]);
+    let mixed = vec![step(7, 8, (5, lock), true), step(8, 7, (6, chan), false)];
+    let words =
+        ["let G8 drop the guard it took at src/pool.rs:20 before it waits at src/pool.rs:31"];
+    says(&with_circle(leak(), mixed), &words);
+    let chans = vec![step(7, 8, (5, chan), false), step(8, 7, (6, chan), false)];
+    says(&with_circle(leak(), chans), &["the channel that G7 waits on at src/pool.rs:31 room"]);
+}
+
+#[test]
+fn a_holder_that_waits_elsewhere_is_named_with_its_lock() {
     let advice = first(vec![
         stuck(7, WaitReason::MutexLock, mutex(5, Some(8))),
         stuck(8, WaitReason::MutexLock, mutex(6, Some(9))),
@@ -165,7 +187,12 @@ fn a_wait_group_shows_its_sums_and_who_owes() {
     let mut report = report(vec![leak]);
     let message = "boom".to_owned();
     let created_at = at("src/pool.rs", 12, 5);
-    report.panics.push(GoroutinePanic { goroutine: g(9), created_at, message });
+    report.panics.push(GoroutinePanic {
+        severity: Severity::Deny,
+        goroutine: g(9),
+        created_at,
+        message,
+    });
     says(&of(&report), &["G9, started at src/pool.rs:12, panicked"]);
 }
 

@@ -2,10 +2,13 @@
 
 use gmp_core::inspect::PrimitiveKind;
 
+use super::behind;
 use super::page::Page;
 use super::snippet;
 use super::style::Ink;
 use super::trail::{Trail, called};
+use crate::leak::code::Code;
+use crate::leak::severity::Severity;
 use crate::leak::verdict::{Holder, Verdict};
 use crate::report::finding::{
     Figure, Finding, GoroutinePanic, Primitive, Report, SourceLine, Wait,
@@ -35,19 +38,27 @@ pub(super) fn write(page: &mut Page, finding: &Finding, report: &Report, sources
     let gutter = snippet::gutter(trail.steps());
     page.gap();
     symptom(page, finding);
+    if let Some(circle) = &finding.circle {
+        entry(page, gutter, "deadlock", Ink::Alarm, &behind::circle(circle, sources));
+    }
     figures(page, gutter, finding, sources);
     for text in &finding.notes {
         entry(page, gutter, "note", Ink::Strong, &clean(text, TEXT_LIMIT));
     }
     write_trail(page, gutter, &trail, sources);
+    behind::write(page, gutter, finding, sources);
     let advice = clean(&remedy(finding, report, sources), usize::MAX);
     entry(page, gutter, "fix", Ink::Fix, &advice);
 }
 
 /// The headline: verdict, how many, wait reason, for how long, which.
 fn symptom(page: &mut Page, finding: &Finding) {
-    let what = if finding.is_body { "body" } else { "leak" };
-    let head = format!("{what}[{}]", finding.verdict);
+    let what = match (finding.is_body, finding.severity) {
+        (true, _) => "body",
+        (false, Severity::Deny) => "leak",
+        _ => "warning",
+    };
+    let head = format!("{what}[{}, {}]", finding.code, finding.verdict);
     page.paint(ink(&finding.verdict), &head).paint(Ink::Strong, ": ");
     let who = match finding.is_body {
         true => "the body of the test".to_owned(),
@@ -69,6 +80,9 @@ fn symptom(page: &mut Page, finding: &Finding) {
         let ids = list(&finding.goroutines, finding.count, LIST_LIMIT);
         text = format!("{text}: {ids}");
     }
+    if let Some(others) = behind::others(finding) {
+        text = format!("{text}, {others}");
+    }
     page.wrap(Ink::Strong, head.len() + 2, &text);
 }
 
@@ -85,6 +99,7 @@ fn figures(page: &mut Page, gutter: usize, finding: &Finding, sources: &Sources)
         Verdict::Reachable { by: Holder::Outside } => {
             let text = "outside this test: a static, another test, an OS thread or a leaked `Arc`";
             entry(page, gutter, "holder", Ink::Strong, text);
+            possible_holders(page, gutter, finding, sources);
         }
         _ => {}
     }
@@ -104,6 +119,23 @@ fn figures(page: &mut Page, gutter: usize, finding: &Finding, sources: &Sources)
     if more > 0 {
         page.paint(Ink::Gutter, &format!("{} = ", " ".repeat(gutter)));
         page.text(&format!("and {} more", number(more))).end();
+    }
+}
+
+/// The lines where handles were cloned: one of them may be what somebody outside has.
+fn possible_holders(page: &mut Page, gutter: usize, finding: &Finding, sources: &Sources) {
+    let lines = &finding.possible_holders;
+    let each: Vec<String> = lines
+        .iter()
+        .take(LIST_LIMIT + 1)
+        .map(|(at, times)| match times {
+            1 => sources.show(at),
+            times => format!("{} ({times} times)", sources.show(at)),
+        })
+        .collect();
+    if !each.is_empty() {
+        let text = format!("handles were cloned at {}", list(&each, lines.len(), LIST_LIMIT));
+        entry(page, gutter, "possible holders", Ink::Strong, &text);
     }
 }
 
@@ -240,7 +272,7 @@ fn write_trail(page: &mut Page, gutter: usize, trail: &Trail, sources: &Sources)
         };
         page.paint(Ink::Strong, &text).end();
     }
-    for step in trail.shared.iter().chain(&trail.origin) {
+    for step in trail.shared.iter().chain(&trail.origin).chain(&trail.ancestry) {
         snippet::write(page, sources, gutter, ":::", step);
     }
 }
@@ -254,9 +286,9 @@ pub(super) fn entry(page: &mut Page, gutter: usize, name: &str, ink: Ink, text: 
 
 /// Writes the block of a goroutine that panicked.
 pub(super) fn write_panic(page: &mut Page, panic: &GoroutinePanic, sources: &Sources) {
-    let head = "panic";
+    let head = format!("panic[{}]", Code::Panic);
     page.gap();
-    page.paint(Ink::Alarm, head).paint(Ink::Strong, ": ");
+    page.paint(Ink::Alarm, &head).paint(Ink::Strong, ": ");
     let message = clean(&panic.message, TEXT_LIMIT);
     page.wrap(Ink::Strong, head.len() + 2, &format!("{} panicked: {message}", panic.goroutine));
     let step = snippet::Step {
@@ -271,7 +303,7 @@ pub(super) fn write_panic(page: &mut Page, panic: &GoroutinePanic, sources: &Sou
 /// Writes how many groups are left out.
 pub(super) fn write_more(page: &mut Page, rest: &[Finding]) {
     if !rest.is_empty() {
-        let goroutines = rest.iter().map(|finding| finding.count).sum();
+        let goroutines = rest.iter().map(Finding::total).sum();
         let text = format!(
             "and {} more group{} of leaks, {} in all",
             number(rest.len()),

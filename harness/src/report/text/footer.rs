@@ -9,6 +9,8 @@ use crate::report::words::{clean, count, duration, number};
 const LINES: usize = 20;
 /// The longest of them.
 const TEXT_LIMIT: usize = 600;
+/// Where the page of each code is.
+const CODES: &str = "https://docs.rs/gmp/latest/gmp/leak/enum.Code.html";
 /// The column at which the text of all lines begins.
 const START: usize = 10;
 
@@ -37,12 +39,16 @@ pub(super) fn write(page: &mut Page, report: &Report) {
     for text in legend(report) {
         line(page, text.0, Ink::Dim, text.1);
     }
+    if !report.findings.is_empty() || !report.leftovers.is_empty() || !report.panics.is_empty() {
+        line(page, "codes", Ink::Dim, &format!("each is explained at {CODES}"));
+    }
 }
 
 /// Whether nothing follows.
 fn is_empty(report: &Report) -> bool {
-    let Report { findings, reap_notes, hidden, stock, .. } = report;
-    findings.is_empty() && reap_notes.is_empty() && hidden.is_empty() && stock.before == stock.after
+    let Report { findings, leftovers, panics, reap_notes, hidden, stock, .. } = report;
+    let none = findings.is_empty() && leftovers.is_empty() && panics.is_empty();
+    none && reap_notes.is_empty() && hidden.is_empty() && stock.before == stock.after
 }
 
 /// Writes one line with its name in front.
@@ -89,7 +95,7 @@ fn hidden(page: &mut Page, rules: &[Hidden]) {
 /// What the verdicts of this report mean, in the order of their first appearance.
 fn legend(report: &Report) -> Vec<(&'static str, &'static str)> {
     let mut names: Vec<&'static str> = Vec::new();
-    for finding in &report.findings {
+    for finding in report.groups() {
         let name = finding.verdict.name();
         if !names.contains(&name) {
             names.push(name);

@@ -1,8 +1,10 @@
 //! The report as text: one line that names the culprit, then what a developer reads from top to
 //! bottom in a terminal of 80 to 120 columns.
 
+mod behind;
 mod block;
 mod footer;
+mod leftover;
 mod page;
 mod snippet;
 mod style;
@@ -32,17 +34,8 @@ const BLOCKS: usize = 20;
 /// ```
 /// use gmp::report::{finding::*, text::{Style, render}};
 ///
-/// let report = Report {
-///     name: "pool::shuts_down".into(),
-///     outcome: BodyOutcome::Passed,
-///     findings: vec![],
-///     panics: vec![],
-///     reap_notes: vec![],
-///     contexts: vec![],
-///     stock: Stock::default(),
-///     hidden: vec![],
-///     verdict_after: Default::default(),
-/// };
+/// let name = "pool::shuts_down".into();
+/// let report = Report { name, outcome: BodyOutcome::Passed, ..Report::default() };
 /// assert_eq!(render(&report, &Style::plain()), "gmp: nothing leaked in pool::shuts_down\n");
 /// ```
 pub fn render(report: &Report, style: &Style) -> String {
@@ -65,6 +58,7 @@ pub fn render_with(report: &Report, style: &Style, sources: &Sources) -> String 
         block::write_panic(&mut page, panic, sources);
     }
     block::write_more_panics(&mut page, report.panics.len() - panics);
+    leftover::write(&mut page, &report.leftovers, sources);
     tree::write(&mut page, &report.contexts, sources);
     footer::write(&mut page, report);
     page.finish()

@@ -2,10 +2,11 @@
 
 use gmp_core::inspect::WaitReason;
 
+use super::behind;
 use crate::leak::verdict::Verdict;
 use crate::report::finding::{BodyOutcome, Finding, Report};
 use crate::report::source::Sources;
-use crate::report::words::{clean, count, doing, duration, list, number};
+use crate::report::words::{clean, count, doing, duration, list, number, plural};
 
 /// The most groups or panics that the line names.
 const NAMED: usize = 3;
@@ -17,7 +18,7 @@ const MESSAGE_LIMIT: usize = 120;
 /// Whether the report says that something is wrong.
 pub(super) fn is_failure(report: &Report) -> bool {
     let asleep = matches!(report.outcome, BodyOutcome::Asleep | BodyOutcome::TimedOut(_));
-    asleep || !report.findings.is_empty() || !report.panics.is_empty()
+    asleep || report.has_denied()
 }
 
 /// The line without the `Error: ` in front.
@@ -50,11 +51,24 @@ pub(super) fn summary(report: &Report, sources: &Sources) -> String {
         let place = if parts.is_empty() { format!(" in {name}") } else { String::new() };
         parts.push(panicked(report, &place, sources));
     }
+    parts.extend(left(report, parts.is_empty(), &name, sources));
     match (parts.is_empty(), report.hidden.is_empty()) {
         (false, _) => parts.join("; "),
         (true, true) => format!("nothing leaked in {name}"),
         (true, false) => format!("nothing leaked in {name} but what the rules allow"),
     }
+}
+
+/// `a WaitGroup above zero that nobody waits for, made at src/a.rs:5 in name`.
+fn left(report: &Report, alone: bool, name: &str, sources: &Sources) -> Option<String> {
+    let first = report.leftovers.first()?;
+    let at = sources.show_line(&first.created_at);
+    let place = if alone { format!(" in {name}") } else { String::new() };
+    let more = match report.leftovers.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {} more primitive{}", number(more), plural(more)),
+    };
+    Some(format!("{}, made at {at}{more}{place}", first.code.title()))
 }
 
 /// `3 goroutines leaked in name: 2 in chan receive at src/a.rs:5 (Proven), ..`.
@@ -65,7 +79,7 @@ fn leaked(
     with_name: bool,
     sources: &Sources,
 ) -> String {
-    let total: usize = leaks.iter().map(|finding| finding.count).sum();
+    let total: usize = leaks.iter().map(|finding| finding.total()).sum();
     let place = match (&report.outcome, with_name) {
         (_, false) => String::new(),
         (BodyOutcome::Panicked(_), _) => format!(" in {name}, which panicked"),
@@ -108,7 +122,8 @@ fn does(finding: &Finding, sources: &Sources) -> String {
         Some(at) => format!(" at {}", sources.show_line(at)),
         None => format!(", started at {}", sources.show_line(&finding.created_at)),
     };
-    format!("{}{at} ({})", doing(finding.reason), finding.verdict)
+    let more = behind::short(finding).map_or(String::new(), |more| format!(", {more}"));
+    format!("{}{at} ({}{more})", doing(finding.reason), finding.verdict)
 }
 
 /// `G5 panicked: message (started at src/a.rs:5)`.

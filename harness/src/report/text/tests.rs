@@ -7,6 +7,8 @@ use gmp_core::inspect::{PrimitiveKind, WaitReason};
 
 use super::page::uncoloured;
 use super::*;
+use crate::leak::code::Code;
+use crate::leak::severity::Severity;
 use crate::leak::verdict::{Holder, Verdict};
 use crate::report::finding::*;
 use crate::report::fixtures::*;
@@ -221,13 +223,84 @@ fn locks_in_different_orders_are_told_as_a_circle() {
         let mutex = primitive(id + 40, PrimitiveKind::Mutex, figure);
         finding(id, WaitReason::MutexLock, vec![waits(WaitReason::MutexLock, line, 36, mutex)])
     };
-    check("lock_order", &report(vec![lock(3, 4, 27), lock(4, 3, 27)]));
+    let step = |from, to| Edge {
+        from: g(from),
+        to: g(to),
+        primitive: Some((p(from + 40), PrimitiveKind::Mutex)),
+        at: Some(at(POOL, 27, 36)),
+        held_at: Some(at(POOL, 26, 9)),
+    };
+    let mut first = lock(3, 4, 27);
+    first.code = Code::Circle;
+    first.circle = Some(Circle { steps: vec![step(3, 4), step(4, 3)], length: 2 });
+    let mut second = lock(4, 3, 27);
+    second.waits_for = Some(g(3));
+    first.followers = vec![second];
+    check("lock_order", &report(vec![first]));
+}
+
+#[test]
+fn two_hundred_behind_one_lost_done_are_one_block() {
+    let mut lost = body();
+    lost.is_body = false;
+    lost.goroutines = vec![g(6)];
+    lost.created_by = Some(g(5));
+    lost.ancestry =
+        vec![Ancestor { id: g(5), at: at(POOL, 14, 5) }, Ancestor { id: g(1), at: at(POOL, 3, 1) }];
+    lost.created_at = at(POOL, 19, 5);
+    let mut receivers = workers();
+    (receivers.count, receivers.waits_for) = (150, Some(g(6)));
+    let mut chained = workers();
+    (chained.count, chained.waits_for) = (48, Some(g(7)));
+    let mut same = body();
+    (same.is_body, same.goroutines, same.created_at) = (false, vec![g(207)], at(POOL, 60, 5));
+    lost.followers = vec![receivers, chained, same];
+    check("followers", &report(vec![lost]));
+}
+
+#[test]
+fn what_primitives_left_undone_is_told_with_its_lines() {
+    let left = |code: Code, kind, amount| Leftover {
+        code,
+        severity: code.default_severity(),
+        id: p(6),
+        kind,
+        created_at: at(POOL, 4, 16),
+        count: 1,
+        amount,
+        is_alive: false,
+        lines: Vec::new(),
+        held: None,
+    };
+    let mut group = left(Code::WaitGroupLeft, PrimitiveKind::WaitGroup, 2);
+    group.lines = vec![(at(POOL, 18, 8), 3), (at(POOL, 19, 29), -1)];
+    group.count = 3;
+    let mut unread = left(Code::UnreadValues, PrimitiveKind::Chan, 5);
+    unread.severity = Severity::Deny;
+    let mut guard = left(Code::ForgottenGuard, PrimitiveKind::Mutex, 1);
+    guard.held = Some((Some(g(7)), at(POOL, 27, 36)));
+    let mut context = left(Code::ContextLeft, PrimitiveKind::Context, 1);
+    context.is_alive = true;
+    let mut report = report(Vec::new());
+    report.leftovers = vec![unread, group, guard, context];
+    check("leftovers", &report);
+    report.leftovers.remove(0);
+    assert!(rendered(&report, &Style::plain()).starts_with("gmp: a WaitGroup above zero"));
+}
+
+#[test]
+fn possible_holders_are_named_by_the_lines_of_their_clones() {
+    let mut leak = workers();
+    leak.verdict = Verdict::Reachable { by: Holder::Outside };
+    leak.possible_holders = vec![(at(POOL, 12, 9), 3), (at(POOL, 14, 5), 1)];
+    check("possible_holders", &report(vec![leak]));
 }
 
 #[test]
 fn a_panic_alone_is_a_failure_that_names_the_goroutine() {
     let mut report = report(Vec::new());
     report.panics.push(GoroutinePanic {
+        severity: Severity::Deny,
         goroutine: g(5),
         created_at: at(POOL, 19, 5),
         message: "sync: negative WaitGroup counter".to_owned(),
@@ -265,7 +338,8 @@ fn a_hundred_thousand_hostile_leaks_fit_on_a_page() {
     report.reap_notes = vec![evil.to_owned()];
     report.hidden = vec![Hidden { rule: evil.to_owned(), source: evil.to_owned(), count: 1 }];
     let message = evil.repeat(99);
-    report.panics = vec![GoroutinePanic { goroutine: g(5), created_at: place, message }];
+    let (severity, goroutine) = (Severity::Deny, g(5));
+    report.panics = vec![GoroutinePanic { severity, goroutine, created_at: place, message }];
     check("hostile", &report);
     // Every list is bounded.
     report.findings = vec![report.findings[0].clone(); 44];

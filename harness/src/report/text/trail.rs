@@ -22,6 +22,8 @@ pub(super) struct Trail {
     pub(super) shared: Vec<Step>,
     /// Where the goroutine was started.
     pub(super) origin: Option<Step>,
+    /// How whoever started it was started.
+    pub(super) ancestry: Vec<Step>,
     /// Branches that are not shown.
     pub(super) more: usize,
 }
@@ -46,7 +48,8 @@ impl Trail {
         branches.truncate(BRANCHES);
         let tail = stacks.first().map_or(&[][..], |stack| &stack[stack.len() - common..]);
         let shared = frames(tail, 0);
-        let mut trail = Self { branches, shared, origin: Some(origin(finding)), more };
+        let (origin, ancestry) = (Some(origin(finding)), ancestry(finding));
+        let mut trail = Self { branches, shared, origin, ancestry, more };
         trail.join_origin();
         trail
     }
@@ -71,7 +74,8 @@ impl Trail {
 
     /// All steps.
     pub(super) fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.branches.iter().flatten().chain(&self.shared).chain(&self.origin)
+        let origins = self.origin.iter().chain(&self.ancestry);
+        self.branches.iter().flatten().chain(&self.shared).chain(origins)
     }
 }
 
@@ -83,6 +87,20 @@ fn origin(finding: &Finding) -> Step {
         (false, None) => "started here".to_owned(),
     };
     Step { at: Some(finding.created_at.clone()), function: None, label, weight: Weight::Origin }
+}
+
+/// How the goroutines between the test and this one were started. The last is the body, or was started
+/// from outside, which says nothing.
+fn ancestry(finding: &Finding) -> Vec<Step> {
+    let all = finding.ancestry.split_last().map_or(&[][..], |(_, others)| others);
+    all.iter()
+        .map(|ancestor| Step {
+            at: Some(ancestor.at.clone()),
+            function: None,
+            label: format!("{} was started here", ancestor.id),
+            weight: Weight::Brief,
+        })
+        .collect()
 }
 
 /// The stacks without repetitions: the arms of one `select!` share theirs.
