@@ -1,6 +1,6 @@
 //! What hyper asks of a runtime: its connections, how it starts tasks, how it tells the time.
 //!
-//! [`TcpStream`](super::TcpStream) and [`UnixStream`](super::UnixStream) are hyper's `Read` and `Write` as they are.
+//! [`TcpStream`] and [`UnixStream`](super::UnixStream) are hyper's `Read` and `Write` as they are.
 //!
 //! ```no_run
 //! use gmp_core::net::TcpListener;

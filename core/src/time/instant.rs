@@ -27,7 +27,7 @@ use super::current::now;
 pub struct Instant(Std);
 
 impl Instant {
-    /// The time here: the same as [`now`](super::now).
+    /// The time here: the same as [`now`].
     pub fn now() -> Self {
         now()
     }

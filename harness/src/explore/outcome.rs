@@ -30,7 +30,7 @@ pub struct Finding {
     pub seed: u64,
     /// Its number, from 1.
     pub schedule: u64,
-    /// The schedule, to be played again with [`Explorer::replay`]; shrunk to what it takes to show the same.
+    /// The schedule, to be played again with [`Explorer::replay`](super::Explorer::replay); shrunk to what it takes to show the same.
     pub replay: String,
     /// Decisions in it that were not the ordinary ones.
     pub switches: usize,
