@@ -2,20 +2,23 @@
 //!
 //! [`TcpStream`] and [`UnixStream`](super::UnixStream) are hyper's `Read` and `Write` as they are.
 //!
-//! ```no_run
-//! use gmp_core::net::TcpListener;
-//! use gmp_core::net::hyper::Timer;
-//! # async fn serve<S>(service: S) -> Result<(), Box<dyn std::error::Error>>
-//! # where S: hyper::service::HttpService<hyper::body::Incoming, Error = std::convert::Infallible, ResBody = String>,
-//! # {
-//! let listener = TcpListener::bind("127.0.0.1:8080")?;
-//! let (stream, _) = listener.accept().await?;
-//! hyper::server::conn::http1::Builder::new()
-//!     .timer(Timer::new())
-//!     .serve_connection(stream, service)
-//!     .await?;
-//! # Ok(())
-//! # }
+//! A connection is served by `serve_connection(stream, service)` with this timer.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use gmp_core::net::hyper::{Executor, Timer};
+//! use hyper::rt::{Executor as _, Timer as _};
+//!
+//! gmp_core::block_on(async {
+//!     let done = gmp_core::chan(1);
+//!     let from_task = done.clone();
+//!     Executor::new().execute(async move {
+//!         Timer::new().sleep(Duration::from_millis(1)).await;
+//!         from_task.send(true).await;
+//!     });
+//!     assert_eq!(done.recv().await, Some(true));
+//! });
 //! ```
 
 use core::future::Future;
