@@ -2,8 +2,8 @@
 
 use std::panic::resume_unwind;
 
-use super::cell::Payload;
 use super::current;
+use super::panic::Payload;
 
 /// The payload that unwinds an exiting goroutine. It is private: nobody else can make one.
 struct Exit;

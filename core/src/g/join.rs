@@ -10,8 +10,10 @@ use core::task::{Context, Poll};
 use std::any::Any;
 use std::sync::Arc;
 
-use super::cell::{GRef, Header, payload_message};
+use super::cell::Header;
+use super::gref::GRef;
 use super::leaf::{Joiner, Leaf, Prepared};
+use super::panic::payload_message;
 use super::{current, point};
 use crate::inspect::{
     Anchor, Figure, GoroutineId, Location, Operation, WaitInfo, WaitReason, Watch,

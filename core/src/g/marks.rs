@@ -7,7 +7,8 @@
 //! | 1 | LOCKED: only one M may poll it, see `sched/locked.rs` |
 //! | 2..32 | polls so far, wrapping |
 
-use super::cell::{GRef, Header};
+use super::cell::Header;
+use super::gref::GRef;
 use crate::sys::atomic::Ordering;
 
 /// Set by whoever queues the goroutine, cleared by the M that polls it.

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
-use super::cell::{GRef, Header};
+use super::cell::Header;
 use super::current;
+use super::gref::GRef;
 use crate::inspect::{GoroutineId, Location, PanicNote, PrimitiveKind, Record, Watch};
 use crate::list::{Linked, Links, List};
 use crate::netpoll::Netpoll;

@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
 use std::thread::Thread;
 
-use super::cell::{GRef, Header, Origin, Vtable};
+use super::cell::{Header, Origin};
+use super::future::Vtable;
+use super::gref::GRef;
 use super::state::{EndPoll, Snapshot, StartPoll, State};
 use super::{blocking, current, waker};
 use crate::inspect::{GoroutineId, Watch};

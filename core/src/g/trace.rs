@@ -9,7 +9,8 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll};
 use std::panic::catch_unwind;
 
-use super::cell::{GRef, Header};
+use super::cell::Header;
+use super::gref::GRef;
 use super::{current, waker};
 use crate::inspect::Location;
 

@@ -6,8 +6,10 @@ use core::task::{Context, Waker};
 use std::panic::catch_unwind;
 use std::sync::Arc;
 
-use super::cell::{GRef, Header, forget_payload};
+use super::cell::Header;
+use super::gref::GRef;
 use super::leaf::{Control, Leaf};
+use super::panic::forget_payload;
 use super::{current, waker};
 
 /// Whom a leaf wakes; one word.
