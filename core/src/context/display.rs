@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::Context;
 use super::cancel::ContextError;
 use super::expiry::Expiry;
-use super::node::{Kind, Node};
+use super::kind::Kind;
+use super::node::Node;
 use crate::g::current;
 use crate::inspect::{GoroutineId, Location, PrimitiveKind};
 

@@ -22,6 +22,7 @@ mod display;
 mod done;
 mod expiry;
 mod func;
+mod kind;
 mod node;
 mod tree;
 mod value;
@@ -36,7 +37,8 @@ pub use cancel::{Cancel, Cause, ContextError};
 pub use display::Tree;
 pub use done::Done;
 pub use func::{Stop, after_func};
-use node::{Kind, Node, Spec};
+use kind::{Kind, Spec};
+use node::Node;
 pub use value::Key;
 use value::Value;
 

@@ -1,5 +1,6 @@
 //! The goroutine: its cell, its state word, what it waits for, and where it is registered.
 
+mod arms;
 pub(crate) mod blocking;
 mod cell;
 pub(crate) mod current;

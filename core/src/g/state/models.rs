@@ -1,0 +1,171 @@
+//! Models of the state word under all interleavings.
+
+use super::*;
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicBool, AtomicUsize};
+use loom::thread;
+
+/// A goroutine whose future waits for two flags. Two polls at a time fail the model.
+struct G {
+    state: State,
+    flags: [AtomicBool; 2],
+    polls: UnsafeCell<usize>,
+    done: AtomicUsize,
+}
+
+// SAFETY: the model checks exactly this.
+unsafe impl Sync for G {}
+// SAFETY: as above.
+unsafe impl Send for G {}
+
+impl G {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            state: State::new(false),
+            flags: [AtomicBool::new(false), AtomicBool::new(false)],
+            polls: UnsafeCell::new(0),
+            done: AtomicUsize::new(0),
+        })
+    }
+
+    /// What an M does with it until it is parked or done.
+    fn run(&self) {
+        loop {
+            match self.state.start_poll() {
+                StartPoll::Poll => {}
+                StartPoll::Cancel => return self.finish(),
+                StartPoll::Skip => return,
+            }
+            // SAFETY: claimed; the model fails if not.
+            self.polls.with_mut(|polls| unsafe { *polls += 1 });
+            // Relaxed: whatever happened before a wake is seen by the poll that it causes.
+            if self.flags.iter().all(|flag| flag.load(Ordering::Relaxed)) {
+                return self.finish();
+            }
+            match self.state.end_own_poll(false) {
+                EndPoll::Parked => return,
+                EndPoll::Requeue => {}
+                EndPoll::Cancel => return self.finish(),
+            }
+        }
+    }
+
+    fn finish(&self) {
+        // SAFETY: claimed; the model fails if not.
+        self.polls.with_mut(|polls| unsafe { *polls += 1 });
+        self.state.complete(false);
+        self.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Sets a flag and wakes, as a waker does or as a leaf does; the waker's thread is the M that finds
+    /// it in the queue.
+    fn set(&self, flag: usize) {
+        self.flags[flag].store(true, Ordering::Relaxed);
+        let by_ref = flag == 0;
+        if !by_ref {
+            self.state.ref_inc();
+        }
+        let ready = if by_ref { self.state.ready_by_ref() } else { self.state.ready() };
+        if ready == Ready::Enqueue {
+            self.run();
+        } else if !by_ref {
+            assert!(!self.state.ref_dec(), "the registry has a reference");
+        }
+    }
+
+    fn is_done_once(&self) {
+        assert_eq!(self.done.load(Ordering::Relaxed), 1);
+    }
+}
+
+#[test]
+fn no_wake_is_lost_and_one_m_polls() {
+    loom::model(|| {
+        let g = G::new();
+        let other = g.clone();
+        let waker = thread::spawn(move || other.set(0));
+        g.flags[1].store(true, Ordering::Relaxed);
+        g.run();
+        waker.join().expect("the waker");
+        g.is_done_once();
+    });
+}
+
+#[test]
+fn two_wakers() {
+    loom::model(|| {
+        let g = G::new();
+        let wakers = [0, 1].map(|flag| {
+            let g = g.clone();
+            thread::spawn(move || g.set(flag))
+        });
+        g.run();
+        for waker in wakers {
+            waker.join().expect("a waker");
+        }
+        g.is_done_once();
+    });
+}
+
+#[test]
+fn an_abort_ends_it_once_beside_a_wake() {
+    loom::model(|| {
+        let g = G::new();
+        let other = g.clone();
+        let waker = thread::spawn(move || other.set(0));
+        let other = g.clone();
+        let aborter = thread::spawn(move || {
+            if other.state.abort() == Ready::Enqueue {
+                other.run();
+            }
+        });
+        g.run();
+        waker.join().expect("the waker");
+        aborter.join().expect("the aborter");
+        g.is_done_once();
+    });
+}
+
+#[test]
+fn a_frozen_goroutine_is_not_polled_and_remembers_its_wakes() {
+    loom::model(|| {
+        let g = G::new();
+        g.flags[1].store(true, Ordering::Relaxed);
+        g.run();
+        let other = g.clone();
+        let waker = thread::spawn(move || other.set(0));
+        if g.state.freeze() {
+            // SAFETY: frozen: nobody polls; the model fails if not.
+            g.polls.with_mut(|polls| unsafe { *polls += 1 });
+            g.state.ref_inc();
+            if g.state.thaw() == Ready::Enqueue {
+                g.run();
+            }
+        }
+        waker.join().expect("the waker");
+        g.is_done_once();
+    });
+}
+
+#[test]
+fn the_last_reference_or_waker_frees_and_sees_everything() {
+    loom::model(|| {
+        let g = G::new();
+        g.state.waker_inc();
+        let other = g.clone();
+        let holder = thread::spawn(move || {
+            other.flags[0].store(true, Ordering::Relaxed);
+            let freed = other.state.waker_dec();
+            freed.then(|| other.flags[1].load(Ordering::Relaxed))
+        });
+        g.flags[1].store(true, Ordering::Relaxed);
+        let first = g.state.ref_dec();
+        let last = g.state.ref_dec();
+        let seen = last.then(|| g.flags[0].load(Ordering::Relaxed));
+        let other = holder.join().expect("the holder of the waker");
+        assert!(!first);
+        assert_eq!(seen.or(other), Some(true), "freed by both or by nobody, or not all was seen");
+        assert!(seen.is_none() || other.is_none());
+    });
+}
