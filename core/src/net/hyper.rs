@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 
 use hyper::rt::{self, ReadBufCursor};
 
+use super::stream::write_methods;
 use super::tcp::TcpStream;
 use crate::inspect;
 use crate::sched::scope_here;
@@ -116,28 +117,9 @@ macro_rules! hyper_traits {
         }
 
         impl rt::Write for $name {
-            fn poll_write(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                buf: &[u8],
-            ) -> Poll<Result<usize>> {
-                self.source.poll_write(cx, buf)
-            }
-            fn poll_write_vectored(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                bufs: &[IoSlice<'_>],
-            ) -> Poll<Result<usize>> {
-                self.source.poll_write_vectored(cx, bufs)
-            }
+            write_methods!(poll_shutdown);
             fn is_write_vectored(&self) -> bool {
                 true
-            }
-            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
-                Poll::Ready(Ok(()))
-            }
-            fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
-                Poll::Ready(self.shutdown(Shutdown::Write))
             }
         }
     };

@@ -42,6 +42,7 @@ mod half;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 mod io_traits;
+mod socket;
 mod stream;
 mod tcp;
 #[cfg(feature = "tokio")]

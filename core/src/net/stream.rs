@@ -158,9 +158,9 @@ impl<S: Bytes> Source<S> {
     }
 }
 
-/// The public face of a stream whose only field is its source.
+/// What a stream whose only field is its source does with bytes.
 macro_rules! stream {
-    ($name:ident, $std:ty) => {
+    ($name:ident) => {
         impl $name {
             /// Reads what is there into `buf`, at least one byte; 0 is the end, if `buf` is not empty. Waits if
             /// there is nothing.
@@ -272,16 +272,6 @@ macro_rules! stream {
             pub fn into_split(self) -> (OwnedReadHalf<Self>, OwnedWriteHalf<Self>) {
                 half::split(self)
             }
-
-            /// The stream of the standard library, non-blocking. What waits for it otherwise, as the other half
-            /// of [`into_split`](Self::into_split), keeps it: then it is a duplicate.
-            ///
-            /// # Errors
-            /// If the system refuses a duplicate.
-            pub fn into_std(self) -> io::Result<$std> {
-                let copy = self.source.io.try_clone()?;
-                Ok(Source::take(self.source).unwrap_or(copy))
-            }
         }
 
         impl half::Sealed for $name {
@@ -296,12 +286,58 @@ macro_rules! stream {
                 let _ = self.shutdown(Shutdown::Write);
             }
         }
+    };
+}
 
-        impl core::fmt::Debug for $name {
-            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                self.source.io.fmt(f)
+/// The bytes of a socket of the standard library.
+macro_rules! bytes {
+    ($std:ty) => {
+        impl Bytes for $std {
+            fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
+                io::Read::read(&mut { self }, buf)
+            }
+            fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+                io::Read::read_vectored(&mut { self }, bufs)
+            }
+            fn write(&self, buf: &[u8]) -> io::Result<usize> {
+                io::Write::write(&mut { self }, buf)
+            }
+            fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+                io::Write::write_vectored(&mut { self }, bufs)
+            }
+            fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+                <$std>::shutdown(self, how)
             }
         }
     };
 }
-pub(super) use stream;
+
+/// The methods of a trait for writing, inside its `impl` for a stream whose source is a field. The traits
+/// differ only in the name of the last one.
+macro_rules! write_methods {
+    ($end:ident) => {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buf: &[u8],
+        ) -> Poll<Result<usize>> {
+            self.source.poll_write(cx, buf)
+        }
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bufs: &[IoSlice<'_>],
+        ) -> Poll<Result<usize>> {
+            self.source.poll_write_vectored(cx, bufs)
+        }
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+        /// Ends writing, at once.
+        fn $end(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+            Poll::Ready(self.shutdown(Shutdown::Write))
+        }
+    };
+}
+
+pub(super) use {bytes, stream, write_methods};

@@ -1,13 +1,14 @@
 //! `TcpListener` and `TcpStream`.
 
 use std::future::Future;
-use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::net::{self, Shutdown, SocketAddr, ToSocketAddrs};
 use std::panic::Location;
 use std::sync::Arc;
 
 use super::half::{self, OwnedReadHalf, OwnedWriteHalf};
-use super::stream::{Bytes, stream};
+use super::socket::socket;
+use super::stream::{Bytes, bytes, stream};
 use super::{connect, deadline::deadlines};
 use crate::inspect::{self, IoWant, PrimitiveKind};
 use crate::netpoll::{Names, Object, Source};
@@ -43,29 +44,6 @@ impl TcpListener {
         Self::new(listener, at)
     }
 
-    /// Takes over a listener of the standard library.
-    ///
-    /// # Errors
-    /// If it cannot be made non-blocking.
-    #[track_caller]
-    pub fn from_std(listener: net::TcpListener) -> io::Result<Self> {
-        Self::new(listener, Location::caller())
-    }
-
-    fn new(listener: net::TcpListener, at: inspect::Location) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
-        Ok(Self { source: Source::new(listener, at) })
-    }
-
-    /// The listener of the standard library, non-blocking.
-    ///
-    /// # Errors
-    /// If the system refuses a duplicate.
-    pub fn into_std(self) -> io::Result<net::TcpListener> {
-        let copy = self.source.io.try_clone()?;
-        Ok(Source::take(self.source).unwrap_or(copy))
-    }
-
     /// Waits for a connection; gives it and the peer's address.
     ///
     /// # Errors
@@ -79,7 +57,7 @@ impl TcpListener {
         let at = Location::caller();
         self.source.when_ready(IoWant::Accept, at, move |listener| {
             match connect::accept(listener) {
-                Ok((stream, from)) => Ok((TcpStream::new(stream, at), from).into()),
+                Ok((stream, from)) => Ok((TcpStream::connected(stream, at), from).into()),
                 // That one has gone; the next may be there.
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {
                     Err(ErrorKind::Interrupted.into())
@@ -138,25 +116,15 @@ impl TcpStream {
     }
 
     async fn connect_to(to: SocketAddr, at: inspect::Location) -> io::Result<Self> {
-        let stream = Self::new(connect::start(&to)?, at);
+        let stream = Self::connected(connect::start(&to)?, at);
         let mut begun = false;
         let go_on = |socket: &_| Ok(connect::go_on(socket, &to, &mut begun)?.into());
         stream.source.when_ready(IoWant::Connect, at, go_on).await?;
         Ok(stream)
     }
 
-    /// Takes over a connection of the standard library.
-    ///
-    /// # Errors
-    /// If it cannot be made non-blocking.
-    #[track_caller]
-    pub fn from_std(stream: net::TcpStream) -> io::Result<Self> {
-        stream.set_nonblocking(true)?;
-        Ok(Self { source: Source::new(stream, Location::caller()) })
-    }
-
     /// A connection that is non-blocking.
-    fn new(stream: net::TcpStream, at: inspect::Location) -> Self {
+    fn connected(stream: net::TcpStream, at: inspect::Location) -> Self {
         // What cannot be set, on a connection that has gone, does no harm.
         let _ = stream.set_nodelay(true);
         Self { source: Source::new(stream, at) }
@@ -218,7 +186,10 @@ impl TcpStream {
     }
 }
 
-stream!(TcpStream, net::TcpStream);
+socket!(TcpListener, net::TcpListener);
+socket!(TcpStream, net::TcpStream);
+bytes!(net::TcpStream);
+stream!(TcpStream);
 deadlines!(TcpStream);
 deadlines!(TcpListener, accept);
 
@@ -236,29 +207,5 @@ impl Object for net::TcpListener {
 
     fn names(&self) -> Names {
         Names { local: self.local_addr().ok().map(|a| a.to_string()), peer: None }
-    }
-}
-
-impl Bytes for net::TcpStream {
-    fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        Read::read(&mut { self }, buf)
-    }
-    fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        Read::read_vectored(&mut { self }, bufs)
-    }
-    fn write(&self, buf: &[u8]) -> io::Result<usize> {
-        Write::write(&mut { self }, buf)
-    }
-    fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        Write::write_vectored(&mut { self }, bufs)
-    }
-    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        net::TcpStream::shutdown(self, how)
-    }
-}
-
-impl core::fmt::Debug for TcpListener {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        self.source.io.fmt(f)
     }
 }

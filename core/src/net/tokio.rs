@@ -8,6 +8,7 @@ use std::net::Shutdown;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::half::{OwnedReadHalf, OwnedWriteHalf};
+use super::stream::write_methods;
 use super::tcp::TcpStream;
 
 /// The traits of a stream whose source is a field: for itself, for references, and for its halves.
@@ -39,29 +40,9 @@ macro_rules! tokio_traits {
     };
     (@write $name:ty) => {
         impl AsyncWrite for $name {
-            fn poll_write(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                buf: &[u8],
-            ) -> Poll<Result<usize>> {
-                self.source.poll_write(cx, buf)
-            }
-            fn poll_write_vectored(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                bufs: &[IoSlice<'_>],
-            ) -> Poll<Result<usize>> {
-                self.source.poll_write_vectored(cx, bufs)
-            }
+            write_methods!(poll_shutdown);
             fn is_write_vectored(&self) -> bool {
                 true
-            }
-            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
-                Poll::Ready(Ok(()))
-            }
-            /// Ends writing, at once.
-            fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
-                Poll::Ready(self.shutdown(Shutdown::Write))
             }
         }
     };

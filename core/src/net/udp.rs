@@ -7,7 +7,8 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::deadline::deadlines;
-use crate::inspect::{self, IoWant, PrimitiveKind};
+use super::socket::socket;
+use crate::inspect::{IoWant, PrimitiveKind};
 use crate::netpoll::{Names, Object, Source};
 
 /// A UDP socket. Several goroutines may send and receive at a time.
@@ -39,29 +40,6 @@ impl UdpSocket {
     pub fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
         let at = Location::caller();
         Self::new(net::UdpSocket::bind(addr)?, at)
-    }
-
-    /// Takes over a socket of the standard library.
-    ///
-    /// # Errors
-    /// If it cannot be made non-blocking.
-    #[track_caller]
-    pub fn from_std(socket: net::UdpSocket) -> io::Result<Self> {
-        Self::new(socket, Location::caller())
-    }
-
-    fn new(socket: net::UdpSocket, at: inspect::Location) -> io::Result<Self> {
-        socket.set_nonblocking(true)?;
-        Ok(Self { source: Source::new(socket, at) })
-    }
-
-    /// The socket of the standard library, non-blocking.
-    ///
-    /// # Errors
-    /// If the system refuses a duplicate.
-    pub fn into_std(self) -> io::Result<net::UdpSocket> {
-        let copy = self.source.io.try_clone()?;
-        Ok(Source::take(self.source).unwrap_or(copy))
     }
 
     /// From now on [`send`](Self::send) goes to the first of the addresses that can be used, and only what comes
@@ -182,6 +160,7 @@ impl UdpSocket {
     }
 }
 
+socket!(UdpSocket, net::UdpSocket);
 deadlines!(UdpSocket);
 
 impl Object for net::UdpSocket {
@@ -193,11 +172,5 @@ impl Object for net::UdpSocket {
             address => address.ok().map(|a| a.to_string()),
         };
         Names { local: text(self.local_addr()), peer: text(self.peer_addr()) }
-    }
-}
-
-impl core::fmt::Debug for UdpSocket {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        self.source.io.fmt(f)
     }
 }

@@ -1,7 +1,7 @@
 //! `UnixListener` and `UnixStream`.
 
 use std::future::Future;
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Shutdown;
 use std::os::unix::net::{self, SocketAddr};
 use std::panic::Location;
@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use super::deadline::deadlines;
 use super::half::{self, OwnedReadHalf, OwnedWriteHalf};
-use super::stream::{Bytes, stream};
-use crate::inspect::{self, IoWant, PrimitiveKind};
+use super::socket::socket;
+use super::stream::{Bytes, bytes, stream};
+use crate::inspect::{IoWant, PrimitiveKind};
 use crate::netpoll::{Names, Object, Source};
 
 /// Listens for Unix connections. Dropping it closes it; the file stays.
@@ -51,29 +52,6 @@ impl UnixListener {
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
         let at = Location::caller();
         Self::new(net::UnixListener::bind(path)?, at)
-    }
-
-    /// Takes over a listener of the standard library.
-    ///
-    /// # Errors
-    /// If it cannot be made non-blocking.
-    #[track_caller]
-    pub fn from_std(listener: net::UnixListener) -> io::Result<Self> {
-        Self::new(listener, Location::caller())
-    }
-
-    fn new(listener: net::UnixListener, at: inspect::Location) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
-        Ok(Self { source: Source::new(listener, at) })
-    }
-
-    /// The listener of the standard library, non-blocking.
-    ///
-    /// # Errors
-    /// If the system refuses a duplicate.
-    pub fn into_std(self) -> io::Result<net::UnixListener> {
-        let copy = self.source.io.try_clone()?;
-        Ok(Source::take(self.source).unwrap_or(copy))
     }
 
     /// Waits for a connection; gives it and the peer's address.
@@ -133,20 +111,6 @@ impl UnixStream {
         Ok((Self::new(a, at)?, Self::new(b, at)?))
     }
 
-    /// Takes over a connection of the standard library.
-    ///
-    /// # Errors
-    /// If it cannot be made non-blocking.
-    #[track_caller]
-    pub fn from_std(stream: net::UnixStream) -> io::Result<Self> {
-        Self::new(stream, Location::caller())
-    }
-
-    fn new(stream: net::UnixStream, at: inspect::Location) -> io::Result<Self> {
-        stream.set_nonblocking(true)?;
-        Ok(Self { source: Source::new(stream, at) })
-    }
-
     /// The address of this end.
     ///
     /// # Errors
@@ -164,7 +128,10 @@ impl UnixStream {
     }
 }
 
-stream!(UnixStream, net::UnixStream);
+socket!(UnixListener, net::UnixListener);
+socket!(UnixStream, net::UnixStream);
+bytes!(net::UnixStream);
+stream!(UnixStream);
 deadlines!(UnixStream);
 deadlines!(UnixListener, accept);
 
@@ -185,29 +152,5 @@ impl Object for net::UnixListener {
 
     fn names(&self) -> Names {
         Names { local: path(self.local_addr()), peer: None }
-    }
-}
-
-impl Bytes for net::UnixStream {
-    fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        Read::read(&mut { self }, buf)
-    }
-    fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        Read::read_vectored(&mut { self }, bufs)
-    }
-    fn write(&self, buf: &[u8]) -> io::Result<usize> {
-        Write::write(&mut { self }, buf)
-    }
-    fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        Write::write_vectored(&mut { self }, bufs)
-    }
-    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        net::UnixStream::shutdown(self, how)
-    }
-}
-
-impl core::fmt::Debug for UnixListener {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        self.source.io.fmt(f)
     }
 }
