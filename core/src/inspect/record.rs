@@ -1,7 +1,7 @@
 //! The heap record of a primitive: who made it where, and when its capabilities died.
 
 use core::panic::Location as Panic;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU64, Ordering};
 use std::any::Any;
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -42,6 +42,10 @@ pub struct Record {
     holder: AtomicU64,
     held_at: AtomicPtr<Panic<'static>>,
     sites: Lock<Vec<Site>>,
+    /// The sum of all amounts, of lines that are not told apart as well.
+    total: AtomicI64,
+    /// Of that, what was taken for good and on purpose.
+    forgotten: AtomicI64,
     clones: Lock<Vec<Site>>,
     drain: OnceLock<Weak<dyn Drain>>,
     context: OnceLock<Weak<dyn ContextView>>,
@@ -67,6 +71,8 @@ impl Record {
             holder: AtomicU64::new(0),
             held_at: AtomicPtr::new(core::ptr::null_mut()),
             sites: Lock::new(Vec::new()),
+            total: AtomicI64::new(0),
+            forgotten: AtomicI64::new(0),
             clones: Lock::new(Vec::new()),
             drain: OnceLock::new(),
             context: OnceLock::new(),
@@ -211,7 +217,21 @@ impl Record {
     /// Adds `amount` to what the line `at` did to this primitive (`add` is positive, `done`
     /// negative). At most 64 lines are told apart.
     pub(crate) fn note_site(&self, at: Location, amount: i64) {
+        // Relaxed: a figure, read when the scope is quiescent.
+        self.total.fetch_add(amount, Ordering::Relaxed);
         note(&self.sites, at, amount);
+    }
+
+    /// Of what lines took, so much more (or less) is gone for good because the user says so.
+    pub(crate) fn note_forgotten(&self, amount: i64) {
+        let step = |now: i64| Some(now.saturating_add(amount).max(0));
+        // Relaxed: as above.
+        let _ = self.forgotten.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step);
+    }
+
+    /// What all lines together added and nobody took back: a counter, or permits that are missing.
+    pub fn outstanding(&self) -> i64 {
+        self.total.load(Ordering::Relaxed) - self.forgotten.load(Ordering::Relaxed)
     }
 
     /// A handle was cloned at this line. At most 64 lines are told apart.

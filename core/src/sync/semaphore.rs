@@ -147,7 +147,11 @@ impl Semaphore {
     #[track_caller]
     pub fn try_release(&self, count: u64) -> bool {
         point::before(Operation::Release, Some(Panic::caller()));
-        self.core.give_back(count, Panic::caller())
+        let given = self.core.give_back(count, Panic::caller());
+        if given {
+            self.core.note_forgotten(count, -1);
+        }
+        given
     }
 
     /// Permits that are free at this moment.
@@ -169,7 +173,14 @@ impl Core {
     fn note(&self, at: Location, amount: u64, sign: i64) {
         if let Some(record) = self.anchor.record.as_ref().filter(|_| amount > 0) {
             record.let_go(Capability::Release);
-            record.note_site(at, sign.saturating_mul(i64::try_from(amount).unwrap_or(i64::MAX)));
+            record.note_site(at, signed(amount, sign));
+        }
+    }
+
+    /// So many permits are taken for good, or (minus) given back after all.
+    fn note_forgotten(&self, amount: u64, sign: i64) {
+        if let Some(record) = &self.anchor.record {
+            record.note_forgotten(signed(amount, sign));
         }
     }
 
@@ -197,6 +208,10 @@ impl Core {
         wakes.into_iter().for_each(Wake::wake);
         true
     }
+}
+
+fn signed(amount: u64, sign: i64) -> i64 {
+    sign.saturating_mul(i64::try_from(amount).unwrap_or(i64::MAX))
 }
 
 impl State {
@@ -334,6 +349,7 @@ macro_rules! permits {
 
             /// Keeps the permits taken for good, or until [`Semaphore::release`] gives them back.
             pub fn forget(mut self) {
+                self.semaphore.core.note_forgotten(self.count, 1);
                 self.count = 0;
             }
         }
@@ -363,6 +379,11 @@ permits! {
 impl Drop for Core {
     fn drop(&mut self) {
         self.anchor.died(Capability::Release);
+        if let Some(record) = &self.anchor.record
+            && record.outstanding() > 0
+        {
+            record.left_undone(record.outstanding());
+        }
         let state = self.state.get_mut();
         Leaf::orphan_all(&mut state.line);
         Leaf::orphan_all(&mut state.hopeless);

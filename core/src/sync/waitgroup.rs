@@ -104,6 +104,8 @@ impl WaitGroup {
     #[track_caller]
     pub(super) fn add_at(&self, delta: i64, at: Location) {
         match self.try_add_at(delta, at) {
+            // A destructor that is done belongs to a goroutine that owed it.
+            Ok(()) if delta < 0 => self.core.anchor.let_go(Capability::Release),
             Ok(()) => {}
             Err(error) => std::panic::panic_any(error.text()),
         }

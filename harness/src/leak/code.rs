@@ -71,7 +71,7 @@ codes! {
     Panic = "GMP020", Deny, "a goroutine that panicked";
     WaitGroupLeft = "GMP101", Warn, "a WaitGroup above zero that nobody waits for";
     UnreadValues = "GMP102", Allow, "a channel dropped with values that nobody received";
-    ForgottenGuard = "GMP103", Warn, "a lock whose guard was never dropped";
+    ForgottenGuard = "GMP103", Warn, "a guard or a permit that was never dropped";
     ContextLeft = "GMP104", Warn, "a context that is kept and was never cancelled";
     TimerLeft = "GMP105", Warn, "a timer that was never stopped";
 }

@@ -12,6 +12,7 @@ use gmp_core::runtime::Scope;
 
 use super::code::Code;
 use super::suspect::Suspect;
+use crate::report::build;
 use crate::report::finding::{Leftover, SourceLine};
 
 /// The most leftovers that are kept.
@@ -41,13 +42,18 @@ fn dropped(residue: &Residue) -> Leftover {
         count: residue.count,
         amount: residue.amount,
         is_alive: false,
-        lines: lines(&residue.sites),
+        lines: lines(residue.kind, &residue.sites),
         held: residue.held.map(|(who, at)| (who, at.into())),
+        timer: None,
     }
 }
 
-fn lines(sites: &[Site]) -> Vec<(SourceLine, i64)> {
-    sites.iter().map(|site| (site.at.into(), site.amount)).collect()
+/// What each line did; of a semaphore, the lines that took more than came back.
+fn lines(kind: Kind, sites: &[Site]) -> Vec<(SourceLine, i64)> {
+    match kind {
+        Kind::Semaphore => build::outstanding(sites),
+        _ => sites.iter().map(|site| (site.at.into(), site.amount)).collect(),
+    }
 }
 
 /// What somebody outside keeps.
@@ -84,8 +90,9 @@ fn alive(scope: &Scope, watch: &Watch, suspects: &[Suspect], into: &mut Vec<Left
                 count: 1,
                 amount,
                 is_alive: true,
-                lines: lines(&record.sites()),
+                lines: lines(record.kind, &record.sites()),
                 held: record.held_at().map(|at| (record.holder(), at.into())),
+                timer: record.timer(),
             });
         }
     }
@@ -95,10 +102,17 @@ fn alive(scope: &Scope, watch: &Watch, suspects: &[Suspect], into: &mut Vec<Left
 fn fault(record: &Record) -> Option<(Code, i64)> {
     match record.kind {
         Kind::WaitGroup => {
-            let counter = record.sites().iter().map(|site| site.amount).sum::<i64>();
+            let counter = record.outstanding();
             (counter > 0).then_some((Code::WaitGroupLeft, counter))
         }
-        Kind::Mutex => record.held_at().map(|_| (Code::ForgottenGuard, 1)),
+        Kind::Mutex | Kind::RwLock => record.held_at().map(|_| (Code::ForgottenGuard, 1)),
+        Kind::Semaphore => {
+            let permits = record.outstanding();
+            (permits > 0).then_some((Code::ForgottenGuard, permits))
+        }
+        Kind::Timer | Kind::Ticker => {
+            record.timer().filter(|timer| timer.armed).map(|_| (Code::TimerLeft, 1))
+        }
         Kind::Context => match record.context()?.state {
             ContextState::Active { cancel_handles: Some(handles), .. } => {
                 Some((Code::ContextLeft, i64::try_from(handles).unwrap_or(i64::MAX)))

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::collections::HashMap;
 
-use gmp_core::inspect::{self, PrimitiveKind, Record, Spawned, WaitInfo};
+use gmp_core::inspect::{self, PrimitiveKind, Record, Spawned, WaitInfo, WaitReason};
 
 use super::fault;
 use super::finding::{
@@ -173,12 +173,14 @@ fn nest(groups: Vec<Group>) -> Vec<Finding> {
 /// The code of a finding, from what it waits for and what is known of it, and its severity.
 fn classify(finding: &mut Finding, severities: &Severities) {
     let primitives = finding.waits.iter().filter_map(|wait| wait.primitive.as_ref());
-    let kinds: Vec<_> = primitives
-        .map(|primitive| match primitive.figure {
+    let sleeps = finding.waits.iter().filter(|wait| wait.reason == WaitReason::Sleep);
+    let kinds: Vec<_> = sleeps
+        .map(|_| PrimitiveKind::Timer)
+        .chain(primitives.map(|primitive| match primitive.figure {
             // One that will not fire is waited for as for any channel that nobody sends to.
             Figure::TimerChan { due_in: None, .. } => PrimitiveKind::Chan,
             _ => primitive.kind,
-        })
+        }))
         .collect();
     finding.code = match (&finding.circle, &finding.context) {
         (Some(circle), _) if circle.length > 1 => Code::Circle,
@@ -347,7 +349,7 @@ fn figure(
             called_at: record.held_at().map(SourceLine::from),
         },
         inspect::Figure::Semaphore { free, size, wants } => {
-            Figure::Semaphore { free, size, wants, taken: outstanding(record) }
+            Figure::Semaphore { free, size, wants, taken: outstanding(&record.sites()) }
         }
         inspect::Figure::WaitGroup { counter } => {
             let (adds, dones): (Vec<_>, Vec<_>) =
@@ -376,9 +378,9 @@ fn figure(
 }
 
 /// The lines that took more than they gave back, with the difference.
-fn outstanding(record: &Record) -> Vec<(SourceLine, i64)> {
+pub(crate) fn outstanding(sites: &[inspect::Site]) -> Vec<(SourceLine, i64)> {
     let mut sums: Vec<(inspect::Location, i64)> = Vec::new();
-    for site in record.sites() {
+    for site in sites {
         match sums.iter_mut().find(|(at, _)| *at == site.at) {
             Some((_, sum)) => *sum += site.amount,
             None => sums.push((site.at, site.amount)),

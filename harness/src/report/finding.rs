@@ -3,7 +3,9 @@
 use core::time::Duration;
 use std::path::PathBuf;
 
-use gmp_core::inspect::{GoroutineId, IoWant, Location, PrimitiveId, PrimitiveKind, WaitReason};
+use gmp_core::inspect::{
+    GoroutineId, IoWant, Location, PrimitiveId, PrimitiveKind, TimerInfo, WaitReason,
+};
 
 use crate::leak::code::Code;
 use crate::leak::severity::Severity;
@@ -260,7 +262,8 @@ pub struct Leftover {
     pub created_at: SourceLine,
     /// How many.
     pub count: usize,
-    /// Of the first: the counter, the values nobody received, or the cancel handles.
+    /// Of the first: the counter, the values nobody received, the guards or permits nobody dropped, or the
+    /// cancel handles.
     pub amount: i64,
     /// Still alive when the scope ended, so somebody outside has it.
     pub is_alive: bool,
@@ -268,6 +271,8 @@ pub struct Leftover {
     pub lines: Vec<(SourceLine, i64)>,
     /// Of the first: who locked it, and where.
     pub held: Option<(Option<GoroutineId>, SourceLine)>,
+    /// Of the first, a timer or a ticker: when it fires.
+    pub timer: Option<TimerInfo>,
 }
 
 /// One leaf of a parked goroutine.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gmp::context::{Context, background, with_cancel};
 use gmp::sync::{Mutex, WaitGroup};
-use gmp::time::sleep;
+use gmp::time::{Timer, sleep};
 use gmp::{Chan, chan, go, select, yield_now};
 
 use crate::support::HOUR;
@@ -121,23 +121,29 @@ fn start_child(ctx: Context) {
     drop(go(async move { ctx.done().await }));
 }
 
+/// A handler that starts a child with a context of its own: derived from that of its caller, or not.
+async fn handle(ctx: Context, derives: bool) {
+    let root = if derives { ctx.clone() } else { background() };
+    let (child, cancel) = with_cancel(&root);
+    start_child(child);
+    ctx.done().await;
+    // The handler trusts that this has reached its child.
+    drop(cancel);
+}
+
 #[gmp::test(expect_leak("context done: Proven"))]
 async fn broken_context_chain() {
     let (parent, cancel) = with_cancel(&background());
-    drop(go(async move {
-        parent.done().await;
-    }));
-    // Should have been made from `parent`; and the new cancel handle is thrown away.
-    let (child, _) = with_cancel(&background());
-    start_child(child);
+    drop(go(handle(parent, false)));
+    yield_now().await;
     cancel.cancel();
 }
 
 #[gmp::test]
 async fn broken_context_chain_fixed() {
     let (parent, cancel) = with_cancel(&background());
-    let (child, _) = with_cancel(&parent);
-    start_child(child);
+    drop(go(handle(parent, true)));
+    yield_now().await;
     cancel.cancel();
 }
 
@@ -160,6 +166,41 @@ async fn timer_that_is_never_stopped_fixed() {
     });
     yield_now().await;
     ticks.abort();
+}
+
+/// Takes beats until none came for an hour, or for good when there are no more.
+async fn watch_beats(beats: Chan<()>) {
+    let idle = Timer::new(HOUR);
+    loop {
+        select! {
+            recv(beats) -> beat => match beat {
+                Some(()) => _ = idle.reset(HOUR),
+                None => break,
+            },
+            recv(idle.chan()) -> _ => break,
+        }
+    }
+    idle.stop();
+}
+
+/// Three beats; what is then done with the channel is the caller's business.
+async fn beat(beats: &Chan<()>) {
+    drop(go(watch_beats(beats.clone())));
+    for _ in 0..3 {
+        beats.send(()).await;
+    }
+}
+
+#[gmp::test(expect_leak("select: Timer"))]
+async fn timer_reset_in_a_loop() {
+    beat(&chan(0)).await;
+}
+
+#[gmp::test]
+async fn timer_reset_in_a_loop_fixed() {
+    let beats = chan(0);
+    beat(&beats).await;
+    beats.close();
 }
 
 static GROUPS: std::sync::Mutex<Option<HashMap<u64, WaitGroup>>> = std::sync::Mutex::new(None);

@@ -153,7 +153,15 @@ impl Core {
         holders.last_token += 1;
         let token = holders.last_token;
         holders.list.push(Holder { token, mode, who: current::id(), at });
+        self.note_first(&holders);
         token
+    }
+
+    /// The record names the first of the holders.
+    fn note_first(&self, holders: &Holders) {
+        if let Some(record) = &self.record {
+            record.set_holder(holders.list.first().map(|holder| (holder.who, holder.at)));
+        }
     }
 
     /// A writer that was handed the lock takes it.
@@ -166,7 +174,9 @@ impl Core {
     pub(super) fn unlock(&self, mode: Mode, token: u64) {
         point::before(Operation::Unlock, None);
         if token != 0 {
-            self.room().0.holders.lock().list.retain(|holder| holder.token != token);
+            let mut holders = self.room().0.holders.lock();
+            holders.list.retain(|holder| holder.token != token);
+            self.note_first(&holders);
         }
         match mode {
             Mode::Read => self.unlock_read(),
@@ -281,6 +291,11 @@ impl Drop for Core {
         if let Some(record) = &self.record {
             record.died(Capability::Release);
             record.died(Capability::GiveUp);
+            // The guards that were not dropped.
+            let held = self.room.get().map_or(0, |room| room.holders.lock().list.len());
+            if held > 0 {
+                record.left_undone(i64::try_from(held).unwrap_or(i64::MAX));
+            }
         }
         if let Some(room) = self.room.get_mut().and_then(Arc::get_mut) {
             let lines = room.lines.get_mut();

@@ -3,6 +3,7 @@
 use gmp_core::inspect::PrimitiveKind;
 
 use super::Case;
+use crate::leak::verdict::{Holder, Verdict};
 use crate::report::finding::{Figure, Primitive, Wait};
 
 /// The largest capacity that is proposed by number.
@@ -35,9 +36,20 @@ impl<'a> Case<'a> {
         let Some(chan) = self.chan() else { return self.beside_done("Receive") };
         let name = self.name(chan.wait);
         if chan.pair {
+            let whose = match &self.finding.verdict {
+                Verdict::Reachable { by: Holder::Goroutine { id, verdict } } => {
+                    format!(", held by {id} ({verdict})")
+                }
+                _ if self.is_held_outside() => {
+                    " outside this test: in a static, another test, an OS thread or a leaked `Arc`"
+                        .to_owned()
+                }
+                _ => String::new(),
+            };
             return format!(
-                "{name} ends when its last `Sender` is dropped, and {} alive. Drop the senders that \
-                 nobody uses any more; the original often stays behind when clones are handed out.",
+                "{name} ends when its last `Sender` is dropped, and {} alive{whose}. Drop the senders \
+                 that nobody uses any more; the original often stays behind when clones are handed \
+                 out.",
                 are(chan.senders)
             );
         }

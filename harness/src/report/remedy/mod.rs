@@ -78,17 +78,27 @@ impl<'a> Case<'a> {
         if self.waits_on(PrimitiveKind::Context).next().is_some() {
             return self.context_done();
         }
-        if self.waits_on(PrimitiveKind::Timer).next().is_some() {
+        let kinds = [PrimitiveKind::Timer, PrimitiveKind::Ticker];
+        let is_timer = |wait: &Wait| {
+            let on = wait.primitive.as_ref();
+            wait.reason == WaitReason::Sleep || on.is_some_and(|on| kinds.contains(&on.kind))
+        };
+        if self.finding.waits.iter().any(is_timer) {
             return self.sleep();
         }
         let who = match self.finding.waits.len() {
             1 => self.who_could("make its only arm ready"),
             arms => self.who_could(&format!("make one of its {arms} arms ready")),
         };
-        let close = self.waits_on(PrimitiveKind::Chan).next().map_or(String::new(), |wait| {
+        format!("{who} Add an arm for `ctx.done()` that returns{}.", self.or_close())
+    }
+
+    /// `, or close chan #4 when its producers are done`, if there is such an arm.
+    fn or_close(&self) -> String {
+        let receives = |wait: &&Wait| wait.reason != WaitReason::ChanSend;
+        self.waits_on(PrimitiveKind::Chan).find(receives).map_or(String::new(), |wait| {
             format!(", or close {} when its producers are done", self.name(wait))
-        });
-        format!("{who} Add an arm for `ctx.done()` that returns{close}.")
+        })
     }
 
     /// Advice on a receive from the channel of a timer or a ticker.
@@ -137,16 +147,33 @@ impl<'a> Case<'a> {
             );
         }
         match self.finding.reason {
-            WaitReason::Select => format!(
-                "{left} is the only arm that can still end this `select!`. Add an arm for \
-                 `ctx.done()` that returns, so that the goroutine ends with the test."
-            ),
+            WaitReason::Select => {
+                let put_off = match self.resets() {
+                    0 => String::new(),
+                    n => format!(" It was put off {} by `reset`.", count(n as usize, "time")),
+                };
+                format!(
+                    "{left} is the only arm that can still end this `select!`.{put_off} Add an arm for \
+                     `ctx.done()` that returns{}, so that the goroutine ends with the test.",
+                    self.or_close()
+                )
+            }
             _ => format!(
                 "{left} outlives the test. Wait in a `select!` for it and for `ctx.done()`, or keep \
                  the `JoinHandle` from {} and `abort()` it.",
                 self.spawn_line()
             ),
         }
+    }
+
+    /// How often the timers that it waits for were reset.
+    fn resets(&self) -> u32 {
+        let figures = self.finding.waits.iter().filter_map(|wait| wait.primitive.as_ref());
+        let resets = figures.filter_map(|primitive| match primitive.figure {
+            Figure::TimerChan { resets, .. } => Some(resets),
+            _ => None,
+        });
+        resets.sum()
     }
 
     fn join(&self) -> String {
@@ -287,6 +314,11 @@ impl<'a> Case<'a> {
             }
             _ => format!("Nobody is left to {deed}."),
         }
+    }
+
+    /// Whether something outside the test could still release it.
+    fn is_held_outside(&self) -> bool {
+        matches!(self.finding.verdict, Verdict::Reachable { by: Holder::Outside })
     }
 
     /// ` at src/a.rs:5`, or nothing when it is not known where the primitive was made.

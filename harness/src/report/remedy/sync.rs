@@ -91,6 +91,12 @@ impl Case<'_> {
                 let who = leak.goroutines.first().map_or(String::new(), |id| format!("{id}, "));
                 format!("{who}stuck in {}, may owe it: cure that leak first.", self.place(leak))
             }
+            None if self.is_held_outside() => {
+                "Something outside this test keeps the group: a static, another test, an OS thread or \
+                 a leaked `Arc`. Take it out of there when its work ends, also when that is given up, \
+                 and call `done` then."
+                    .to_owned()
+            }
             None => "Move `add` in front of the `go` that it counts, or start the goroutines with \
                      `wg.go(..)`, which adds before the start and is done at the end."
                 .to_owned(),

@@ -10,7 +10,7 @@ use crate::leak::code::Code;
 use crate::leak::severity::Severity;
 use crate::report::finding::Leftover;
 use crate::report::source::Sources;
-use crate::report::words::{LIST_LIMIT, list, number};
+use crate::report::words::{LIST_LIMIT, count, duration, list, number};
 
 /// The most that are told.
 const BLOCKS: usize = 10;
@@ -48,7 +48,16 @@ fn block(page: &mut Page, leftover: &Leftover, sources: &Sources) {
         let text = format!("by {who} at {}", sources.show(at));
         entry(page, gutter, "locked", Ink::Strong, &text);
     }
-    if !leftover.lines.is_empty() {
+    if leftover.kind == Kind::Semaphore && !leftover.lines.is_empty() {
+        let each: Vec<String> = leftover
+            .lines
+            .iter()
+            .take(LIST_LIMIT + 1)
+            .map(|(at, n)| format!("{n} at {}", sources.show(at)))
+            .collect();
+        let text = list(&each, leftover.lines.len(), LIST_LIMIT);
+        entry(page, gutter, "taken", Ink::Strong, &text);
+    } else if !leftover.lines.is_empty() {
         let each: Vec<String> = leftover
             .lines
             .iter()
@@ -91,11 +100,30 @@ fn symptom(leftover: &Leftover) -> String {
             0 => "and can never be cancelled: its cancel handle was dropped".to_owned(),
             _ => "and nobody has cancelled it".to_owned(),
         },
-        (Code::TimerLeft, _) => "and was never stopped".to_owned(),
-        (_, Kind::RwLock) => "while it was locked".to_owned(),
+        (Code::TimerLeft, _) => format!("and was never stopped{}", due(leftover)),
+        (_, Kind::Semaphore) => match amount {
+            1 => "with a permit that nobody gave back".to_owned(),
+            n => format!("with {n} permits that nobody gave back"),
+        },
         _ => "while it was locked: its guard was forgotten or is kept".to_owned(),
     };
     format!("{name}{others} {end} {what}")
+}
+
+/// When a timer fires.
+fn due(leftover: &Leftover) -> String {
+    let Some(timer) = leftover.timer else { return String::new() };
+    let fires = match timer.due_in {
+        Some(left) => format!(": it fires in {}", duration(left)),
+        None => ": it never fires".to_owned(),
+    };
+    let every =
+        timer.every.map_or(String::new(), |every| format!(", then every {}", duration(every)));
+    let resets = match timer.resets {
+        0 => String::new(),
+        n => format!(", after {}", count(n as usize, "reset")),
+    };
+    format!("{fires}{every}{resets}")
 }
 
 fn fix(leftover: &Leftover) -> &'static str {
@@ -108,7 +136,14 @@ fn fix(leftover: &Leftover) -> &'static str {
         Code::ContextLeft => {
             "Call `cancel()` when the work is done, or derive the context from `gmp::test::context()`."
         }
-        Code::TimerLeft => "Stop the timer, or drop its handle.",
+        Code::TimerLeft => {
+            "Call `stop()` when nobody needs it any more; a `Timer` or `Ticker` also stops when it is \
+             dropped with all handles of its channel, an `after_func` does not."
+        }
+        _ if leftover.kind == Kind::Semaphore => {
+            "Drop the permits; look for `mem::forget`, and for structs and statics that keep them. \
+             `Permit::forget` says that they are not to come back."
+        }
         _ => "Drop the guard; look for `mem::forget`, and for structs and statics that keep it.",
     }
 }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::path::{Path, PathBuf};
 
-use gmp_core::inspect::{PrimitiveKind, WaitReason};
+use gmp_core::inspect::{PrimitiveKind, TimerInfo, WaitReason};
 
 use super::page::uncoloured;
 use super::*;
@@ -271,6 +271,7 @@ fn what_primitives_left_undone_is_told_with_its_lines() {
         is_alive: false,
         lines: Vec::new(),
         held: None,
+        timer: None,
     };
     let mut group = left(Code::WaitGroupLeft, PrimitiveKind::WaitGroup, 2);
     group.lines = vec![(at(POOL, 18, 8), 3), (at(POOL, 19, 29), -1)];
@@ -281,8 +282,18 @@ fn what_primitives_left_undone_is_told_with_its_lines() {
     guard.held = Some((Some(g(7)), at(POOL, 27, 36)));
     let mut context = left(Code::ContextLeft, PrimitiveKind::Context, 1);
     context.is_alive = true;
+    let mut permits = left(Code::ForgottenGuard, PrimitiveKind::Semaphore, 3);
+    permits.lines = vec![(at(POOL, 18, 8), 2), (at(POOL, 19, 29), 1)];
+    let mut timer = left(Code::TimerLeft, PrimitiveKind::Ticker, 1);
+    timer.is_alive = true;
+    timer.timer = Some(TimerInfo {
+        armed: true,
+        due_in: Some(Duration::from_millis(350)),
+        every: Some(Duration::from_secs(60)),
+        resets: 2,
+    });
     let mut report = report(Vec::new());
-    report.leftovers = vec![unread, group, guard, context];
+    report.leftovers = vec![unread, group, guard, permits, context, timer];
     check("leftovers", &report);
     report.leftovers.remove(0);
     assert!(rendered(&report, &Style::plain()).starts_with("gmp: a WaitGroup above zero"));
