@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Where everything is written.
 const SCRATCH: &str = env!("CARGO_TARGET_TMPDIR");
 /// The longest that one command may take, a cold build included: a guard against hangs.
-const AT_MOST: Duration = Duration::from_secs(300);
+const AT_MOST: Duration = Duration::from_secs(1200);
 
 /// A project on disk.
 pub(crate) struct Project {
