@@ -9,7 +9,6 @@ use gmp::__private::{Body, Clock, Descriptor, Outcome, ShouldPanic, Spec, box_bo
 use gmp::{Chan, chan, go};
 
 const TESTS: usize = 1_000;
-const LEAK_RUNS: usize = 200;
 const PARKED: usize = 1_000_000;
 
 fn main() {
@@ -17,8 +16,8 @@ fn main() {
     let quick = std::env::args().any(|argument| argument == "--test") || cfg!(debug_assertions);
     let scale = if quick { 100 } else { 1 };
     clean_test(TESTS / scale);
-    for goroutines in [1, 1_000, 100_000 / scale] {
-        verdict(goroutines, (LEAK_RUNS / goroutines.min(200)).div_ceil(scale));
+    for (goroutines, runs) in [(1, 200), (10_000, 20), (1_000_000 / scale, 3)] {
+        verdict(goroutines, usize::div_ceil(runs, scale));
     }
     parked(PARKED / scale);
 }
@@ -36,6 +35,7 @@ fn test(body: Body) -> &'static Descriptor {
         clock: Clock::Real,
         ignore_rules: &[],
         severities: &[],
+        probe_cancel: false,
         expect_leak: None,
         explore: None,
         should_panic: ShouldPanic::No,
@@ -104,17 +104,31 @@ fn verdict(goroutines: usize, runs: usize) {
     }
     let body = match goroutines {
         1 => leaky::<1>,
-        1_000 => leaky::<1_000>,
-        _ => leaky::<100_000>,
+        10_000 => leaky::<10_000>,
+        _ => leaky::<1_000_000>,
     };
-    let mut took = Vec::new();
+    let (mut took, mut report) = (Vec::new(), Vec::new());
     for _ in 0..runs {
-        let report = examine(test(Body::Async(body)));
-        assert!(report.findings.iter().all(|finding| finding.verdict.name() == "Proven"));
-        took.push(report.verdict_after);
+        let told = examine(test(Body::Async(body)));
+        assert!(told.findings.iter().all(|finding| finding.verdict.name() == "Proven"));
+        took.push(told.verdict_after);
+        report.push(told.to_string().len());
     }
     let label = format!("verdict Proven, {goroutines} stuck, median of {runs}:");
-    println!("{label:<50} {:>10.1} us", micros(median(took)));
+    println!("{label:<50} {:>10.1} us, report of {} bytes", micros(median(took)), report[0]);
+    if let Some(peak) = peak_resident() {
+        println!(
+            "  most memory resident until here: {:>18.1} MiB",
+            peak as f64 / f64::from(1 << 20)
+        );
+    }
+}
+
+/// The most bytes that were resident at any time.
+fn peak_resident() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.split_whitespace().next()?.parse::<usize>().ok()? * 1024)
 }
 
 /// Resident bytes of the process.

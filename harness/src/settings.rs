@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `GMP_LEAK_IGNORE` | allow rules, see [`rules`](crate::leak::rules) |
 //! | `GMP_LEAK_SEVERITY` | what findings do to a test, see [`severity`](crate::leak::severity) |
+//! | `GMP_LEAK_PROBE_CANCEL` | `on`: tests that leak run again to see what a cancel would have done |
 //! | `GMP_EXPLORE` | feature `explore`: `on` or settings for every async test, `off` for none |
 //! | `GMP_EXPLORE_SHARD` | feature `explore`: `2/8` plays the second eighth of the schedules |
 //! | `GMP_REPLAY` | feature `explore`: a schedule to play again, as a finding prints it |
@@ -21,6 +22,7 @@ use crate::leak::severity::{Severities, SeverityError};
 
 const LEAK_IGNORE: &str = "GMP_LEAK_IGNORE";
 const LEAK_SEVERITY: &str = "GMP_LEAK_SEVERITY";
+const LEAK_PROBE_CANCEL: &str = "GMP_LEAK_PROBE_CANCEL";
 #[cfg(feature = "explore")]
 const EXPLORE: &str = "GMP_EXPLORE";
 #[cfg(feature = "explore")]
@@ -32,6 +34,7 @@ const REPLAY: &str = "GMP_REPLAY";
 const KNOWN: &[&str] = &[
     LEAK_IGNORE,
     LEAK_SEVERITY,
+    LEAK_PROBE_CANCEL,
     #[cfg(feature = "explore")]
     EXPLORE,
     #[cfg(feature = "explore")]
@@ -50,6 +53,8 @@ pub struct Settings {
     pub leak_ignore: Rules,
     /// `GMP_LEAK_SEVERITY`: severities for every test of the process.
     pub leak_severity: Severities,
+    /// `GMP_LEAK_PROBE_CANCEL`: every test that leaks runs again to see what a cancel would have done.
+    pub leak_probe_cancel: bool,
     /// `GMP_EXPLORE`, `GMP_EXPLORE_SHARD` and `GMP_REPLAY`.
     #[cfg(feature = "explore")]
     pub explore: crate::explore::Asked,
@@ -69,7 +74,6 @@ enum Fault {
     BadRule(#[from] RuleError),
     #[error(transparent)]
     BadSeverity(#[from] SeverityError),
-    #[cfg(feature = "explore")]
     #[error("{name}: {why}")]
     BadValue { name: String, why: String },
     #[error("{name}: the value `{shown}` is not valid UTF-8")]
@@ -118,6 +122,16 @@ impl Settings {
             LEAK_SEVERITY => {
                 self.leak_severity = Severities::parse(LEAK_SEVERITY, text(name, value)?)?;
             }
+            LEAK_PROBE_CANCEL => {
+                self.leak_probe_cancel = match text(name, value)? {
+                    "on" | "1" => true,
+                    "off" | "0" => false,
+                    other => {
+                        let why = format!("`{other}` is neither `on` nor `off`");
+                        return Err(Fault::BadValue { name: name.to_owned(), why });
+                    }
+                };
+            }
             #[cfg(feature = "explore")]
             EXPLORE | EXPLORE_SHARD | REPLAY => {
                 let (value, asked) = (text(name, value)?, &mut self.explore);
@@ -144,8 +158,10 @@ fn canonical(name: &OsStr) -> String {
 fn misspelt(name: &str) -> Result<(), Fault> {
     let meant = match name.strip_prefix(RESERVED) {
         Some(own) => {
-            let mut reserved = KNOWN.iter().filter_map(|known| known.strip_prefix(RESERVED));
-            reserved.find(|known| nearest(own, &[known]).is_some()).and(Some(LEAK_IGNORE))
+            let is_meant = |known: &&'static str| {
+                known.strip_prefix(RESERVED).is_some_and(|known| nearest(own, &[known]).is_some())
+            };
+            KNOWN.iter().copied().find(is_meant)
         }
         None => match KNOWN.iter().copied().find(|known| distance(name, known) <= 2) {
             None => return Ok(()),
@@ -191,8 +207,10 @@ mod tests {
 
     #[test]
     fn good_values_are_taken_over() {
-        let settings = read(&[("GMP_LEAK_IGNORE", "a, top:b")]).expect("good");
+        let vars = [("GMP_LEAK_IGNORE", "a, top:b"), ("GMP_LEAK_PROBE_CANCEL", "on")];
+        let settings = read(&vars).expect("good");
         assert_eq!(settings.leak_ignore.iter().count(), 2);
+        assert!(settings.leak_probe_cancel && !Settings::default().leak_probe_cancel);
     }
 
     #[test]
@@ -201,6 +219,8 @@ mod tests {
             ("GMP_LEAK_IGNORE", "top:["),
             ("GMP_LEAK_INGORE", "a"),
             ("GMP_LEAK_COLOUR", "a"),
+            ("GMP_LEAK_PROBE_CANCLE", "on"),
+            ("GMP_LEAK_PROBE_CANCEL", "perhaps"),
             ("GMP_LEEK_IGNORE", "a"),
         ])
         .expect_err("all bad");
@@ -210,6 +230,8 @@ mod tests {
             "    top:[",
             "        ^ a class",
             "GMP_LEAK_INGORE: no such variable (did you mean `GMP_LEAK_IGNORE`?); known",
+            "GMP_LEAK_PROBE_CANCEL: `perhaps` is neither `on` nor `off`",
+            "GMP_LEAK_PROBE_CANCLE: no such variable (did you mean `GMP_LEAK_PROBE_CANCEL`?); known",
             "GMP_LEEK_IGNORE: no such variable (did you mean `GMP_LEAK_IGNORE`?); known",
         ];
         assert_eq!(shown.lines().count(), starts.len(), "{shown}");

@@ -30,6 +30,7 @@ use proc_macro::TokenStream;
 /// | `ignore("rule", ..)` | leaks that match one of these rules are counted, but do not fail the test |
 /// | `expect_leak` | the test fails unless something leaks |
 /// | `expect_leak("2 chan receive: Proven", ..)` | the test fails unless exactly these leak |
+/// | `probe_cancel` | a test that leaks runs a second time, with the contexts of what is left cancelled: the report says which goroutines end then and which ignore it. No verdict depends on it. `GMP_LEAK_PROBE_CANCEL=on` asks for it everywhere |
 /// | `crate = some::path` | where gmp is found, for crates that re-export it |
 ///
 /// A duration is a string of numbers with a unit (`ns`, `us`, `ms`, `s`, `m`, `h`), such as

@@ -129,6 +129,15 @@ impl Given {
         duration::parse(&text.value()).map_err(|why| syn::Error::new(text.span(), why))
     }
 
+    /// An option that takes no value, such as `probe_cancel`.
+    pub(crate) fn flag(&self) -> syn::Result<bool> {
+        match &self.value {
+            Value::Bare => Ok(true),
+            Value::Assigned(value) => Err(self.wrong(value, "no value")),
+            Value::List(list) => Err(self.wrong(list, "no value")),
+        }
+    }
+
     /// The value of an option such as `timeout = "60s"`.
     pub(crate) fn duration_above_zero(&self) -> syn::Result<Duration> {
         let duration = self.duration()?;

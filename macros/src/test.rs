@@ -27,6 +27,7 @@ const KNOWN: &[Known] = &[
     Known { name: "clock", form: "clock = \"virtual\"" },
     Known { name: "ignore", form: "ignore(\"rule\", ..)" },
     Known { name: "severity", form: "severity(GMP102 = \"deny\", ..)" },
+    Known { name: "probe_cancel", form: "probe_cancel" },
     Known { name: "expect_leak", form: "expect_leak(\"2 chan receive: Proven\", ..)" },
     Known { name: "explore", form: "explore(schedules = 1000, ..)" },
     options::CRATE,
@@ -89,6 +90,7 @@ struct Settings {
     ignore: Vec<LitStr>,
     /// Settings such as `GMP102=deny`.
     severity: Vec<String>,
+    probe_cancel: bool,
     /// `None` without the option, empty for any leak.
     expect_leak: Option<Vec<ExpectLeak>>,
     explore: Option<Explore>,
@@ -103,6 +105,7 @@ impl Settings {
             clock: None,
             ignore: Vec::new(),
             severity: Vec::new(),
+            probe_cancel: false,
             expect_leak: None,
             explore: None,
         };
@@ -121,6 +124,7 @@ impl Settings {
             "clock" => self.clock = Some(given.word(CLOCKS)?),
             "ignore" => self.ignore = rules(given)?,
             "severity" => self.severity = severities(given)?,
+            "probe_cancel" => self.probe_cancel = given.flag()?,
             "explore" => self.explore = Some(Explore::parse(given)?),
             "expect_leak" => self.expect_leak = Some(expectations(given)?),
             other => unreachable!("the option `{other}` is known but not set"),
@@ -292,7 +296,8 @@ fn emit(settings: &Settings, attributes: &Sorted<'_>, function: &Function) -> To
 
 /// The descriptor's value, after the user's function.
 fn initializer(settings: &Settings, attributes: &Sorted<'_>, function: &Function) -> TokenStream {
-    let Settings { gmp, timeout, linger, clock, ignore, severity, expect_leak, explore } = settings;
+    let Settings { gmp, timeout, linger, clock, ignore, severity, probe_cancel, .. } = settings;
+    let Settings { expect_leak, explore, .. } = settings;
     let name = &function.signature.ident;
     // As the built-in harness prints it: `r#match` keeps its `r#`.
     let text = name.to_string();
@@ -333,6 +338,7 @@ fn initializer(settings: &Settings, attributes: &Sorted<'_>, function: &Function
             clock: #gmp::__private::Clock::#clock,
             ignore_rules: &[#(#ignore),*],
             severities: &[#(#severity),*],
+            probe_cancel: #probe_cancel,
             expect_leak: #expect_leak,
             explore: #explore,
             should_panic: #should_panic,

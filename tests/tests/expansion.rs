@@ -96,6 +96,7 @@ mod stand_in {
             pub(crate) clock: Clock,
             pub(crate) ignore_rules: &'static [&'static str],
             pub(crate) severities: &'static [&'static str],
+            pub(crate) probe_cancel: bool,
             pub(crate) expect_leak: Option<&'static [ExpectLeak]>,
             pub(crate) explore: Option<Explore>,
             pub(crate) should_panic: ShouldPanic,
@@ -142,6 +143,9 @@ mod stand_in {
                 }
                 given.extend(ignore_rules.iter().map(|rule| format!("ignore {rule}")));
                 given.extend(severities.iter().map(|one| format!("severity {one}")));
+                if self.0.probe_cancel {
+                    given.push("probes".to_owned());
+                }
                 if let Some(leaks) = self.0.expect_leak {
                     given.push(format!("{} leaks", leaks.len()));
                     given.extend(leaks.iter().map(|ExpectLeak { count, reason, verdict }| {
@@ -191,8 +195,8 @@ const EXPECTED: &[(&str, &str)] = &[
     ("in_a_module", ""),
     (
         "all_options",
-        "timeout 1.5s, linger 100ms, clock VirtualIgnoringExternal, ignore top:x, ignore y, 2 leaks, \
-         Some(2) chan receive Some(\"Proven\"), None sleep None",
+        "timeout 1.5s, linger 100ms, clock VirtualIgnoringExternal, ignore top:x, ignore y, \
+         probes, 2 leaks, Some(2) chan receive Some(\"Proven\"), None sleep None",
     ),
     ("any_leak", "0 leaks"),
     ("virtual_clock", "clock Virtual"),
@@ -240,6 +244,7 @@ mod inner {
     linger = "100ms",
     clock = "virtual, ignoring external",
     ignore("top:x", "y"),
+    probe_cancel,
     expect_leak("2 chan receive: Proven", "sleep"),
 )]
 async fn all_options() {}

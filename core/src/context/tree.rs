@@ -5,12 +5,12 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::cancel::ContextError;
+use super::cancel::{ContextError, End};
 use super::expiry::Expiry;
 use super::node::Node;
 use crate::g::leaf::Leaf;
 use crate::inspect::{
-    Anchor, Capability, ContextInfo, ContextState, ContextView, Figure, Record, WaitInfo,
+    Anchor, Capability, ContextInfo, ContextState, ContextView, Figure, Location, Record, WaitInfo,
     WaitReason,
 };
 
@@ -62,6 +62,12 @@ impl ContextView for Node {
 
     fn node(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
         self
+    }
+
+    fn cancel(&self, at: Location) -> bool {
+        let Some(canceller) = self.canceller() else { return false };
+        canceller.end(&End::new(ContextError::Canceled, None, Some(at)));
+        true
     }
 
     fn take_functions(&self) -> Option<Box<dyn Any + Send>> {

@@ -11,6 +11,7 @@ use super::gref::GRef;
 use super::leaf::{Control, Leaf};
 use super::panic::forget_payload;
 use super::{current, waker};
+use crate::inspect::{GoroutineId, Watch};
 
 /// Whom a leaf wakes; one word.
 #[derive(Clone, Copy)]
@@ -152,8 +153,19 @@ impl Waiter {
     }
 }
 
+impl Foreign {
+    fn listed(&self) -> Option<GoroutineId> {
+        self.g.as_ref().map(|g| g.id())
+    }
+}
+
 /// Drops a foreign waker with its panics caught.
 fn drop_foreign(foreign: Arc<Foreign>) {
+    let listed = foreign.listed();
+    Watch::waker_code(listed, || drop_caught(foreign));
+}
+
+fn drop_caught(foreign: Arc<Foreign>) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(foreign))) {
         forget_payload(payload);
     }
@@ -214,8 +226,9 @@ impl Wake {
         match self {
             Self::G(g) => g.ready(),
             Self::Foreign(foreign) => {
-                let woken = catch_unwind(AssertUnwindSafe(|| foreign.waker.wake_by_ref()));
-                if let Err(payload) = woken {
+                let wake = || catch_unwind(AssertUnwindSafe(|| foreign.waker.wake_by_ref()));
+                // A wake is not the work of the goroutine that is dropped, even if it is listed there.
+                if let Err(payload) = Watch::waker_code(None, wake) {
                     forget_payload(payload);
                 }
                 drop_foreign(foreign);

@@ -52,6 +52,8 @@ pub(crate) trait ContextView: Send + Sync {
     fn info(&self, record: &Record) -> ContextInfo;
     /// The context itself.
     fn node(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+    /// Cancels it, or what ends it; false if nothing can.
+    fn cancel(&self, at: Location) -> bool;
     /// The functions that its end would start, taken out, if something can end it: a cancel handle or a
     /// deadline, of itself or of an ancestor.
     fn take_functions(&self) -> Option<Box<dyn Any + Send>>;

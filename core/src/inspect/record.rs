@@ -111,6 +111,13 @@ impl Record {
         Some(self.timer.get()?.upgrade()?.info())
     }
 
+    /// Cancels the context of this record, as its cancel handle would. False if it is gone, of another kind, or
+    /// nothing can end it.
+    pub fn cancel_context(&self, at: Location) -> bool {
+        let context = self.context.get().and_then(Weak::upgrade);
+        context.is_some_and(|context| context.cancel(at))
+    }
+
     /// The context of this record itself; `None` if it is gone, or of another kind.
     pub(crate) fn context_node(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         Some(self.context.get()?.upgrade()?.node())

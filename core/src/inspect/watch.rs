@@ -16,6 +16,8 @@ pub type Tick = u64;
 thread_local! {
     /// The watch that this thread is reaping for.
     static REAPING: Cell<*const Watch> = const { Cell::new(core::ptr::null()) };
+    /// What this thread does at the moment it does in the place of somebody outside.
+    static OUTSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The inspection side of a scope. Records and the scope share it; it knows neither the
@@ -134,7 +136,29 @@ impl Watch {
 
     /// Whether this thread reaps for this scope.
     pub(crate) fn is_reaper(&self) -> bool {
-        REAPING.with(|r| core::ptr::eq(r.get(), self))
+        REAPING.with(|r| core::ptr::eq(r.get(), self)) && !OUTSIDE.get()
+    }
+
+    /// Runs `f`, code of a foreign waker, on a thread that may be reaping. The leaf that had the waker is
+    /// listed in `listed`.
+    ///
+    /// Whoever could have released that leaf could have made this code run. If that is the goroutine whose
+    /// future is being dropped, it had the leaf in its wait set, so the proof knows what could release it.
+    /// In all other cases nobody does: then what `f` uses or drops counts as used by somebody outside.
+    pub(crate) fn waker_code<R>(listed: Option<GoroutineId>, f: impl FnOnce() -> R) -> R {
+        let reaping = REAPING.get();
+        if reaping.is_null() {
+            return f();
+        }
+        // SAFETY: the watch of a reap is alive until this thread reaps no more.
+        let dropping = unsafe { &*reaping }.dropping.load(Ordering::Relaxed);
+        if listed.is_some_and(|listed| listed.get() == dropping) {
+            return f();
+        }
+        let outside = Outside(OUTSIDE.replace(true));
+        let result = f();
+        drop(outside);
+        result
     }
 
     /// Whether this thread reaps for any scope: a call that would park unwinds instead.
@@ -262,6 +286,15 @@ impl Watch {
     /// Timers of this scope that are armed.
     pub fn armed_timers(&self) -> usize {
         self.timers.load(Ordering::Relaxed)
+    }
+}
+
+/// Sets [`OUTSIDE`] back, also when a waker panics.
+struct Outside(bool);
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        OUTSIDE.set(self.0);
     }
 }
 

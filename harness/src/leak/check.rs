@@ -12,6 +12,7 @@ use super::capture;
 use super::contexts;
 use super::graph::{self, Diagnosis};
 use super::leftovers;
+use super::probe::Probes;
 use super::progress::{Phase, Progress};
 use super::reap::Reaper;
 use super::suspect::{Class, Suspect};
@@ -59,6 +60,8 @@ pub(crate) struct Checked {
     pub(crate) diagnosis: Diagnosis,
     /// Primitives that were left in a bad state.
     pub(crate) leftovers: Vec<Leftover>,
+    /// What the cancel probe of a second run found.
+    pub(crate) probes: Probes,
     /// Knows how goroutines were started.
     pub(crate) watch: Option<Arc<Watch>>,
     pub(crate) panics: Vec<PanicNote>,
@@ -79,6 +82,7 @@ impl Checked {
             verdicts: Vec::new(),
             diagnosis: Diagnosis::default(),
             leftovers: Vec::new(),
+            probes: Probes::new(),
             watch: scope.watch().cloned(),
             panics: scope.watch().map(|watch| watch.panics()).unwrap_or_default(),
             notes: Vec::new(),
@@ -90,6 +94,13 @@ impl Checked {
 }
 
 impl Checked {
+    /// Whether a second run with the cancel probe would tell more: the body ended by itself, and something is
+    /// stuck.
+    pub(crate) fn is_to_be_probed(&self) -> bool {
+        matches!(self.body, BodyEnd::Returned(_) | BodyEnd::Panicked(_))
+            && self.suspects.iter().any(|suspect| suspect.class != Class::Running)
+    }
+
     /// Whether the body was successful and nothing at all is to be reported.
     pub(crate) fn is_clean(&self) -> bool {
         matches!(self.body, BodyEnd::Returned(true))

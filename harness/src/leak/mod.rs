@@ -8,6 +8,7 @@ pub mod code;
 mod contexts;
 pub(crate) mod graph;
 pub(crate) mod leftovers;
+pub(crate) mod probe;
 pub(crate) mod progress;
 mod proof;
 pub(crate) mod quiesce;

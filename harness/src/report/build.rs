@@ -272,6 +272,7 @@ fn finding(checked: &Checked, at: usize, stacks: &mut Stacks<'_>) -> Finding {
         waits_for: place.and_then(|place| place.waits_for),
         circle: checked.diagnosis.circles.get(&number).cloned(),
         context: ignored,
+        probe: checked.probes.get(&suspect.key()).copied(),
         possible_holders: if outside { possible_holders(suspect) } else { Vec::new() },
     }
 }

@@ -150,6 +150,8 @@ pub struct Finding {
     pub circle: Option<Circle>,
     /// Why the context it waits for, or has, does not end it.
     pub context: Option<ContextFault>,
+    /// What the live cancel probe found, if it was asked for.
+    pub probe: Option<CancelProbe>,
     /// Lines where handles were cloned that could release it and that nobody here held at the end.
     pub possible_holders: Vec<(SourceLine, i64)>,
 }
@@ -245,6 +247,18 @@ pub enum ContextFault {
         /// Where it was cancelled; `None` for a deadline, or by the harness when the body ended.
         cancelled_at: Option<SourceLine>,
     },
+}
+
+/// What a goroutine did when its context was cancelled, in a second run of the test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CancelProbe {
+    /// It ended.
+    Ends,
+    /// It stayed.
+    Stays,
+    /// Nothing can cancel its context.
+    CannotBeCancelled,
 }
 
 /// Primitives that were made at one line and left in a bad state.

@@ -71,6 +71,7 @@ pub(crate) fn finding(id: u64, reason: WaitReason, waits: Vec<Wait>) -> Finding 
         waits_for: None,
         circle: None,
         context: None,
+        probe: None,
         possible_holders: Vec::new(),
     }
 }

@@ -28,6 +28,8 @@ pub struct Spec {
     pub clock: Clock,
     pub ignore_rules: &'static [&'static str],
     pub severities: &'static [&'static str],
+    /// A test that leaks runs again, with its contexts cancelled.
+    pub probe_cancel: bool,
     /// `None`: a leak fails the test. `Some` of nothing: any leak is expected.
     pub expect_leak: Option<&'static [ExpectLeak]>,
     /// `Some`: the test runs under many schedules.

@@ -53,7 +53,20 @@ pub fn examine(descriptor: &'static Descriptor) -> Report {
     let name = descriptor.path();
     let policy = policy(descriptor.spec())
         .unwrap_or_else(|failure| panic!("{}", failure.text.unwrap_or_default()));
-    told(&name, &supervise::run(plan(descriptor, &name)), &policy)
+    told(&name, &run_and_probe(descriptor, &name), &policy)
+}
+
+/// Runs a test, and a second time with the cancel probe if that is asked for and there is something to probe.
+#[track_caller]
+fn run_and_probe(descriptor: &Descriptor, name: &str) -> Checked {
+    let mut checked = supervise::run(plan(descriptor, name));
+    let asked = descriptor.spec().probe_cancel
+        || settings().is_ok_and(|settings| settings.leak_probe_cancel);
+    if asked && checked.is_to_be_probed() {
+        let again = Plan { probes: true, ..plan(descriptor, name) };
+        checked.probes = supervise::run(again).probes;
+    }
+    checked
 }
 
 /// Runs `body` as `#[gmp::test]` runs the body of a test, on a runtime and in a scope of its own, and
@@ -86,6 +99,7 @@ where
         timeout: TIMEOUT,
         linger: LINGER,
         clock: Clock::Real,
+        probes: false,
         last_resort,
     });
     Ok(told(name, &checked, &Policy { rules, severities }))
@@ -108,6 +122,7 @@ fn plan(descriptor: &Descriptor, name: &str) -> Plan {
         timeout: spec.timeout.unwrap_or(TIMEOUT),
         linger: spec.linger.unwrap_or(LINGER),
         clock: spec.clock,
+        probes: false,
         last_resort,
     }
 }
@@ -169,7 +184,7 @@ fn once(descriptor: &'static Descriptor) -> Result<(), Failure> {
     let name = descriptor.path();
     let policy = policy(descriptor.spec())?;
     match explored(descriptor, &name, &policy)? {
-        None => judge(descriptor, &name, supervise::run(plan(descriptor, &name)), &policy),
+        None => judge(descriptor, &name, run_and_probe(descriptor, &name), &policy),
         Some((checked, more)) => {
             judge(descriptor, &name, checked, &policy).map_err(|failure| failure.with(&name, &more))
         }

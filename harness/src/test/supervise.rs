@@ -26,6 +26,7 @@ use super::standstill::Standstill;
 use crate::leak::census::{self, Ours};
 use crate::leak::check::{self, BodyEnd, Checked, Reach};
 use crate::leak::leftovers;
+use crate::leak::probe::{self, Probes};
 use crate::leak::progress::{Phase, Progress};
 use crate::leak::quiesce::{self, End, Limits};
 use crate::leak::still::VirtualClock;
@@ -48,6 +49,8 @@ pub(crate) struct Plan {
     pub(crate) timeout: Duration,
     pub(crate) linger: Duration,
     pub(crate) clock: Clock,
+    /// What is left is probed before it is judged.
+    pub(crate) probes: bool,
     /// Called on the M if the test's thread never comes back from a plain body.
     pub(crate) last_resort: fn(&str, Checked) -> !,
 }
@@ -80,6 +83,7 @@ struct Rest {
     timeout: Duration,
     linger: Duration,
     clock: Option<VirtualClock>,
+    probes: bool,
     last_resort: fn(&str, Checked) -> !,
 }
 
@@ -101,14 +105,14 @@ pub(crate) fn run(plan: Plan) -> Checked {
     }
     .build();
     super::context::attach(runtime.scope());
-    let Plan { name, body, timeout, linger, clock, last_resort } = plan;
+    let Plan { name, body, timeout, linger, clock, probes, last_resort } = plan;
     let clock = match clock {
         Clock::Real => None,
         Clock::Virtual => Some(VirtualClock::new(false)),
         Clock::VirtualIgnoringExternal => Some(VirtualClock::new(true)),
     };
     let is_plain = matches!(body, Call::Sync(_));
-    let rest = Rest { name, is_plain, timeout, linger, clock, last_resort };
+    let rest = Rest { name, is_plain, timeout, linger, clock, probes, last_resort };
     let run = Arc::new(Run { plan: rest, runtime, progress: Progress::new() });
     let watched = run.clone();
     let checked = match body {
@@ -287,10 +291,14 @@ impl Run {
     /// On an M: lets goroutines finish after the body's end, then judges what is left.
     fn settle(&self, driver: &Driver<'_>, body_is_elsewhere: bool) {
         let scope = self.runtime.scope();
+        let mut probes = Probes::new();
         if self.progress.body_finished() {
             super::context::cancel(scope);
             if self.linger(driver) == End::Lost {
                 return;
+            }
+            if self.plan.probes {
+                probes = probe::run(scope, || self.linger(driver) != End::Lost);
             }
         }
         // Taken by whoever carries on; nobody else then does.
@@ -304,7 +312,7 @@ impl Run {
             let reach = Reach { body, body_is_elsewhere };
             check::close_and_judge(scope, &self.progress, &reach, end, since)
         };
-        self.progress.finish(self.told_of_clock(checked));
+        self.progress.finish(Checked { probes, ..self.told_of_clock(checked) });
     }
 
     /// A body that has not ended in time while its virtual clock stood still: the report says who stopped it.

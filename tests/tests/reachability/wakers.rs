@@ -135,3 +135,63 @@ async fn an_executor_whose_task_is_released() {
     executor(rx).await;
     tx.send(1).await.unwrap();
 }
+
+/// A waker that does something else than to make a task ready: it closes a channel.
+struct Closes(gmp::Chan<u32>);
+
+impl Wake for Closes {
+    fn wake(self: Arc<Self>) {
+        self.0.close();
+    }
+}
+
+/// Starts a goroutine that receives from a channel and owns a future that was polled before, with a waker that
+/// closes the channel, by somebody who is no goroutine.
+fn own_a_future_with_a_waker(receives: gmp::Receiver<u32>) {
+    let ch = chan::<u32>(0);
+    let waker = Waker::from(Arc::new(Closes(ch.clone())));
+    let mut future = Box::pin(async move { receives.recv().await });
+    let polls = move || {
+        assert!(future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        future
+    };
+    let future = std::thread::spawn(polls).join().unwrap();
+    drop(go(async move {
+        let _owned = future;
+        ch.recv().await
+    }));
+}
+
+// A value that the static sends would run the waker, which would release the goroutine.
+#[gmp::test(expect_leak("chan receive: Reachable"))]
+async fn a_waker_with_side_effects_that_a_static_could_run() {
+    let (tx, rx) = channel::<u32>(0);
+    keep(tx);
+    own_a_future_with_a_waker(rx);
+}
+
+#[gmp::test]
+async fn a_waker_with_side_effects_that_runs() {
+    let (tx, rx) = channel::<u32>(0);
+    own_a_future_with_a_waker(rx);
+    yield_now().await;
+    assert!(tx.try_send(1).is_ok(), "the future waits for it");
+}
+
+// The same in a goroutine that has ended since: no live one lists the future.
+#[gmp::test(expect_leak("chan receive: Reachable"))]
+async fn a_waker_with_side_effects_of_a_goroutine_that_has_ended() {
+    let ((tx, rx), ch) = (channel::<u32>(0), chan::<u32>(0));
+    keep(tx);
+    let waker = Waker::from(Arc::new(Closes(ch.clone())));
+    let mut future = Box::pin(async move { rx.recv().await });
+    let polled = go(async move {
+        assert!(future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        Some(future)
+    });
+    let future = polled.await.unwrap();
+    drop(go(async move {
+        let _owned = future;
+        ch.recv().await
+    }));
+}

@@ -71,6 +71,7 @@ fn finding() -> Finding {
         waits_for: None,
         circle: None,
         context: None,
+        probe: None,
         possible_holders: Vec::new(),
     }
 }

@@ -11,7 +11,7 @@ use crate::leak::code::Code;
 use crate::leak::severity::Severity;
 use crate::leak::verdict::{Holder, Verdict};
 use crate::report::finding::{
-    Figure, Finding, GoroutinePanic, Primitive, Report, SourceLine, Wait,
+    CancelProbe, Figure, Finding, GoroutinePanic, Primitive, Report, SourceLine, Wait,
 };
 use crate::report::remedy::remedy;
 use crate::report::source::Sources;
@@ -45,10 +45,26 @@ pub(super) fn write(page: &mut Page, finding: &Finding, report: &Report, sources
     for text in &finding.notes {
         entry(page, gutter, "note", Ink::Strong, &clean(text, TEXT_LIMIT));
     }
+    if let Some(probe) = finding.probe {
+        entry(page, gutter, "probe", Ink::Strong, probed(probe));
+    }
     write_trail(page, gutter, &trail, sources);
     behind::write(page, gutter, finding, sources);
     let advice = clean(&remedy(finding, report, sources), usize::MAX);
     entry(page, gutter, "fix", Ink::Fix, &advice);
+}
+
+/// What the cancel probe found.
+fn probed(probe: CancelProbe) -> &'static str {
+    match probe {
+        CancelProbe::Ends => "in a second run it ended when its context was cancelled",
+        CancelProbe::Stays => {
+            "in a second run its context was cancelled and it stayed: it ignores cancellation"
+        }
+        CancelProbe::CannotBeCancelled => {
+            "in a second run nothing could cancel its context, which is a root"
+        }
+    }
 }
 
 /// The headline: verdict, how many, wait reason, for how long, which.

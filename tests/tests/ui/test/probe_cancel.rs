@@ -1,0 +1,7 @@
+#[gmp::test(probe_cancel = true)]
+async fn value() {}
+
+#[gmp::test(probe_cancel("x"))]
+async fn list() {}
+
+fn main() {}
