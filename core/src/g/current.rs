@@ -19,7 +19,10 @@ const ASKED_BUDGET: u32 = 1 << 16;
 
 struct Current {
     g: Cell<Option<NonNull<Header>>>,
-    poll: Cell<Option<ThisPoll>>,
+    /// On the stack of whoever polls, while the poll goes on.
+    poll: Cell<Option<NonNull<ThisPoll>>>,
+    /// Where the poll finds that it is to yield.
+    asked: Cell<*const AtomicBool>,
     /// The goroutine that this M polls made itself ready.
     woken: Cell<bool>,
     tracing: Cell<Option<NonNull<Tracing>>>,
@@ -28,22 +31,32 @@ struct Current {
     ids: Cell<Range<u64>>,
 }
 
+/// Nobody asks. Never written.
+static NOBODY: AtomicBool = AtomicBool::new(false);
+
 impl Current {
-    fn asked(&self) -> Option<NonNull<AtomicBool>> {
-        self.poll.get()?.asked
+    #[inline]
+    fn poll(&self) -> Option<&ThisPoll> {
+        // SAFETY: `enter_poll` sets it to its own variable, and unsets it before that goes; what is borrowed
+        // here does not leave this file, and is used within one call.
+        self.poll.get().map(|poll| unsafe { poll.as_ref() })
+    }
+
+    /// Whether the poll is asked to yield.
+    #[inline]
+    fn is_asked(&self) -> bool {
+        // SAFETY: what `enter_poll` was given outlives the poll, and `NOBODY` everything. Relaxed: a hint.
+        unsafe { &*self.asked.get() }.load(Ordering::Relaxed)
     }
 }
 
 /// A poll by an M, from a run queue.
-#[derive(Clone, Copy)]
 struct ThisPoll {
     g: NonNull<Header>,
     /// Its scope; alive while the poll goes on.
     scope: NonNull<Scope>,
     /// Where the goroutines of that scope run.
     schedule: NonNull<dyn Schedule>,
-    /// Whether it is asked to yield.
-    asked: Option<NonNull<AtomicBool>>,
 }
 
 thread_local! {
@@ -51,6 +64,7 @@ thread_local! {
         Current {
             g: Cell::new(None),
             poll: Cell::new(None),
+            asked: Cell::new(&raw const NOBODY),
             woken: Cell::new(false),
             tracing: Cell::new(None),
             budget: Cell::new(BUDGET),
@@ -89,18 +103,24 @@ pub(crate) fn origin() -> Option<(Location, Option<GoroutineId>)> {
 /// What was current before something else was.
 struct Before {
     g: Option<NonNull<Header>>,
-    poll: Option<ThisPoll>,
+    poll: Option<NonNull<ThisPoll>>,
+    asked: *const AtomicBool,
     woken: bool,
     budget: u32,
 }
 
 impl Before {
-    fn replace(g: NonNull<Header>, poll: Option<ThisPoll>) -> Self {
-        let asked = poll.and_then(|poll| poll.asked);
+    #[inline]
+    fn replace(
+        g: NonNull<Header>,
+        poll: Option<NonNull<ThisPoll>>,
+        asked: Option<&AtomicBool>,
+    ) -> Self {
         let budget = if asked.is_some() { ASKED_BUDGET } else { BUDGET };
         CURRENT.with(|c| Self {
             g: c.g.replace(Some(g)),
             poll: c.poll.replace(poll),
+            asked: c.asked.replace(asked.unwrap_or(&NOBODY)),
             woken: c.woken.replace(false),
             budget: c.budget.replace(budget),
         })
@@ -108,10 +128,12 @@ impl Before {
 }
 
 impl Drop for Before {
+    #[inline]
     fn drop(&mut self) {
         CURRENT.with(|c| {
             c.g.set(self.g);
             c.poll.set(self.poll);
+            c.asked.set(self.asked);
             c.woken.set(self.woken);
             c.budget.set(self.budget);
         });
@@ -120,7 +142,7 @@ impl Drop for Before {
 
 /// Runs `f` as `g`, with a fresh budget.
 pub(crate) fn enter<R>(g: NonNull<Header>, f: impl FnOnce() -> R) -> R {
-    let _before = Before::replace(g, None);
+    let _before = Before::replace(g, None, None);
     f()
 }
 
@@ -141,8 +163,8 @@ pub(super) fn enter_poll<R>(
             schedule,
         )
     };
-    let _before =
-        Before::replace(g, Some(ThisPoll { g, scope, schedule, asked: asked.map(NonNull::from) }));
+    let poll = ThisPoll { g, scope, schedule };
+    let _before = Before::replace(g, Some(NonNull::from(&poll)), asked);
     let result = f();
     (result, CURRENT.with(|c| c.woken.get()))
 }
@@ -151,7 +173,7 @@ pub(super) fn enter_poll<R>(
 #[inline]
 pub(super) fn wake_polled(g: NonNull<Header>) -> bool {
     CURRENT.with(|c| {
-        let is_polled = c.poll.get().is_some_and(|poll| poll.g == g);
+        let is_polled = c.poll().is_some_and(|poll| poll.g == g);
         if is_polled {
             c.woken.set(true);
         }
@@ -164,28 +186,31 @@ pub(super) fn wake_polled(g: NonNull<Header>) -> bool {
 pub(super) fn schedule_of(scope: NonNull<Scope>) -> Option<NonNull<dyn Schedule>> {
     // The scope of what is polled is alive: an equal address is the same scope, or that of a goroutine
     // which is done, and which every run queue skips.
-    let poll = CURRENT.with(|c| c.poll.get())?;
-    (poll.scope == scope).then_some(poll.schedule)
+    CURRENT.with(|c| c.poll().filter(|poll| poll.scope == scope).map(|poll| poll.schedule))
 }
 
 /// Takes one operation from the budget. False when the poll has to yield first.
 #[inline]
 pub(crate) fn spend() -> bool {
     CURRENT.with(|c| match c.budget.get() {
-        0 => {
-            c.budget.set(BUDGET);
-            false
-        }
-        // SAFETY: what `enter_poll` was given outlives the poll. Relaxed: a hint.
-        _ if c.asked().is_some_and(|asked| unsafe { asked.as_ref() }.load(Ordering::Relaxed)) => {
-            false
-        }
+        0 => refill(c),
         left => {
-            // A plain thread that drives a leaf itself has nobody to yield to.
-            c.budget.set(if c.g.get().is_some() { left - 1 } else { BUDGET });
-            true
+            c.budget.set(left - 1);
+            !c.is_asked()
         }
     })
+}
+
+/// Halves the budget of the poll: somebody waits for it to yield.
+pub(crate) fn hurry() {
+    CURRENT.with(|c| c.budget.set(c.budget.get() / 2));
+}
+
+#[cold]
+fn refill(c: &Current) -> bool {
+    c.budget.set(BUDGET);
+    // A plain thread that drives a leaf itself has nobody to yield to.
+    c.g.get().is_none()
 }
 
 /// The trace poll in progress on this thread.
@@ -222,12 +247,11 @@ pub(crate) const IDS_AT_A_TIME: u64 = 16;
 
 /// The id of a goroutine that is started here.
 pub(super) fn next_id() -> GoroutineId {
-    let polls = CURRENT.with(|c| c.poll.get());
-    // SAFETY: what `enter_poll` was given outlives the poll.
-    if !polls.is_some_and(|poll| unsafe { poll.schedule.as_ref() }.has_machines()) {
-        return GoroutineId::next();
-    }
     CURRENT.with(|c| {
+        // SAFETY: what `enter_poll` was given outlives the poll.
+        if !c.poll().is_some_and(|poll| unsafe { poll.schedule.as_ref() }.has_machines()) {
+            return GoroutineId::next();
+        }
         let mut ids = c.ids.replace(0..0);
         let id = ids.next().or_else(|| {
             ids = GoroutineId::next_block(IDS_AT_A_TIME);

@@ -187,6 +187,23 @@ impl State {
         })
     }
 
+    /// As [`ready_by_ref`](Self::ready_by_ref), if it is parked: true, and the caller has to queue it with the
+    /// reference that this made. Else nothing changes.
+    ///
+    /// From then on nobody but the caller queues it: what the caller writes before that is seen by the poll
+    /// to come.
+    #[inline]
+    pub(crate) fn ready_if_parked(&self) -> bool {
+        let now = self.0.load(Ordering::Relaxed);
+        if now & (SCHEDULED | RUNNING | COMPLETE | FROZEN) != 0 {
+            return false;
+        }
+        abort_on_overflow(Snapshot(now).refs() == u32::MAX);
+        // Orderings as in `update`.
+        let new = (now | SCHEDULED) + REF_ONE;
+        self.0.compare_exchange(now, new, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+    }
+
     /// Ends a poll of a thread's own call that returned `Pending`.
     pub(crate) fn end_poll(&self) -> EndPoll {
         self.update(|now| match now {

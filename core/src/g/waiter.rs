@@ -134,7 +134,15 @@ impl Waiter {
                 })
             }
             // SAFETY: a waiting leaf is either inside the cell or owns a reference to it.
-            _ => Wake::G(unsafe { GRef::clone_from_raw(self.header()) }),
+            _ => unsafe {
+                let g = self.header();
+                // Mostly it is parked: then one step makes the reference and the goroutine ready. It is not
+                // polled before the leaf has fired: only who has the wake queues it.
+                match g.as_ref().state().ready_if_parked() {
+                    true => Wake::Queue(GRef::from_raw(g)),
+                    false => Wake::G(GRef::clone_from_raw(g)),
+                }
+            },
         }
     }
 
@@ -211,7 +219,10 @@ impl Drop for Prepared {
 /// A wake that is owed to a leaf's owner; it is run outside all locks.
 #[must_use]
 pub(crate) enum Wake {
+    /// A goroutine that may have to be made ready.
     G(GRef),
+    /// A goroutine that is ready, and has to be queued.
+    Queue(GRef),
     Foreign(Arc<Foreign>),
 }
 
@@ -224,6 +235,7 @@ impl Wake {
     /// Makes the owner of the leaf go on.
     pub(crate) fn wake(self) {
         match self {
+            Self::Queue(g) => g.enqueue(),
             Self::G(g) => g.ready(),
             Self::Foreign(foreign) => {
                 let wake = || catch_unwind(AssertUnwindSafe(|| foreign.waker.wake_by_ref()));

@@ -335,7 +335,10 @@ impl Core {
             self.hand_over(&mut queue)
         } else {
             // Release: pairs with the acquire of the next owner.
-            self.state.fetch_and(!LOCKED, Ordering::Release);
+            if self.state.fetch_and(!LOCKED, Ordering::Release) & WOKEN != 0 {
+                // Whoever was invited has not come yet; perhaps it waits for this poll to end.
+                current::hurry();
+            }
             self.wake_one(&mut queue)
         };
         drop(queue);

@@ -74,6 +74,22 @@ impl G {
         }
     }
 
+    /// As [`set`](Self::set), as a leaf does that is fired: mostly the goroutine is made ready first, and queued
+    /// when the flag is set.
+    fn fire(&self, flag: usize) {
+        let set = || self.flags[flag].store(true, Ordering::Relaxed);
+        if self.state.ready_if_parked() {
+            set();
+            return self.run();
+        }
+        self.state.ref_inc();
+        set();
+        match self.state.ready() {
+            Ready::Enqueue => self.run(),
+            Ready::Nothing => assert!(!self.state.ref_dec(), "the registry has a reference"),
+        }
+    }
+
     fn is_done_once(&self) {
         assert_eq!(self.done.load(Ordering::Relaxed), 1);
     }
@@ -104,6 +120,21 @@ fn two_wakers() {
         for waker in wakers {
             waker.join().expect("a waker");
         }
+        g.is_done_once();
+    });
+}
+
+#[test]
+fn a_goroutine_that_is_made_ready_before_its_leaf_fires() {
+    loom::model(|| {
+        let g = G::new();
+        let other = g.clone();
+        let peer = thread::spawn(move || other.fire(0));
+        let other = g.clone();
+        let waker = thread::spawn(move || other.set(1));
+        g.run();
+        peer.join().expect("the peer");
+        waker.join().expect("the waker");
         g.is_done_once();
     });
 }
