@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,31 +16,33 @@ import (
 )
 
 var cases = map[string]func(n uint64) uint64{
-	"spawn_join":     spawnJoin,
-	"spawn_inside":   spawnAll,
-	"yield_100":      yields,
-	"pingpong":       pingpong,
-	"stream":         func(n uint64) uint64 { return stream(0, n) },
-	"spsc_128":       func(n uint64) uint64 { return stream(128, n) },
-	"mpmc_4x4":       mpmc,
-	"select_2":       selectTwo,
-	"mutex_free":     mutexFree,
-	"mutex_100":      mutex100,
-	"skynet":         func(n uint64) uint64 { return skynet(0, n) },
-	"sieve_500":      sieve,
-	"fan_local":      func(n uint64) uint64 { return fan(equalShares(n, uint64(runtime.GOMAXPROCS(0)))) },
-	"fan_balanced":   func(n uint64) uint64 { return fan(equalShares(n, 16)) },
-	"fan_skewed":     func(n uint64) uint64 { return fan([]uint64{n - n/10, n / 10}) },
-	"workers_8":      func(n uint64) uint64 { return workers(8, n) },
-	"workers_24":     func(n uint64) uint64 { return workers(24, n) },
-	"workers_32":     func(n uint64) uint64 { return workers(32, n) },
-	"sleeps_100k":    sleeps,
-	"blocking_100":   blocking,
-	"start_spinners": startBesideSpinners,
-	"timer_cancel":   timerCancel,
-	"ctx_cancel":     ctxCancel,
-	"ctx_tree":       ctxTree,
-	"parked_1m":      parked,
+	"spawn_join":      spawnJoin,
+	"spawn_inside":    spawnAll,
+	"yield_100":       yields,
+	"pingpong":        pingpong,
+	"stream":          func(n uint64) uint64 { return stream(0, n) },
+	"spsc_128":        func(n uint64) uint64 { return stream(128, n) },
+	"mpmc_4x4":        mpmc,
+	"select_2":        selectTwo,
+	"mutex_free":      mutexFree,
+	"mutex_100":       mutex100,
+	"skynet":          func(n uint64) uint64 { return skynet(0, n) },
+	"sieve_500":       sieve,
+	"fan_local":       func(n uint64) uint64 { return fan(equalShares(n, uint64(runtime.GOMAXPROCS(0)))) },
+	"fan_balanced":    func(n uint64) uint64 { return fan(equalShares(n, 16)) },
+	"fan_skewed":      func(n uint64) uint64 { return fan([]uint64{n - n/10, n / 10}) },
+	"workers_8":       func(n uint64) uint64 { return workers(8, n) },
+	"workers_24":      func(n uint64) uint64 { return workers(24, n) },
+	"workers_32":      func(n uint64) uint64 { return workers(32, n) },
+	"sleeps_100k":     sleeps,
+	"mutex_hog":       mutexHog,
+	"sleep_overshoot": sleepOvershoot,
+	"blocking_100":    blocking,
+	"start_spinners":  startBesideSpinners,
+	"timer_cancel":    timerCancel,
+	"ctx_cancel":      ctxCancel,
+	"ctx_tree":        ctxTree,
+	"parked_1m":       parked,
 }
 
 // figure is what a case measured itself: bytes, or a latency.
@@ -65,6 +68,9 @@ func main() {
 	start := time.Now()
 	check := run(n)
 	took := time.Since(start).Nanoseconds()
+	if os.Getenv("PEERS_CPU") != "" {
+		took = used()
+	}
 	fmt.Println("result", took, figure, peak(), check)
 }
 
@@ -365,6 +371,55 @@ func startBesideSpinners(n uint64) uint64 {
 	return n
 }
 
+// percentile99 is the 99th percentile.
+func percentile99(durations []uint64) uint64 {
+	slices.Sort(durations)
+	return durations[len(durations)*99/100]
+}
+
+func mutexHog(n uint64) uint64 {
+	var mu sync.Mutex
+	var stop atomic.Bool
+	hog := sum(1, func() uint64 {
+		for !stop.Load() {
+			mu.Lock()
+			time.Sleep(100 * time.Microsecond)
+			mu.Unlock()
+		}
+		return 0
+	})
+	var waits []uint64
+	for range n {
+		time.Sleep(100 * time.Microsecond)
+		begin := time.Now()
+		mu.Lock()
+		waits = append(waits, uint64(time.Since(begin)))
+		mu.Unlock()
+	}
+	stop.Store(true)
+	figure = percentile99(waits)
+	return uint64(len(waits)) + hog()
+}
+
+func sleepOvershoot(n uint64) uint64 {
+	var mu sync.Mutex
+	var late []uint64
+	slept := sum(10, func() uint64 {
+		var mine []uint64
+		for range n / 10 {
+			begin := time.Now()
+			time.Sleep(time.Millisecond)
+			mine = append(mine, uint64(max(0, time.Since(begin)-time.Millisecond)))
+		}
+		mu.Lock()
+		late = append(late, mine...)
+		mu.Unlock()
+		return n / 10
+	})()
+	figure = percentile99(late)
+	return slept
+}
+
 func blocking(n uint64) uint64 {
 	return sum(n, func() uint64 {
 		// Unlike time.Sleep it blocks the thread.
@@ -464,6 +519,15 @@ func parked(n uint64) uint64 {
 	close(ch)
 	reach(&ended)
 	return ended.Load()
+}
+
+// used is the CPU time of this process in nanoseconds.
+func used() int64 {
+	var usage syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
+		return 0
+	}
+	return usage.Utime.Nano() + usage.Stime.Nano()
 }
 
 func resident() uint64 {

@@ -52,6 +52,18 @@ pub const CASES: &[Case] = &[
     time("sleeps_100k", 100_000, "goroutine that sleeps 1 ms"),
     time("blocking_100", 100, "call that blocks its thread for 10 ms"),
     Case {
+        name: "sleep_overshoot",
+        ops: 2_000,
+        unit: Unit::Latency,
+        what: "how late a sleep of 1 ms ends, by 10 goroutines: the 99th percentile",
+    },
+    Case {
+        name: "mutex_hog",
+        ops: 200,
+        unit: Unit::Latency,
+        what: "wait for a lock that another takes again and again, asleep for 100 us: the 99th percentile",
+    },
+    Case {
         name: "start_spinners",
         ops: 5,
         unit: Unit::Latency,
@@ -70,12 +82,27 @@ pub const CASES: &[Case] = &[
     },
 ];
 
+/// Cases of which a quick run does not do less: they measure themselves, or their work has a shape.
+const WHOLE: &[&str] =
+    &["sieve_500", "sleep_overshoot", "mutex_hog", "start_spinners", "blocking_100", "parked_1m"];
+
 /// The case of that name.
 pub fn find(name: &str) -> Option<&'static Case> {
     CASES.iter().find(|case| case.name == name)
 }
 
 impl Case {
+    /// The same with less work, for a quick run.
+    pub fn quick(mut self) -> Self {
+        self.ops /= match self.name {
+            name if WHOLE.contains(&name) => 1,
+            // A tree with ten children each.
+            "skynet" => 10,
+            _ => 4,
+        };
+        self
+    }
+
     /// Whether the system, not the runtime, takes most of the time: outside the means.
     pub fn is_system_bound(&self) -> bool {
         self.unit != Unit::Time || matches!(self.name, "sleeps_100k" | "blocking_100")

@@ -1,16 +1,14 @@
 //! A child process: one case, one peer, one measurement.
 
-use std::time::Instant;
-
 use crate::lines::{AsyncChannel, Flume, GmpChan, Kanal, TokioMpsc};
 use crate::peer::{Line, Rt, Shared, Tree};
 use crate::runtimes::{Gmp, Smol, Tokio, TokioCurrent};
-use crate::{meter, net, stackful, work};
+use crate::{meter, net, stackful, threads, work};
 
 /// Runs `case` on `peer` and prints `result NANOSECONDS FIGURE PEAK_KIB CHECK`, or `none` if the peer
 /// cannot express the case.
 pub fn run(peer: &str, case: &str, ops: u64, procs: usize) {
-    let start = Instant::now();
+    let watch = meter::Watch::start();
     let check = match peer {
         "gmp" => all::<Gmp, GmpChan>(case, ops, procs).or_else(|| contexts::<Gmp>(case, ops)),
         "tokio" => {
@@ -24,11 +22,12 @@ pub fn run(peer: &str, case: &str, ops: u64, procs: usize) {
         "tokio-current+flume" => channels::<TokioCurrent, Flume>(case, ops, procs),
         "tokio-current+kanal" => channels::<TokioCurrent, Kanal>(case, ops, procs),
         "smol" => all::<Smol, AsyncChannel>(case, ops, procs),
+        "crossbeam" => threads::run(case, ops, procs),
         "may" => stackful::run(case, ops, procs),
         _ => None,
     };
     let check = check.or_else(|| net::run(peer, case, ops, procs));
-    let took = start.elapsed().as_nanos();
+    let took = watch.nanos();
     match check {
         Some(check) => {
             println!("result {took} {} {} {check}", meter::recorded(), meter::peak_kib());
@@ -66,6 +65,8 @@ fn plain<R: Rt, L: Line>(case: &str, n: u64, procs: usize) -> Option<u64> {
         "fan_local" => R::run(procs, work::fan::<R, L>(work::equal_shares(n, procs as u64))),
         "fan_balanced" => R::run(procs, work::fan::<R, L>(work::equal_shares(n, 16))),
         "fan_skewed" => R::run(procs, work::fan::<R, L>(vec![n - n / 10, n / 10])),
+        "mutex_hog" => R::run(procs, work::mutex_hog::<R>(n)),
+        "sleep_overshoot" => R::run(procs, work::sleep_overshoot::<R>(n)),
         "blocking_100" => R::run(procs, work::blocking::<R>(n)),
         "start_spinners" => R::run(procs, work::start_beside_spinners::<R>(procs as u64, n)),
         "skynet" => R::run(procs, work::skynet::<R>(0, n)),

@@ -3,14 +3,16 @@
 use serde_json::{Value, json};
 
 use crate::cases::Unit;
+use crate::options::{Clock, Options};
 use crate::run::Series;
-use crate::table::{Row, family, geometric_mean};
+use crate::table::{FAMILIES, Row, family, geometric_mean};
 
 /// The whole run.
-pub fn report(rows: &[Row], versions: Value, rounds: usize, load: [Option<f64>; 2]) -> Value {
+pub fn report(rows: &[Row], versions: Value, options: &Options, load: [Option<f64>; 2]) -> Value {
     json!({
         "versions": versions,
-        "rounds": rounds,
+        "rounds": options.rounds,
+        "time": if options.clock == Clock::Cpu { "cpu" } else { "wall" },
         "load_before_and_after": load,
         "cases": rows.iter().map(row).collect::<Vec<_>>(),
         "geometric_means": means(rows),
@@ -43,7 +45,7 @@ fn means(rows: &[Row]) -> Vec<Value> {
     let mut threads: Vec<usize> = rows.iter().flat_map(|r| &r.series).map(|s| s.procs).collect();
     threads.sort_unstable();
     threads.dedup();
-    let pairs = threads.into_iter().flat_map(|t| ["go", "tokio", "smol", "may"].map(|f| (t, f)));
+    let pairs = threads.into_iter().flat_map(|t| FAMILIES.iter().map(move |f| (t, *f)));
     let mean = |(threads, family): (usize, &str)| {
         let (mean, cases) = geometric_mean(rows, family, threads)?;
         Some(json!({ "peer": family, "threads": threads, "gmp_over_peer": mean, "cases": cases }))

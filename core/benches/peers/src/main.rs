@@ -13,6 +13,7 @@ mod run;
 mod runtimes;
 mod stackful;
 mod table;
+mod threads;
 mod versions;
 mod work;
 
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
 fn compare(options: &Options) -> Result<(), String> {
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let go = options.wants("go").then(|| versions::build_go(&own)).flatten();
-    let programs = Programs { own, go };
+    let programs = Programs { own, go, clock: options.clock, quick: options.quick };
     let versions = versions::collect(programs.go.as_deref());
     println!("{versions:#}");
     let before = versions::load();
@@ -56,15 +57,15 @@ fn compare(options: &Options) -> Result<(), String> {
     for case in &options.cases {
         eprintln!("{}", case.name);
         let series = run::case(&programs, case, &peers, options.rounds);
-        rows.push(Row { case, series });
+        rows.push(Row { case: *case, series });
     }
     for procs in &options.procs {
-        table::print(&rows, *procs);
+        table::print(&rows, *procs, options.clock);
     }
     let load = [before, versions::load()];
     println!("\nload average before and after: {load:?}");
     if let Some(file) = &options.json {
-        let report = json::report(&rows, versions, options.rounds, load);
+        let report = json::report(&rows, versions, options, load);
         std::fs::write(file, format!("{report:#}\n")).map_err(|error| error.to_string())?;
     }
     Ok(())

@@ -1,6 +1,39 @@
 //! What a child process measures of itself.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// Set where CPU time is to be counted.
+pub const CPU: &str = "PEERS_CPU";
+
+/// The time of the whole case so far: what has passed, or what this process has used of its CPUs.
+pub struct Watch(Option<Instant>);
+
+impl Watch {
+    /// Starts it.
+    pub fn start() -> Self {
+        Self(std::env::var_os(CPU).is_none().then(Instant::now))
+    }
+
+    /// Nanoseconds.
+    pub fn nanos(&self) -> u128 {
+        match self.0 {
+            Some(start) => start.elapsed().as_nanos(),
+            None => {
+                let used = clock_gettime(ClockId::ProcessCPUTime);
+                used.tv_sec as u128 * 1_000_000_000 + used.tv_nsec as u128
+            }
+        }
+    }
+}
+
+/// The 99th percentile of some durations.
+pub fn percentile_99(mut durations: Vec<u64>) -> u64 {
+    durations.sort_unstable();
+    durations.get(durations.len() * 99 / 100).copied().unwrap_or(0)
+}
 
 /// The figure that a case measured itself; 0 where the time of the whole case is the figure.
 static FIGURE: AtomicU64 = AtomicU64::new(0);

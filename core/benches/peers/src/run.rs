@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::cases::{Case, Unit};
+use crate::meter::CPU;
+use crate::options::Clock;
 
 /// The Rust peers, by the name a child process knows. Go comes on top.
 pub const PEERS: &[&str] = &[
@@ -19,11 +21,13 @@ pub const PEERS: &[&str] = &[
     "tokio-current+flume",
     "tokio-current+kanal",
     "smol",
+    "crossbeam",
     "may",
 ];
 
-/// A measurement that takes longer is given up.
+/// A measurement that takes longer is given up: of the whole work, and of that of a quick run.
 const LIMIT: Duration = Duration::from_secs(30);
+const QUICK_LIMIT: Duration = Duration::from_secs(8);
 
 /// How one child ended.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +89,10 @@ pub struct Programs {
     pub own: PathBuf,
     /// The Go program, if there is a `go` to build it with.
     pub go: Option<PathBuf>,
+    /// Which time they print.
+    pub clock: Clock,
+    /// Whether the work is that of a quick run.
+    pub quick: bool,
 }
 
 /// All rounds of one case. `peers` are those that are asked for.
@@ -133,6 +141,9 @@ fn command(programs: &Programs, case: &Case, peer: &str, procs: usize) -> Option
         command
     };
     command.env("GOMAXPROCS", &threads).env("GMP_MAXPROCS", &threads).env("SMOL_THREADS", &threads);
+    if programs.clock == Clock::Cpu {
+        command.env(CPU, "1");
+    }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     Some(command)
 }
@@ -141,12 +152,12 @@ fn command(programs: &Programs, case: &Case, peer: &str, procs: usize) -> Option
 fn measure(programs: &Programs, case: &Case, peer: &str, procs: usize) -> Outcome {
     let Some(mut command) = command(programs, case, peer, procs) else { return Outcome::None };
     let Ok(mut child) = command.spawn() else { return Outcome::Failed("did not start") };
-    let start = Instant::now();
+    let (start, limit) = (Instant::now(), if programs.quick { QUICK_LIMIT } else { LIMIT });
     // What a child prints fits into the pipe, so it can be read once the child has ended.
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
-            Ok(None) if start.elapsed() < LIMIT => std::thread::sleep(Duration::from_millis(5)),
+            Ok(None) if start.elapsed() < limit => std::thread::sleep(Duration::from_millis(5)),
             _ => {
                 let _ = child.kill();
                 let _ = child.wait();

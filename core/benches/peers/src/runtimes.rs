@@ -82,9 +82,11 @@ fn gmp_runtime(procs: usize) -> &'static gmp_core::runtime::Runtime {
 fn tokio_runtime(procs: Option<usize>) -> &'static tokio::runtime::Runtime {
     static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
     let build = || match procs {
-        Some(procs) => {
-            tokio::runtime::Builder::new_multi_thread().worker_threads(procs).enable_time().enable_io().build()
-        }
+        Some(procs) => tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(procs)
+            .enable_time()
+            .enable_io()
+            .build(),
         None => tokio::runtime::Builder::new_current_thread().enable_time().enable_io().build(),
     };
     RUNTIME.get_or_init(|| build().expect("a tokio runtime"))

@@ -1,18 +1,19 @@
 //! The tables: gmp beside the best of each peer, then tokio with every channel, then memory.
 
 use crate::cases::{Case, Unit};
+use crate::options::Clock;
 use crate::run::Series;
 
 /// The measurements of one case.
 pub struct Row {
     /// The case.
-    pub case: &'static Case,
+    pub case: Case,
     /// All peers and thread counts.
     pub series: Vec<Series>,
 }
 
 /// The families of the first table.
-const FAMILIES: &[&str] = &["go", "tokio", "smol", "may"];
+pub const FAMILIES: &[&str] = &["go", "tokio", "smol", "crossbeam", "may"];
 
 /// `tokio-current+flume` belongs to `tokio`.
 pub fn family(peer: &str) -> &str {
@@ -77,13 +78,17 @@ fn figure(value: f64) -> String {
 }
 
 /// The whole report for one number of threads, as Markdown.
-pub fn print(rows: &[Row], procs: usize) {
+pub fn print(rows: &[Row], procs: usize, clock: Clock) {
     println!(
-        "\n## {procs} thread{}: ns an operation, median (gmp / peer)\n",
-        if procs == 1 { "" } else { "s" }
+        "\n## {procs} thread{}: {} an operation, median (gmp / peer)\n",
+        if procs == 1 { "" } else { "s" },
+        match clock {
+            Clock::Wall => "ns",
+            Clock::Cpu => "ns of CPU time",
+        }
     );
-    println!("| case | gmp | go | tokio, best | smol | may | best peer |");
-    println!("|---|---|---|---|---|---|---|");
+    println!("| case | gmp | go | tokio, best | smol | crossbeam | may | best peer |");
+    println!("|---|---|---|---|---|---|---|---|");
     for row in rows {
         let gmp = row.gmp(procs).map_or("-".into(), figure);
         let cells: Vec<String> = FAMILIES.iter().map(|f| row.cell(f, procs)).collect();

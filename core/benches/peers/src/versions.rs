@@ -6,8 +6,17 @@ use std::process::Command;
 use serde_json::{Map, Value, json};
 
 /// The packages whose versions matter.
-const PACKAGES: &[&str] =
-    &["gmp-core", "tokio", "tokio-util", "async-channel", "flume", "kanal", "smol", "may"];
+const PACKAGES: &[&str] = &[
+    "gmp-core",
+    "tokio",
+    "tokio-util",
+    "async-channel",
+    "flume",
+    "kanal",
+    "smol",
+    "crossbeam-channel",
+    "may",
+];
 
 /// What the build fixed and what the system tells.
 pub fn collect(go: Option<&Path>) -> Value {

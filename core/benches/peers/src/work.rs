@@ -327,6 +327,58 @@ impl Beside {
 
 const SPIN: Duration = Duration::from_millis(200);
 
+/// `n` locks of a mutex that another task takes over and over and holds while it sleeps: how long each takes.
+pub async fn mutex_hog<R: Rt>(n: u64) -> u64 {
+    let (lock, stop) = (Arc::new(R::Lock::new()), Arc::new(AtomicU64::new(0)));
+    let (hogged, until) = (lock.clone(), stop.clone());
+    let hog = R::go(async move {
+        while until.load(Ordering::Acquire) == 0 {
+            let _guard = hogged.lock().await;
+            R::sleep(HOLD).await;
+        }
+        0
+    });
+    let mut waits = Vec::new();
+    for _ in 0..n {
+        R::sleep(HOLD).await;
+        let begin = Instant::now();
+        let guard = lock.lock().await;
+        waits.push(begin.elapsed().as_nanos() as u64);
+        drop(guard);
+    }
+    stop.store(1, Ordering::Release);
+    let locked = waits.len() as u64;
+    meter::record(meter::percentile_99(waits));
+    locked + hog.await
+}
+
+const HOLD: Duration = Duration::from_micros(100);
+
+/// `n` sleeps of 1 ms, a tenth of them by each of 10 tasks: how late they end.
+pub async fn sleep_overshoot<R: Rt>(n: u64) -> u64 {
+    const SLEEP: Duration = Duration::from_millis(1);
+    let tasks: Vec<_> = (0..10)
+        .map(|_| {
+            R::go(async move {
+                let mut late = Vec::new();
+                for _ in 0..n / 10 {
+                    let begin = Instant::now();
+                    R::sleep(SLEEP).await;
+                    late.push(begin.elapsed().saturating_sub(SLEEP).as_nanos() as u64);
+                }
+                late
+            })
+        })
+        .collect();
+    let mut late = Vec::new();
+    for task in tasks {
+        late.extend(task.await);
+    }
+    let slept = late.len() as u64;
+    meter::record(meter::percentile_99(late));
+    slept
+}
+
 /// `n` tasks that each block their thread for 10 ms.
 pub async fn blocking<R: Rt>(n: u64) -> u64 {
     let sleep = || std::thread::sleep(Duration::from_millis(10));
