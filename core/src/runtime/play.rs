@@ -70,7 +70,7 @@ pub struct Played<T> {
 
 /// Who is called in the course of a schedule, on the thread that plays it.
 pub trait Audience<T> {
-    /// The body is about to run, in `scope`.
+    /// The body is about to run, in `scope`, which is that of the runtime unless it is watched.
     fn begins(&mut self, scope: &Arc<Scope>) {
         let _ = scope;
     }
@@ -108,10 +108,12 @@ impl Runtime {
         body: F,
         audience: &mut dyn Audience<F::Output>,
     ) -> Box<dyn Policy> {
-        struct End<'a>(&'a World, Option<Box<dyn Policy>>);
+        struct End<'a>(Option<&'a World>);
         impl Drop for End<'_> {
             fn drop(&mut self) {
-                self.1 = self.0.end();
+                if let Some(world) = self.0.take() {
+                    drop(world.end());
+                }
             }
         }
         let shared = self.shared();
@@ -121,10 +123,13 @@ impl Runtime {
             "gmp: a goroutine cannot explore, it would stop its M"
         );
         let played = Machine::run(shared, |machine| {
-            let scope = Scope::new(shared.clone(), 1, terms.watch);
+            let scope = match terms.watch || !self.is_as_new() {
+                true => Scope::new(shared.clone(), 1, terms.watch),
+                false => self.scope().clone(),
+            };
             let inside = terms.inside.then(|| shared.clone());
             world.begin(policy, terms.most_steps, terms.quiet, inside);
-            let mut end = End(world, None);
+            let mut end = End(Some(world));
             let exploring = Exploring::new(world);
             audience.begins(&scope);
             let main = Main::start(&Origin { scope: &scope, parent: None, at: terms.at }, body);
@@ -149,15 +154,15 @@ impl Runtime {
                 drop(main);
                 scope.discard_all();
             }
-            end.1 = world.end();
-            end.1.take()
+            end.0.take().and_then(World::end)
         });
         played.flatten().expect("gmp: another thread is running this runtime")
     }
 
     /// Whether nothing of the schedules played so far is left: the next one finds the runtime as new.
     pub fn is_as_new(&self) -> bool {
-        self.shared().timers().next() == NEVER
+        let scope = self.scope();
+        self.shared().timers().next() == NEVER && scope.live() == 0 && !scope.is_closed()
     }
 }
 

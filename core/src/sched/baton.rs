@@ -149,7 +149,7 @@ impl Spare {
             let Some(Job { shared, pool }) = self.job.lock().take() else { return };
             if let Some(world) = shared.world() {
                 // Nobody hires it before it is in the pool, and it waits for the baton then.
-                world.serve(&shared, &self.seat, || pool.0.lock().push(self.clone()));
+                world.serve(&shared, || pool.0.lock().push(self.clone()));
             }
         }
     }

@@ -113,7 +113,9 @@ impl Machine {
             before: MACHINE.with(Cell::get),
         };
         p.owner.begin(tenure, &machine.hand);
-        p.meters.begin_use();
+        if shared.world().is_none() {
+            p.meters.begin_use();
+        }
         MACHINE.with(|m| m.set(&raw const machine));
         let _unbind = Unbind(&machine);
         f(&machine)

@@ -15,6 +15,8 @@ pub struct Options<'a> {
     /// The current goroutine goes on whatever is said: the decision counts, so that others keep their
     /// numbers.
     pub pinned: bool,
+    /// The current goroutine is inside a poll, which is suspended if another is chosen.
+    pub inside: bool,
 }
 
 /// What happens next.
@@ -87,6 +89,13 @@ pub trait Policy: core::any::Any + Send {
 
     /// One of `n`, which is at least two.
     fn choose(&mut self, n: usize) -> usize;
+
+    /// Whether the goroutine `g`, which is about to be polled, may be left inside that poll. If not, that it goes
+    /// on is all that is asked for there, [pinned](Options::pinned); it saves a thread.
+    fn may_leave(&mut self, g: u32) -> bool {
+        let _ = g;
+        true
+    }
 
     /// A goroutine was started.
     fn started(&mut self, g: u32, id: GoroutineId, at: Location);

@@ -76,6 +76,19 @@ impl<T> BriefLock<T> {
         BriefGuard { lock: self, tracked: self.track.begin(), _stays: PhantomData }
     }
 
+    /// As [`lock`](Self::lock), without a locked instruction.
+    ///
+    /// # Safety
+    /// No other thread uses the lock until the guard is gone, and what other threads did with it before comes
+    /// before this.
+    #[inline]
+    pub(crate) unsafe fn lock_alone(&self) -> BriefGuard<'_, T> {
+        // Relaxed: nobody else is there. The mark keeps this thread from having two guards.
+        assert!(!self.taken.load(Ordering::Relaxed), "gmp: a lock is taken twice by one thread");
+        self.taken.store(true, Ordering::Relaxed);
+        BriefGuard { lock: self, tracked: self.track.begin(), _stays: PhantomData }
+    }
+
     /// The value, for whoever has the lock and not the guard at hand.
     ///
     /// # Safety

@@ -113,7 +113,10 @@ impl Timers {
         // SeqCst: an M that goes to sleep sees a timer, or whoever armed it, and fences before it looks for
         // sleepers, sees the M asleep.
         let next = |home: &Arc<Home>| home.next.load(Ordering::SeqCst);
-        self.homes.iter().map(next).min().unwrap_or(NEVER)
+        match &*self.homes {
+            [home] => next(home),
+            homes => homes.iter().map(next).min().unwrap_or(NEVER),
+        }
     }
 
     /// Arms `entry` for `when`, or moves it there. `under` runs under the lock and is told whether it was

@@ -24,6 +24,8 @@ use crate::test::box_body;
 const INSIDE_ONE_OF: usize = 128;
 /// The same among the first schedules: a short exploration has some as well.
 const INSIDE_ONE_OF_FIRST: usize = 6;
+/// Polls are suspended within so many decisions while nothing is known about how many there are.
+const FIRST_WITHIN: u32 = 1;
 /// So many are the first.
 const FIRST: u64 = 300;
 
@@ -250,7 +252,7 @@ impl Explorer {
     ) -> Explored {
         let seed = self.seed_used();
         let mut stage = Stage::new(self.max_steps, self.linger, at);
-        let (began, mut length) = (Instant::now(), FIRST_LENGTH);
+        let (began, mut length, mut within) = (Instant::now(), FIRST_LENGTH, FIRST_WITHIN);
         let mut guide = Box::new(Guide::new(Mind::nobody(), Rng::new(0), false));
         let mut explored = Explored::new();
         let (first, step) = (self.shard.0 - 1, self.shard.1);
@@ -259,8 +261,8 @@ impl Explorer {
             let one_of = if number < FIRST { INSIDE_ONE_OF_FIRST } else { INSIDE_ONE_OF };
             guide.inside =
                 stage.has_inner_points && Rng::of_schedule(!seed, number).below(one_of) == 0;
-            let draw = Draw { seed, number, length, inside: guide.inside };
-            guide.set_out(|rng, spare| self.way(length, rng, spare), seed, number);
+            let draw = Draw { seed, number, length, within, inside: guide.inside };
+            guide.set_out(|rng, spare| self.way(length, rng, spare), seed, number, within);
             let seen = stage.play(guide, body, Want::Nothing);
             explored.schedules += 1;
             played(explored.schedules);
@@ -277,6 +279,7 @@ impl Explorer {
             }
             guide = seen.guide;
             length = length.max(guide.decisions);
+            within = within.max(guide.within);
             let late = self.max_time.is_some_and(|most| began.elapsed() >= most);
             if late || explored.is_over() {
                 break;
@@ -295,7 +298,7 @@ impl Explorer {
         let mut guide = Box::new(Guide::new(Mind::nobody(), Rng::new(0), true));
         guide.inside = draw.inside;
         let way = |rng: &mut Rng, spare| self.way(draw.length, rng, spare);
-        guide.set_out(way, draw.seed, draw.number);
+        guide.set_out(way, draw.seed, draw.number, draw.within);
         guide
     }
 
@@ -410,7 +413,7 @@ impl Explorer {
                     _ => {}
                 }
                 if let Showed::Found(kind) = seen.showed {
-                    let draw = Draw { seed: self.seed_used(), number: 0, length: 0, inside: false };
+                    let draw = Draw { seed: self.seed_used(), number: 0, length: 0, within: 0, inside: false };
                     let found = self.found(kind, draw, seen);
                     explored.found = found.map(|found| Found { was_replay: true, ..found });
                 }
@@ -427,5 +430,6 @@ struct Draw {
     seed: u64,
     number: u64,
     length: u32,
+    within: u32,
     inside: bool,
 }

@@ -10,6 +10,10 @@ use super::strategy::Way;
 
 /// Decisions in a row after which going on is not the ordinary thing any more.
 const IN_A_ROW: u32 = 400;
+/// A planned decision is expected in the next poll if fewer than so many come before it, and in how many polls in
+/// a row it may be waited for. Which of these holds differs from schedule to schedule: where it is too few, the
+/// decision is made later.
+const SOON: [(u32, u32); 4] = [(1, 4), (2, 8), (4, 32), (64, u32::MAX)];
 
 /// What a decision was where it was not the [ordinary](Guide::ordinary) one; of equals that is the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +71,15 @@ pub(super) struct Guide {
     pub(super) mind: Mind,
     /// Operations that are not awaited are points as well.
     pub(super) inside: bool,
+    /// Before which of the decisions inside polls a strategy may choose another goroutine, the last one first.
+    /// Suspending a poll takes threads: it happens a few times in a schedule at most.
+    plan: Vec<u32>,
+    /// One of [`SOON`].
+    soon: (u32, u32),
+    /// How many polls have been waited in for the next planned decision.
+    waited: u32,
+    /// Decisions inside polls so far.
+    pub(super) within: u32,
     pub(super) rng: Rng,
     /// Of all decisions and what there was to decide.
     pub(super) hash: u64,
@@ -91,6 +104,10 @@ impl Guide {
         Self {
             mind,
             inside: false,
+            plan: Vec::new(),
+            soon: SOON[0],
+            waited: 0,
+            within: 0,
             rng,
             hash: 0,
             decisions: 0,
@@ -107,20 +124,33 @@ impl Guide {
     pub(super) fn begin(&mut self) {
         (self.hash, self.decisions, self.missed, self.last) = (0, 0, 0, 0);
         (self.idle, self.in_a_row) = (false, 0);
+        (self.within, self.waited) = (0, 0);
         self.had.clear();
         if let Some(course) = &mut self.course {
             *course = Course { inside: self.inside, ..Course::default() };
         }
     }
 
-    /// Gives it the way of the `number`th schedule of `seed`.
+    /// Gives it the way of the `number`th schedule of `seed`. At most `within` decisions inside polls are known
+    /// from others.
     pub(super) fn set_out(
         &mut self,
         way: impl FnOnce(&mut Rng, Way) -> Way,
         seed: u64,
         number: u64,
+        within: u32,
     ) {
         self.rng = Rng::of_schedule(seed, number);
+        self.plan.clear();
+        if self.inside {
+            let mut rng = Rng::of_schedule(!seed, number);
+            // Half of the schedules look at a beginning of random length only.
+            let span = within.max(1) >> (rng.below(2) * rng.below(1 + within.max(1).ilog2() as usize));
+            self.soon = SOON[rng.below(SOON.len())];
+            let most = [1, 1, 2, 3, 5][rng.below(5)];
+            self.plan.extend((0..most).map(|_| rng.below(span as usize) as u32));
+            self.plan.sort_unstable_by(|a, b| b.cmp(a));
+        }
         let spare = match core::mem::replace(&mut self.mind, Mind::nobody()) {
             Mind::Way(way) => way,
             Mind::Script(_) => Way::nobody(),
@@ -136,6 +166,23 @@ impl Guide {
         }
         self.had[last] += 1;
         self.had[last] - 1
+    }
+
+    /// Decides inside a poll: as planned, or where whoever runs has nothing to do.
+    fn inside(&mut self, options: &Options<'_>) -> Choice {
+        let planned = self.plan.last().is_some_and(|at| *at <= self.within);
+        self.within += 1;
+        self.waited = 0;
+        match &mut self.mind {
+            Mind::Way(way) if planned && !options.pinned => {
+                self.plan.pop();
+                way.leave(options, &mut self.rng)
+            }
+            Mind::Way(way) if self.idle && !options.pinned => {
+                way.next(options, self.decisions, &mut self.rng)
+            }
+            _ => Choice::Current,
+        }
     }
 
     /// What the script says for this decision.
@@ -185,11 +232,14 @@ impl Policy for Guide {
         let kept = self.course.is_some();
         let nth = if kept { self.nth() } else { 0 };
         let choice = match &mut self.mind {
-            _ if options.pinned => Choice::Current,
-            Mind::Way(way) => way.next(&options, self.decisions, &mut self.rng),
+            Mind::Script(_) if options.pinned => Choice::Current,
             Mind::Script(_) => self.follow(&options, nth),
+            Mind::Way(_) if options.inside => self.inside(&options),
+            Mind::Way(way) => {
+                self.decisions += 1;
+                way.next(&options, self.decisions - 1, &mut self.rng)
+            }
         };
-        self.decisions += 1;
         let (word, deed) = match choice {
             Choice::Current => (0, Deed::Run(options.current.unwrap_or(0))),
             Choice::Ready(i) => (u64::from(options.ready[i]) + 2, Deed::Run(options.ready[i])),
@@ -225,6 +275,19 @@ impl Policy for Guide {
             self.keep(nth, Deed::Pick(which as u32));
         }
         which
+    }
+
+    fn may_leave(&mut self, g: u32) -> bool {
+        let had = self.had.get(g as usize).copied().unwrap_or(0);
+        match &self.mind {
+            Mind::Way(_) => {
+                let (ahead, polls) = self.soon;
+                let soon = self.plan.last().is_some_and(|at| *at < self.within + ahead);
+                self.waited += u32::from(soon && self.waited < polls);
+                soon && self.waited < polls
+            }
+            Mind::Script(deeds) => deeds.keys().any(|(of, nth)| *of == g && *nth >= had),
+        }
     }
 
     fn started(&mut self, g: u32, id: GoroutineId, at: Location) {

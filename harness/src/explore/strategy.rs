@@ -92,6 +92,17 @@ impl Way {
         choice
     }
 
+    /// Decides inside a poll that is to be left here.
+    pub(super) fn leave(&mut self, options: &Options<'_>, rng: &mut Rng) -> Choice {
+        match &mut self.kind {
+            Kind::Walk(walk) => walk.leave(options, rng),
+            Kind::Pct(pct) => {
+                pct.lower(options.current.unwrap_or(u32::MAX) as usize);
+                pct.best(options).1
+            }
+        }
+    }
+
     pub(super) fn started(&mut self, rng: &mut Rng) {
         if let Kind::Pct(pct) = &mut self.kind {
             pct.priorities.push(draw(rng));
@@ -148,6 +159,21 @@ impl Walk {
             i if i < options.ready.len() => Choice::Ready(i),
             i if i < all => Choice::Current,
             _ => Choice::Timer,
+        }
+    }
+}
+
+impl Walk {
+    /// Anybody but the one that runs.
+    fn leave(&self, options: &Options<'_>, rng: &mut Rng) -> Choice {
+        let ready = options.ready.len();
+        let timer = options.timer && (ready == 0 || rng.sixteenths(self.timers));
+        match (ready, timer) {
+            (0, false) => Choice::Current,
+            _ => match rng.below(ready + usize::from(timer)) {
+                i if i < ready => Choice::Ready(i),
+                _ => Choice::Timer,
+            },
         }
     }
 }
@@ -221,12 +247,18 @@ impl Pct {
 
     fn best(&self, options: &Options<'_>) -> (i64, Choice) {
         let current = options.current.map(|g| (self.priority(g), Choice::Current));
-        let ready = options.ready.iter().enumerate();
-        let ready = ready.map(|(i, g)| (self.priority(*g), Choice::Ready(i)));
-        let timer = options.timer.then_some((self.timer, Choice::Timer));
-        let best =
-            current.into_iter().chain(ready).chain(timer).max_by_key(|(priority, _)| *priority);
-        best.unwrap_or((0, Choice::Current))
+        let mut best = current.unwrap_or((i64::MIN, Choice::Current));
+        // Of equals the last one wins.
+        for (i, g) in options.ready.iter().enumerate() {
+            let priority = self.priority(*g);
+            if priority >= best.0 {
+                best = (priority, Choice::Ready(i));
+            }
+        }
+        if options.timer && self.timer >= best.0 {
+            best = (self.timer, Choice::Timer);
+        }
+        best
     }
 
     fn next(&mut self, options: &Options<'_>, decision: u32, rng: &mut Rng) -> Choice {

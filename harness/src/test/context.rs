@@ -7,7 +7,22 @@ use gmp_core::runtime::{Scope, current_scope};
 /// A test's context that is made when it is asked for: nobody inspects the scope.
 #[cfg(feature = "explore")]
 #[derive(Default)]
-struct LazyContext(std::sync::OnceLock<(Context, Cancel)>);
+struct LazyContext(std::sync::Mutex<Option<(Context, Cancel)>>);
+
+#[cfg(feature = "explore")]
+impl LazyContext {
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<(Context, Cancel)>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn context(&self) -> Context {
+        let made = self.slot().as_ref().map(|(context, _)| context.clone());
+        made.unwrap_or_else(|| {
+            let made = context::with_cancel(&context::background());
+            self.slot().get_or_insert(made).0.clone()
+        })
+    }
+}
 
 /// What the harness attaches to the scope of a test.
 struct TestContext {
@@ -37,7 +52,7 @@ pub fn context() -> Context {
     let scope = current_scope();
     #[cfg(feature = "explore")]
     if let Some(lazy) = scope.attached::<LazyContext>() {
-        return lazy.0.get_or_init(|| context::with_cancel(&context::background())).0.clone();
+        return lazy.context();
     }
     match scope.attached::<TestContext>() {
         Some(test) => test.context.clone(),
@@ -66,17 +81,27 @@ pub(crate) fn attach(scope: &std::sync::Arc<Scope>) {
     scope.attach(TestContext { context, cancel, id });
 }
 
-/// As [`attach`], for a scope that nobody inspects.
+/// As [`attach`], for a scope that nobody inspects. It may have been that of another schedule.
 #[cfg(feature = "explore")]
 pub(crate) fn attach_lazily(scope: &Scope) {
-    scope.attach(LazyContext::default());
+    match scope.attached::<LazyContext>() {
+        None => scope.attach(LazyContext::default()),
+        Some(lazy) => {
+            let before = lazy.slot().take();
+            drop(before);
+        }
+    }
 }
 
 /// Cancels the context of the test that owns `scope`.
 pub(crate) fn cancel(scope: &Scope) {
     #[cfg(feature = "explore")]
-    if let Some((_, cancel)) = scope.attached::<LazyContext>().and_then(|lazy| lazy.0.get()) {
-        cancel.cancel();
+    if let Some(lazy) = scope.attached::<LazyContext>() {
+        let made = lazy.slot().take();
+        if let Some((_, cancel)) = &made {
+            cancel.cancel();
+        }
+        *lazy.slot() = made;
     }
     if let Some(test) = scope.attached::<TestContext>() {
         test.cancel.cancel();

@@ -4,6 +4,7 @@ mod points;
 mod state;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::baton::Seat;
 use super::m::Turn;
@@ -19,12 +20,27 @@ use state::{Next, Ready, Role, State, Tally, Threads};
 /// What takes the place of the P's run queue on a runtime that is explored.
 pub(crate) struct World {
     state: BriefLock<State>,
+    /// No poll may be suspended: the thread that plays is the only one that uses the state.
+    alone: AtomicBool,
     timers: Arc<Timers>,
 }
 
 impl World {
     pub(super) fn new(timers: Arc<Timers>) -> Self {
-        Self { state: BriefLock::new(State::default()), timers }
+        let (state, alone) = (BriefLock::new(State::default()), AtomicBool::new(false));
+        Self { state, alone, timers }
+    }
+
+    /// The state, whoever has the baton.
+    #[inline]
+    fn lock(&self) -> BriefGuard<'_, State> {
+        // Relaxed: written by the thread that plays, before it hires others and after they have left.
+        match self.alone.load(Ordering::Relaxed) {
+            // SAFETY: all methods are called by threads of the schedule, and it has one. Who plays has the P
+            // of the runtime, which it took from whoever played before.
+            true => unsafe { self.state.lock_alone() },
+            false => self.state.lock(),
+        }
     }
 
     /// Begins a schedule of at most `most_steps`. With `inside`, polls may be suspended.
@@ -36,7 +52,9 @@ impl World {
         inside: Option<Arc<Shared>>,
     ) {
         let threads = inside.map(Threads::new);
-        let mut state = self.state.lock();
+        // Relaxed: see `lock`.
+        self.alone.store(threads.is_none(), Ordering::Relaxed);
+        let mut state = self.lock();
         (state.quiet, state.threads) = (quiet, threads);
         (state.inner_points, state.runaway) = (0, false);
         state.traces = policy.traces();
@@ -51,19 +69,19 @@ impl World {
 
     /// From now on timers fire only if they are due at `until`.
     pub(crate) fn set_until(&self, until: Nanos) {
-        self.state.lock().until = until;
+        self.lock().until = until;
     }
 
     /// Runs `sleep`, which waits for something from outside.
     pub(crate) fn asleep(&self, sleep: impl FnOnce()) {
-        self.state.lock().asleep = true;
+        self.lock().asleep = true;
         sleep();
-        self.state.lock().asleep = false;
+        self.lock().asleep = false;
     }
 
     /// How the schedule went so far.
     pub(crate) fn tally(&self) -> Tally {
-        let state = self.state.lock();
+        let state = self.lock();
         Tally {
             steps: state.steps,
             panics: state.panics,
@@ -76,40 +94,19 @@ impl World {
 
     /// Whether the schedule has taken too many steps.
     pub(crate) fn is_over(&self) -> bool {
-        self.state.lock().is_over()
+        self.lock().is_over()
     }
 
     /// Ends the schedule, on the thread that plays.
     pub(crate) fn end(&self) -> Option<Box<dyn Policy>> {
-        self.dismiss();
-        let mut state = self.state.lock();
-        let (policy, left) = (state.policy.take(), core::mem::take(&mut state.ready));
-        let threads = state.threads.take();
+        let mut state = self.lock();
+        debug_assert!(state.threads.as_ref().is_none_or(|threads| threads.spares == 0));
+        let (policy, threads) = (state.policy.take(), state.threads.take());
+        let left = if state.ready.is_empty() { Vec::new() } else { core::mem::take(&mut state.ready) };
         state.numbers.clear();
         drop(state);
         drop((left, threads));
         policy
-    }
-
-    /// Lets the spare threads leave the schedule, and waits until they have.
-    fn dismiss(&self) {
-        loop {
-            let mut state = self.state.lock();
-            let Some(threads) = state.threads.as_mut().filter(|threads| threads.spares > 0) else {
-                return;
-            };
-            threads.ends = true;
-            let (root, next) = (threads.root.clone(), threads.idle.pop());
-            drop(state);
-            // Who leaves gives the baton back. One that was lost comes to the end of its poll first.
-            match next {
-                Some(next) => {
-                    next.give();
-                    root.wait();
-                }
-                None => std::thread::yield_now(),
-            }
-        }
     }
 
     /// Runs goroutines as the policy says, until `stop` says so (asked before each), nothing can happen, or
@@ -122,12 +119,12 @@ impl World {
             while !shared.global.is_empty()
                 && let Some(g) = shared.global.pop()
             {
-                let mut state = self.state.lock();
+                let mut state = self.lock();
                 state.outside = true;
                 state.push(g);
             }
             match self.next(Role::Root) {
-                Next::Run(g) => self.poll(shared, g),
+                Next::Run { g, kept } => self.poll(shared, g, kept),
                 Next::Fire => self.fire(),
                 Next::Over => return Turn::Stopped,
                 Next::Nothing | Next::Wait => return Turn::Idle(None),
@@ -140,70 +137,78 @@ impl World {
         }
     }
 
-    /// On a spare thread, which was given the baton: runs goroutines until the schedule has ended.
-    pub(super) fn serve(&self, shared: &Shared, seat: &Arc<Seat>, left: impl FnOnce()) {
+    /// On a spare thread, which was given the baton: runs goroutines until another thread is to go on. It leaves
+    /// the schedule then; `left` says that it can be had again.
+    pub(super) fn serve(&self, shared: &Shared, left: impl FnOnce()) {
         let exploring = Exploring::new(self);
-        loop {
+        let to = loop {
             match self.next(Role::Spare) {
-                Next::Run(g) => self.poll(shared, g),
+                Next::Run { g, kept } => self.poll(shared, g, kept),
                 Next::Fire => self.fire(),
-                Next::Pass(to) => {
-                    self.with_threads(|threads| threads.idle.push(seat.clone()));
-                    to.give();
-                    seat.wait();
-                }
-                Next::Over | Next::Nothing | Next::Wait => break,
+                Next::Pass(to) => break Some(to),
+                Next::Over | Next::Nothing | Next::Wait => break None,
             }
-        }
+        };
         drop(exploring);
         left();
-        let root = self.with_threads(|threads| {
+        let to = self.with_threads(|threads| {
             threads.spares -= 1;
-            threads.root.clone()
+            to.unwrap_or_else(|| threads.root.clone())
         });
-        if let Some(root) = root {
-            root.give();
+        // From here on the schedule may end.
+        if let Some(to) = to {
+            to.give();
         }
     }
 
     fn with_threads<R>(&self, f: impl FnOnce(&mut Threads) -> R) -> Option<R> {
-        self.state.lock().threads.as_mut().map(f)
+        self.lock().threads.as_mut().map(f)
     }
 
     fn next(&self, role: Role) -> Next {
         loop {
-            match self.state.lock().next(role, self.timers.next()) {
+            match self.lock().next(role, self.timers.next()) {
                 Next::Wait => std::thread::yield_now(),
                 next => return next,
             }
         }
     }
 
-    fn poll(&self, shared: &Shared, g: GRef) {
+    fn poll(&self, shared: &Shared, g: GRef, kept: Option<GRef>) {
         let now = self.timers.clock().now() / 1_000_000;
-        let kept = self.state.lock().traces.then(|| g.clone());
         let polled = g.run(now as u32, shared, None);
         let mut state = self.state();
         let current = state.current.take();
-        let how = match &polled {
-            Polled::Requeue(_) => Stop::Ready,
-            Polled::Gone if kept.as_ref().is_some_and(|g| g.snapshot().is_complete()) => Stop::Done,
-            Polled::Gone => Stop::Parked,
-        };
-        if let Some(g) = current {
+        if let (Some(g), Some(kept)) = (current, &kept) {
+            let how = match &polled {
+                Polled::Requeue(_) => Stop::Ready,
+                Polled::Gone if kept.snapshot().is_complete() => Stop::Done,
+                Polled::Gone => Stop::Parked,
+            };
             state.trace(|| Event::Stops { g, how });
         }
-        if let Polled::Requeue(g) = polled {
-            state.push(g);
+        match (polled, current) {
+            (Polled::Requeue(g), Some(number)) => state.push_as(g, number),
+            (Polled::Requeue(g), None) => state.push(g),
+            (Polled::Gone, _) => {}
         }
         drop(state);
         drop(kept);
     }
 
     /// The state, for a thread of the schedule: it waits until it has the baton.
+    #[inline]
     fn state(&self) -> BriefGuard<'_, State> {
+        match self.alone.load(Ordering::Relaxed) {
+            true => self.lock(),
+            false => self.state_in_turn(),
+        }
+    }
+
+    #[cold]
+    fn state_in_turn(&self) -> BriefGuard<'_, State> {
         loop {
-            let mut state = self.state.lock();
+            let mut state = self.lock();
             match &mut state.threads {
                 None => return state,
                 Some(threads) if threads.holder.is_here() => {

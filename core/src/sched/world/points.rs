@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::World;
-use super::state::{IN_A_ROW, Next, Ready, Role, State};
+use super::state::{Asks, IN_A_ROW, Next, Ready, Role, State};
 use crate::g::point::Points;
 use crate::inspect::{Location, Operation, WaitReason};
 use crate::sched::baton::Seat;
@@ -51,7 +51,7 @@ impl World {
     pub(super) fn waits_in_vain(&self, seat: &Arc<Seat>, g: u32) -> bool {
         let (mut seen, mut looks) = (u64::MAX, 0);
         while !seat.wait_for(PATIENCE) {
-            let mut state = self.state.lock();
+            let mut state = self.lock();
             let Some(threads) = state.threads.as_ref() else { continue };
             let moves = threads.moves;
             if core::mem::replace(&mut seen, moves) != moves || state.tells {
@@ -78,7 +78,7 @@ impl World {
         let pinned = held.unwrap_or(0) >= PINNED;
         loop {
             let timer = self.timers.next() <= state.until;
-            match state.decide(Some(g), timer, pinned) {
+            match state.decide(Asks::Inside { g, pinned }, timer) {
                 Some(Choice::Ready(i)) => {
                     state.chosen = Some(i);
                     self.suspend(state, g, site);
@@ -105,7 +105,7 @@ impl Points for World {
             }
             if !core::mem::replace(&mut state.fresh, false) {
                 let timer = self.timers.next() <= state.until;
-                match state.decide(Some(g), timer, false) {
+                match state.decide(Asks::Awaits(g), timer) {
                     Some(Choice::Ready(i)) => {
                         state.chosen = Some(i);
                         return false;
@@ -162,7 +162,7 @@ impl Points for World {
     }
 
     fn is_quiet(&self) -> bool {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         state.tells = !state.quiet;
         state.quiet
     }

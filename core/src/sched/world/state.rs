@@ -43,6 +43,8 @@ pub(super) struct State {
     pub(super) in_a_row: u32,
     /// Operations at which a poll could have been suspended.
     pub(super) inner_points: u64,
+    /// The poll cannot be suspended: it is that of another goroutine, on the thread of the body.
+    pub(super) stays: bool,
     /// It went on and on inside one poll.
     pub(super) runaway: bool,
     /// Who acts prints a panic, which takes a while.
@@ -67,16 +69,12 @@ pub(super) struct Threads {
     pub(super) root: Arc<Seat>,
     /// Who has the baton.
     pub(super) holder: Arc<Seat>,
-    /// Spare threads between two polls.
-    pub(super) idle: Vec<Arc<Seat>>,
     /// Spare threads in the schedule.
     pub(super) spares: usize,
     /// Threads inside the poll of a goroutine from which the baton was taken.
     pub(super) lost: Vec<(Arc<Seat>, u32)>,
     /// Grows with everything that happens.
     pub(super) moves: u64,
-    /// The schedule has ended: spare threads leave.
-    pub(super) ends: bool,
     /// The baton was taken from somebody: the schedule is not what the policy decided.
     pub(super) spoiled: bool,
 }
@@ -90,6 +88,17 @@ pub(super) enum Role {
     Spare,
     /// A thread inside a poll, which can do nothing else.
     Poll,
+}
+
+/// Who asks what happens next.
+#[derive(Clone, Copy)]
+pub(super) enum Asks {
+    /// Nobody runs.
+    Nobody,
+    /// This goroutine is about to do something that it awaits.
+    Awaits(u32),
+    /// This one is inside a poll. If that is pinned it goes on in any case.
+    Inside { g: u32, pinned: bool },
 }
 
 /// How a schedule went.
@@ -111,7 +120,11 @@ pub(crate) struct Tally {
 
 /// What is to be done next.
 pub(super) enum Next {
-    Run(GRef),
+    /// This one is polled. It is kept to see what became of it, if somebody wants to know.
+    Run {
+        g: GRef,
+        kept: Option<GRef>,
+    },
     /// Another thread does it.
     Pass(Arc<Seat>),
     Fire,
@@ -122,6 +135,19 @@ pub(super) enum Next {
     Over,
 }
 
+/// The element at `i`; those behind it move up.
+fn take_out<T>(all: &mut Vec<T>, i: usize) -> T {
+    /// So many are moved one by one: that takes no call.
+    const FEW: usize = 8;
+    if all.len() - i > FEW {
+        return all.remove(i);
+    }
+    for k in i + 1..all.len() {
+        all.swap(k - 1, k);
+    }
+    all.pop().expect("there is one at `i`")
+}
+
 impl Threads {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let root = Seat::here();
@@ -130,21 +156,17 @@ impl Threads {
             pool: Pool::here(),
             holder: root.clone(),
             root,
-            idle: Vec::new(),
             spares: 0,
             lost: Vec::new(),
             moves: 0,
-            ends: false,
             spoiled: false,
         }
     }
 
-    /// A spare thread between two polls.
-    pub(super) fn spare(&mut self) -> Arc<Seat> {
-        self.idle.pop().unwrap_or_else(|| {
-            self.spares += 1;
-            self.pool.hire(&self.shared)
-        })
+    /// A spare thread, which takes part from now on.
+    fn spare(&mut self) -> Arc<Seat> {
+        self.spares += 1;
+        self.pool.hire(&self.shared)
     }
 }
 
@@ -173,6 +195,12 @@ impl State {
     pub(super) fn push(&mut self, g: GRef) {
         self.outside |= self.asleep;
         let number = self.number_of(&g);
+        self.push_as(g, number);
+    }
+
+    /// Appends the goroutine with this number, which is ready.
+    pub(super) fn push_as(&mut self, g: GRef, number: u32) {
+        debug_assert_eq!(self.number_of(&g), number);
         self.ready.push(Ready::G(g));
         self.numbers.push(number);
     }
@@ -180,6 +208,13 @@ impl State {
     /// The number of `g`, which is new or known.
     pub(super) fn number_of(&mut self, g: &GRef) -> u32 {
         let id = g.id();
+        // While nobody else starts goroutines, ids are those of the schedule in a row.
+        let first = self.known.first().map_or(id, |(first, _)| *first);
+        let guess = id.get().wrapping_sub(first.get()) as usize;
+        match self.known.get(guess) {
+            Some((known, number)) if *known == id => return *number,
+            _ => {}
+        }
         let place = match self.known.last() {
             Some((last, _)) if *last >= id => self.known.binary_search_by_key(&id, |k| k.0),
             _ => Err(self.known.len()),
@@ -199,9 +234,6 @@ impl State {
 
     /// The next thing that happens, asked for by `role`.
     pub(super) fn next(&mut self, role: Role, timer: Nanos) -> Next {
-        if self.threads.as_ref().is_some_and(|threads| threads.ends) {
-            return Next::Over;
-        }
         let suspended = |ready: &Ready| matches!(ready, Ready::Poll(_));
         let i = match self.chosen.take() {
             Some(i) => i,
@@ -210,27 +242,45 @@ impl State {
                 Some(i) => i,
                 None => return self.pass_to_root(role, Next::Over),
             },
-            None => match self.decide(None, timer <= self.until, false) {
+            None => match self.decide(Asks::Nobody, timer <= self.until) {
                 Some(Choice::Ready(i)) => i,
                 Some(Choice::Timer) => return Next::Fire,
                 Some(Choice::Current) | None => return self.pass_to_root(role, Next::Nothing),
             },
         };
+        if self.threads.is_none() {
+            return self.dispatch(i);
+        }
         let body = self.numbers[i] == 0;
-        let Some(threads) = &mut self.threads else { return self.dispatch(i) };
+        let stays = !body && role == Role::Root && self.may_stay(self.numbers[i]);
         let here = match &self.ready[i] {
             Ready::Poll(_) => true,
             Ready::G(_) if body => role == Role::Root,
-            Ready::G(_) => role == Role::Spare,
+            Ready::G(_) => role == Role::Spare || stays,
         };
         if here {
+            self.stays = stays;
             return self.dispatch(i);
         }
         // Whoever gets the baton finds what was chosen.
         self.chosen = Some(i);
-        let to = if body { threads.root.clone() } else { threads.spare() };
-        threads.holder = to.clone();
-        Next::Pass(to)
+        match &mut self.threads {
+            None => self.dispatch(i),
+            Some(threads) => {
+                let to = if body { threads.root.clone() } else { threads.spare() };
+                threads.holder = to.clone();
+                Next::Pass(to)
+            }
+        }
+    }
+
+    /// Whether the thread that plays may poll `g`, which is not the body: nobody will want to leave that poll, and
+    /// nobody waits for the baton who could need it back.
+    fn may_stay(&mut self, g: u32) -> bool {
+        let waits = |ready: &Ready| matches!(ready, Ready::Poll(_));
+        self.threads.as_ref().is_some_and(|threads| threads.lost.is_empty())
+            && !self.ready.iter().any(waits)
+            && self.policy.as_mut().is_some_and(|policy| !policy.may_leave(g))
     }
 
     /// `next`, if the thread that plays asks for it; else that thread has to.
@@ -247,12 +297,12 @@ impl State {
 
     /// Lets the ready goroutine at `i` run.
     pub(super) fn dispatch(&mut self, i: usize) -> Next {
-        let (ready, number) = (self.ready.remove(i), self.numbers.remove(i));
+        let (ready, number) = (take_out(&mut self.ready, i), take_out(&mut self.numbers, i));
         self.current = Some(number);
         (self.fresh, self.released, self.in_a_row) = (true, false, 0);
         self.trace(|| Event::Runs(number));
         match ready {
-            Ready::G(g) => Next::Run(g),
+            Ready::G(g) => Next::Run { kept: self.traces.then(|| g.clone()), g },
             Ready::Poll(seat) => {
                 if let Some(threads) = &mut self.threads {
                     threads.holder = seat.clone();
@@ -279,16 +329,14 @@ impl State {
     }
 
     /// What happens next; `None` if nothing can.
-    ///
-    /// With `pinned` the current goroutine goes on in any case.
-    pub(super) fn decide(
-        &mut self,
-        current: Option<u32>,
-        timer: bool,
-        pinned: bool,
-    ) -> Option<Choice> {
+    pub(super) fn decide(&mut self, asks: Asks, timer: bool) -> Option<Choice> {
         self.steps += 1;
         (self.released, self.in_a_row) = (false, 0);
+        let (current, inside, pinned) = match asks {
+            Asks::Nobody => (None, false, false),
+            Asks::Awaits(g) => (Some(g), false, false),
+            Asks::Inside { g, pinned } => (Some(g), true, pinned || self.stays),
+        };
         let ready = &self.numbers[..];
         match (current, ready.len(), timer) {
             (None, 0, false) => return None,
@@ -298,7 +346,7 @@ impl State {
             _ => {}
         }
         let policy = self.policy.as_mut()?;
-        let choice = policy.next(Options { current, ready, timer, pinned });
+        let choice = policy.next(Options { current, ready, timer, pinned, inside });
         if pinned {
             return Some(Choice::Current);
         }

@@ -103,21 +103,36 @@ fn median(mut turns: Vec<Duration>) -> f64 {
     SCHEDULES as f64 / turns[turns.len() / 2].as_secs_f64()
 }
 
-fn row(name: &str, mut gmp: impl FnMut() -> Duration, mut shuttle: impl FnMut() -> Duration) {
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..TURNS {
-        ours.push(gmp());
-        theirs.push(shuttle());
-    }
+/// Turns of one program on one side.
+type Side<'a> = &'a dyn Fn() -> Duration;
+
+fn row(name: &str, ours: Side<'_>, theirs: Side<'_>) {
+    let turns: Vec<_> = (0..TURNS).map(|_| (ours(), theirs())).collect();
+    let (ours, theirs): (Vec<_>, Vec<_>) = turns.into_iter().unzip();
     let (ours, theirs) = (median(ours), median(theirs));
     println!("{name:32} {ours:>12.0} {theirs:>12.0} {:>8.1}", ours / theirs);
 }
 
 fn main() {
-    println!("{:32} {:>12} {:>12} {:>8}", "schedules a second", "gmp", "shuttle", "times");
     let (walk, pct) = (Strategy::Random, Strategy::Pct);
-    row("3 x 5 locks, random", || gmp_turn(walk, locks), || shuttle_turn(false, shuttle_locks));
-    row("3 x 5 locks, pct", || gmp_turn(pct, locks), || shuttle_turn(true, shuttle_locks));
-    row("2 senders x 5, random", || gmp_turn(walk, senders), || shuttle_turn(false, shuttle_senders));
-    row("2 senders x 5, pct", || gmp_turn(pct, senders), || shuttle_turn(true, shuttle_senders));
+    let rows: [(&str, Side<'_>, Side<'_>); 4] = [
+        ("3 x 5 locks, random", &|| gmp_turn(walk, locks), &|| shuttle_turn(false, shuttle_locks)),
+        ("3 x 5 locks, pct", &|| gmp_turn(pct, locks), &|| shuttle_turn(true, shuttle_locks)),
+        ("2 senders x 5, random", &|| gmp_turn(walk, senders), &|| {
+            shuttle_turn(false, shuttle_senders)
+        }),
+        ("2 senders x 5, pct", &|| gmp_turn(pct, senders), &|| shuttle_turn(true, shuttle_senders)),
+    ];
+    // For a profiler: one turn of one side of the row with this number.
+    let mut args = std::env::args().skip(1);
+    if let Some(number) = args.next() {
+        let (_, ours, theirs) = rows[number.parse::<usize>().expect("the number of a row")];
+        let side = if args.next().as_deref() == Some("shuttle") { theirs } else { ours };
+        println!("{:?}", side());
+        return;
+    }
+    println!("{:32} {:>12} {:>12} {:>8}", "schedules a second", "gmp", "shuttle", "times");
+    for (name, ours, theirs) in rows {
+        row(name, ours, theirs);
+    }
 }
