@@ -413,7 +413,13 @@ impl Explorer {
                     _ => {}
                 }
                 if let Showed::Found(kind) = seen.showed {
-                    let draw = Draw { seed: self.seed_used(), number: 0, length: 0, within: 0, inside: false };
+                    let draw = Draw {
+                        seed: self.seed_used(),
+                        number: 0,
+                        length: 0,
+                        within: 0,
+                        inside: false,
+                    };
                     let found = self.found(kind, draw, seen);
                     explored.found = found.map(|found| Found { was_replay: true, ..found });
                 }

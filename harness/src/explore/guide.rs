@@ -145,7 +145,8 @@ impl Guide {
         if self.inside {
             let mut rng = Rng::of_schedule(!seed, number);
             // Half of the schedules look at a beginning of random length only.
-            let span = within.max(1) >> (rng.below(2) * rng.below(1 + within.max(1).ilog2() as usize));
+            let span =
+                within.max(1) >> (rng.below(2) * rng.below(1 + within.max(1).ilog2() as usize));
             self.soon = SOON[rng.below(SOON.len())];
             let most = [1, 1, 2, 3, 5][rng.below(5)];
             self.plan.extend((0..most).map(|_| rng.below(span as usize) as u32));

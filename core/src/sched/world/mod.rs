@@ -102,7 +102,8 @@ impl World {
         let mut state = self.lock();
         debug_assert!(state.threads.as_ref().is_none_or(|threads| threads.spares == 0));
         let (policy, threads) = (state.policy.take(), state.threads.take());
-        let left = if state.ready.is_empty() { Vec::new() } else { core::mem::take(&mut state.ready) };
+        let left =
+            if state.ready.is_empty() { Vec::new() } else { core::mem::take(&mut state.ready) };
         state.numbers.clear();
         drop(state);
         drop((left, threads));
@@ -165,6 +166,7 @@ impl World {
         self.lock().threads.as_mut().map(f)
     }
 
+    #[inline(always)]
     fn next(&self, role: Role) -> Next {
         loop {
             match self.lock().next(role, self.timers.next()) {
@@ -174,6 +176,7 @@ impl World {
         }
     }
 
+    #[inline(always)]
     fn poll(&self, shared: &Shared, g: GRef, kept: Option<GRef>) {
         let now = self.timers.clock().now() / 1_000_000;
         let polled = g.run(now as u32, shared, None);

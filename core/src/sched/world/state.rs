@@ -192,6 +192,7 @@ impl State {
     }
 
     /// Appends a goroutine that is ready.
+    #[inline]
     pub(super) fn push(&mut self, g: GRef) {
         self.outside |= self.asleep;
         let number = self.number_of(&g);
@@ -199,6 +200,7 @@ impl State {
     }
 
     /// Appends the goroutine with this number, which is ready.
+    #[inline]
     pub(super) fn push_as(&mut self, g: GRef, number: u32) {
         debug_assert_eq!(self.number_of(&g), number);
         self.ready.push(Ready::G(g));
@@ -206,6 +208,7 @@ impl State {
     }
 
     /// The number of `g`, which is new or known.
+    #[inline]
     pub(super) fn number_of(&mut self, g: &GRef) -> u32 {
         let id = g.id();
         // While nobody else starts goroutines, ids are those of the schedule in a row.
@@ -233,6 +236,7 @@ impl State {
     }
 
     /// The next thing that happens, asked for by `role`.
+    #[inline(always)]
     pub(super) fn next(&mut self, role: Role, timer: Nanos) -> Next {
         let suspended = |ready: &Ready| matches!(ready, Ready::Poll(_));
         let i = match self.chosen.take() {
@@ -296,6 +300,7 @@ impl State {
     }
 
     /// Lets the ready goroutine at `i` run.
+    #[inline(always)]
     pub(super) fn dispatch(&mut self, i: usize) -> Next {
         let (ready, number) = (take_out(&mut self.ready, i), take_out(&mut self.numbers, i));
         self.current = Some(number);
@@ -329,6 +334,7 @@ impl State {
     }
 
     /// What happens next; `None` if nothing can.
+    #[inline(always)]
     pub(super) fn decide(&mut self, asks: Asks, timer: bool) -> Option<Choice> {
         self.steps += 1;
         (self.released, self.in_a_row) = (false, 0);
