@@ -2,8 +2,12 @@
 
 pub(crate) mod asymmetric;
 mod brief;
+#[cfg(any(loom, all(feature = "net", unix)))]
+mod rounds;
 
 pub(crate) use brief::{BriefGuard, BriefLock};
+#[cfg(all(feature = "net", unix, not(loom)))]
+pub(crate) use rounds::Rounds;
 pub(crate) use std::sync::atomic;
 
 /// The atomics of the protocols that are model-checked: the state word, the ownership word and the

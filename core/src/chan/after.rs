@@ -71,9 +71,10 @@ impl Timed<'_> {
         let clock = self.alarm.timers().clock();
         if after.is_zero() && period == 0 {
             // Due already: a receive that does not wait gets it too.
-            if let Some(now) = clock.instant(clock.now())
-                && let Offered::Sent(Some(wake)) = self.core.lock().offer(now.into())
-            {
+            let Some(now) = clock.instant(clock.now()) else { return };
+            // The lock is given back before anybody is woken.
+            let offered = self.core.lock().offer(now.into());
+            if let Offered::Sent(Some(wake)) = offered {
                 wake.wake();
             }
             return;

@@ -28,9 +28,15 @@ pub trait Arm: sealed::Sealed {
     /// peer may commit to the arm, and it has no result.
     #[doc(hidden)]
     unsafe fn attempt(self: Pin<&mut Self>) -> Attempt;
-    /// Takes the result that a peer left in the leaf, which is out of the line.
+    /// Takes the result that a peer left in the leaf.
+    ///
+    /// # Safety
+    /// The leaf is out of the line, and no listed select leads to it.
     #[doc(hidden)]
-    fn collect(self: Pin<&mut Self>);
+    unsafe fn collect(self: Pin<&mut Self>);
+    /// Takes the arm back from a select that was forgotten while it was parked.
+    #[doc(hidden)]
+    fn renew(self: Pin<&mut Self>);
     /// Polls an arm that is a future. True if it is ready now.
     #[doc(hidden)]
     fn poll_future(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool;
@@ -66,7 +72,6 @@ pub struct FutureArm<F: Future> {
 
 /// Takes an arm out of its line whose select was forgotten while it was parked: a select that is dropped
 /// leaves its arms idle.
-#[cold]
 fn abandon<T>(wait: &Wait<'_, T>) {
     let Some(core) = wait.core() else { return };
     // SAFETY: the select was not dropped and is pinned, so its memory is never used again.
@@ -92,6 +97,16 @@ impl<'a, T> RecvArm<'a, T> {
     pub fn take(self: Pin<&mut Self>) -> Option<Option<T>> {
         // SAFETY: the result is not pinned.
         unsafe { self.get_unchecked_mut() }.result.take()
+    }
+
+    /// The select was forgotten while it was parked: takes the leaf out of the line, and what a peer left.
+    #[cold]
+    fn abandoned(mut self: Pin<&mut Self>) {
+        abandon(&self.wait);
+        // SAFETY: out of the line just now, and its select has forgotten it.
+        unsafe { self.as_mut().collect() };
+        // One that nobody fired.
+        self.wait.leaf.reset();
     }
 }
 
@@ -125,7 +140,7 @@ impl<T> Arm for RecvArm<'_, T> {
         })
     }
 
-    fn collect(self: Pin<&mut Self>) {
+    unsafe fn collect(self: Pin<&mut Self>) {
         // SAFETY: nothing that is pinned is moved.
         let this = unsafe { self.get_unchecked_mut() };
         match this.wait.leaf.state() {
@@ -140,6 +155,13 @@ impl<T> Arm for RecvArm<'_, T> {
         this.wait.leaf.reset();
     }
 
+    #[inline]
+    fn renew(self: Pin<&mut Self>) {
+        if !self.wait.leaf.is_idle() {
+            self.abandoned();
+        }
+    }
+
     fn poll_future(self: Pin<&mut Self>, _: &mut Context<'_>) -> bool {
         false
     }
@@ -147,11 +169,8 @@ impl<T> Arm for RecvArm<'_, T> {
 
 impl<T> Drop for RecvArm<'_, T> {
     fn drop(&mut self) {
-        if !self.wait.leaf.is_idle() {
-            abandon(&self.wait);
-            // SAFETY: pinned here until the end of this call.
-            unsafe { Pin::new_unchecked(&mut *self) }.collect();
-        }
+        // SAFETY: pinned here until the end of this call.
+        unsafe { Pin::new_unchecked(&mut *self) }.renew();
         // A select that is dropped after an arm won leaves the value here: it goes back.
         if let (Some(core), Some(Some(value))) = (self.wait.core(), self.result.take()) {
             drop(core.give_back(value));
@@ -180,13 +199,25 @@ impl<'a, T> SendArm<'a, T> {
         self.emptied = true;
         self.result = Some(result);
     }
+
+    /// The select was forgotten while it was parked: takes the leaf out of the line, and what a peer left.
+    #[cold]
+    fn abandoned(mut self: Pin<&mut Self>) {
+        abandon(&self.wait);
+        // SAFETY: out of the line just now, and its select has forgotten it.
+        unsafe { self.as_mut().collect() };
+        // One that nobody fired.
+        self.wait.leaf.reset();
+    }
 }
 
 impl<T> sealed::Sealed for SendArm<'_, T> {}
 
 impl<T> Arm for SendArm<'_, T> {
+    /// None once its value has gone, should a select that is over be polled again: nothing is left to wait with.
     fn leaf(&self) -> Option<NonNull<()>> {
-        Some(self.wait.node().cast())
+        let waits = !self.emptied || !self.wait.leaf.is_idle();
+        waits.then(|| self.wait.node().cast())
     }
 
     unsafe fn attempt(self: Pin<&mut Self>) -> Attempt {
@@ -195,10 +226,10 @@ impl<T> Arm for SendArm<'_, T> {
         let Some(core) = this.wait.core() else { return Attempt(Err(())) };
         // SAFETY: as the caller says.
         let inner = unsafe { core.held() };
-        if !inner.can_offer() {
+        if this.emptied || !inner.can_offer() {
             return Attempt(Err(()));
         }
-        // SAFETY: no peer may commit, and the arm has no result: the slot holds the value.
+        // SAFETY: no peer may commit, and the value was not given to anybody: the slot holds it.
         let offered = inner.offer(unsafe { this.wait.value() });
         Attempt(match offered {
             Offered::Sent(wake) => {
@@ -217,7 +248,7 @@ impl<T> Arm for SendArm<'_, T> {
         })
     }
 
-    fn collect(self: Pin<&mut Self>) {
+    unsafe fn collect(self: Pin<&mut Self>) {
         // SAFETY: nothing that is pinned is moved.
         let this = unsafe { self.get_unchecked_mut() };
         let result = match this.wait.leaf.state() {
@@ -231,6 +262,13 @@ impl<T> Arm for SendArm<'_, T> {
         this.wait.leaf.reset();
     }
 
+    #[inline]
+    fn renew(self: Pin<&mut Self>) {
+        if !self.wait.leaf.is_idle() {
+            self.abandoned();
+        }
+    }
+
     fn poll_future(self: Pin<&mut Self>, _: &mut Context<'_>) -> bool {
         false
     }
@@ -238,10 +276,9 @@ impl<T> Arm for SendArm<'_, T> {
 
 impl<T> Drop for SendArm<'_, T> {
     fn drop(&mut self) {
-        if !self.wait.leaf.is_idle() {
-            abandon(&self.wait);
-        }
-        if !self.emptied && self.wait.leaf.state() != FIRED {
+        // SAFETY: pinned here until the end of this call.
+        unsafe { Pin::new_unchecked(&mut *self) }.renew();
+        if !self.emptied {
             // SAFETY: no peer took the value, and it was not given to anybody: it is in the slot.
             drop(unsafe { self.wait.value() });
         }
@@ -277,7 +314,9 @@ impl<F: Future> Arm for FutureArm<F> {
         Attempt(Err(()))
     }
 
-    fn collect(self: Pin<&mut Self>) {}
+    unsafe fn collect(self: Pin<&mut Self>) {}
+
+    fn renew(self: Pin<&mut Self>) {}
 
     fn poll_future(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
         // SAFETY: the future is not moved; the result is not pinned.

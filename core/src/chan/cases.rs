@@ -8,7 +8,7 @@ use core::task::{Context, Poll, ready};
 use std::panic::Location as Panic;
 use std::time::Duration;
 
-use super::select::{ArmList, Entries, NoArms, PinnedArm, Select as Commit};
+use super::select::{ArmList, Entries, NoArms, PinnedArm, Sealed, Select as Commit};
 use super::{Chan, FutureArm, Receiver, RecvArm, SendArm, SendError, Sender};
 use crate::g::block_on;
 use crate::inspect::Location;
@@ -171,9 +171,14 @@ impl<F: Future> Outcome for FutureArm<F> {
     }
 }
 
+impl<R> Sealed for Cases<'_, R> {}
+
 impl<R> ArmList for Cases<'_, R> {
     // A list without arms is `NoArms`. How many there are is known at run time only.
     const LEN: usize = 1;
+
+    /// They were in no select before.
+    fn renew(&mut self) {}
 
     fn has_futures(&self) -> bool {
         self.0.iter().any(|case| case.is_future())

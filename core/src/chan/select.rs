@@ -64,9 +64,11 @@ pub struct Select<L: ArmList> {
 /// The arms of a select as a list that keeps their types: `((NoArms, first), second)`. So a select can move
 /// between threads exactly if its arms can.
 #[doc(hidden)]
-pub trait ArmList: Sized {
+pub trait ArmList: Sealed + Sized {
     /// How many arms there are.
     const LEN: usize;
+    /// Takes back each arm whose select before was forgotten.
+    fn renew(&mut self);
     /// Whether one of them is a future.
     fn has_futures(&self) -> bool;
     /// Appends the arms in order.
@@ -81,11 +83,21 @@ pub trait ArmList: Sized {
 #[doc(hidden)]
 pub struct NoArms;
 
+mod sealed {
+    pub trait Sealed {}
+}
+pub(super) use sealed::Sealed;
+
+impl Sealed for NoArms {}
+impl<L: ArmList, A: Arm> Sealed for (L, Pin<&mut A>) {}
+
 /// An arm without its type.
 pub(super) type PinnedArm<'l> = Pin<&'l mut (dyn Arm + 'l)>;
 
 impl ArmList for NoArms {
     const LEN: usize = 0;
+
+    fn renew(&mut self) {}
 
     fn has_futures(&self) -> bool {
         false
@@ -96,6 +108,12 @@ impl ArmList for NoArms {
 
 impl<L: ArmList, A: Arm> ArmList for (L, Pin<&mut A>) {
     const LEN: usize = L::LEN + 1;
+
+    #[inline]
+    fn renew(&mut self) {
+        self.0.renew();
+        self.1.as_mut().renew();
+    }
 
     #[inline]
     fn has_futures(&self) -> bool {
@@ -198,7 +216,8 @@ impl<L: ArmList> Select<L> {
     /// A select over `list`. With `with_default` it never waits; `biased` tries the arms in order.
     #[doc(hidden)]
     #[track_caller]
-    pub fn new(list: L, with_default: bool, biased: bool) -> Self {
+    pub fn new(mut list: L, with_default: bool, biased: bool) -> Self {
+        list.renew();
         let at = core::panic::Location::caller();
         let (reason, anchor) = match L::LEN {
             0 => (WaitReason::SelectNoCases, NonNull::from(&NIL)),
@@ -315,7 +334,8 @@ impl Parts<'_> {
         let winner = self.control.slot.winner();
         for entry in self.entries.iter_mut().filter(|_| winner != 0) {
             if entry.leaf.is_some_and(|leaf| leaf.addr().get() == winner) {
-                entry.arm.as_mut().collect();
+                // SAFETY: its channel has given it up, and the control leaf is not listed.
+                unsafe { entry.arm.as_mut().collect() };
             }
         }
         winner != 0

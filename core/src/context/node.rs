@@ -4,6 +4,7 @@
 //! can be cancelled, directly or below contexts that cannot. One node's lock is held at a time, and nothing
 //! of the user's runs under it.
 
+use core::marker::PhantomPinned;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
@@ -47,6 +48,8 @@ pub(super) struct Node {
     /// Its place there.
     links: Links<Node>,
     inner: BriefLock<Inner>,
+    /// The list above has its address, also while it is dropped: `&mut` says nothing about who else uses it.
+    _pinned: PhantomPinned,
 }
 
 // SAFETY: the links are used under the lock of the canceller above, or by the walk that took the node out of
@@ -106,6 +109,7 @@ impl Node {
             listed: AtomicBool::new(false),
             links: Links::new(),
             inner: BriefLock::default(),
+            _pinned: PhantomPinned,
         };
         let above = node.parent_in_time().and_then(|parent| parent.deadline);
         node.deadline = deadline.into_iter().chain(above).min();

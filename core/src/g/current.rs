@@ -169,6 +169,16 @@ pub(super) fn enter_poll<R>(
     (result, CURRENT.with(|c| c.woken.get()))
 }
 
+/// Until its poll ends nothing that runs here is `g`'s any more, nor of a scope that may be gone.
+pub(super) fn leave(g: NonNull<Header>) {
+    CURRENT.with(|c| {
+        if c.g.get() == Some(g) {
+            c.g.set(None);
+            c.poll.set(None);
+        }
+    });
+}
+
 /// Whether `g` is polled by the M on this thread, which will make it ready when the poll ends.
 #[inline]
 pub(super) fn wake_polled(g: NonNull<Header>) -> bool {

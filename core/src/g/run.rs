@@ -2,12 +2,13 @@
 
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
+use std::sync::Arc;
 
 use super::cell::Header;
 use super::gref::GRef;
 use super::leaf::{FIRED, Joiner, Leaf, Wake};
 use super::panic::{Payload, forget_payload};
-use super::scope::Schedule;
+use super::scope::{Schedule, Scope};
 use super::state::{EndPoll, StartPoll};
 use super::{current, waker};
 use crate::sys::atomic::{AtomicBool, Ordering};
@@ -96,6 +97,10 @@ impl GRef {
 
     fn finish_without_output(&self) {
         self.state.complete(false);
+        if self.is_locked() {
+            // SAFETY: registered until `finish`.
+            unsafe { self.scope() }.schedule().forsake(self.id());
+        }
         Header::finish(self.as_ptr());
         // SAFETY: the registry's reference, given up here.
         drop(unsafe { GRef::from_raw(self.as_ptr()) });
@@ -123,8 +128,25 @@ impl Header {
                 false => header.fire_joiner(),
             };
         // SAFETY: it is registered until this call. The scope is kept until it has returned.
-        drop(unsafe { header.scope().unregister(g) });
-        if let Some(wake) = joiner {
+        let scope = unsafe { header.scope().unregister(g) };
+        let foreign = match joiner {
+            Some(Wake::G(joiner)) => {
+                joiner.ready();
+                None
+            }
+            foreign => foreign,
+        };
+        if scope.is_some() || foreign.is_some() {
+            Self::finish_outside(g, scope, foreign);
+        }
+    }
+
+    /// What a scope keeps that goes, and the waker of somebody foreign who joins, are the user's: they must not
+    /// look for the scope of this goroutine, which is in none any more.
+    fn finish_outside(g: NonNull<Header>, scope: Option<Arc<Scope>>, foreign: Option<Wake>) {
+        current::leave(g);
+        drop(scope);
+        if let Some(wake) = foreign {
             wake.wake();
         }
     }

@@ -32,6 +32,8 @@ pub(crate) trait Schedule: Send + Sync {
     fn is_shut_down(&self) -> bool;
     /// A new scope has its goroutines run there.
     fn adopt(&self, scope: Weak<Scope>);
+    /// A goroutine that is locked to its M has ended, perhaps on another thread: its M need not wait for it.
+    fn forsake(&self, g: GoroutineId);
     /// A goroutine has panicked.
     fn on_panic(&self, note: &PanicNote, parent: Option<GoroutineId>);
     /// # Panics

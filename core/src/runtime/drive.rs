@@ -22,8 +22,9 @@ pub struct Driver<'m> {
     runtime: &'m Runtime,
 }
 
-/// A goroutine that is locked to the thread that drives the runtime: its future need not be `Send`.
-/// Dropping it drops the future.
+/// A goroutine that is locked to the thread that started it: its future need not be `Send`. Dropping it drops
+/// the future. Where another thread drives the runtime it does not go on, and a future that another thread comes to
+/// drop, at the end of the runtime, is leaked.
 pub struct Body<T>(Main<T>);
 
 impl Runtime {

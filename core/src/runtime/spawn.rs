@@ -1,13 +1,14 @@
 //! `go`, `block_on`, `yield_now`: the functions that need no runtime value.
 
-use core::cell::UnsafeCell;
+use core::cell::{Cell, UnsafeCell};
 use core::future::Future;
+use core::mem::ManuallyDrop;
 use core::panic::AssertUnwindSafe;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use std::panic::{Location, catch_unwind, resume_unwind};
 use std::rc::Rc;
-use std::thread::Result as Caught;
+use std::thread::{Result as Caught, ThreadId};
 
 use super::handle::Runtime;
 use crate::g::point;
@@ -70,6 +71,58 @@ pub fn yield_now() -> impl Future<Output = ()> + Send + Sync {
 pub(crate) struct Main<T> {
     g: GRef,
     output: Rc<UnsafeCell<Option<Caught<T>>>>,
+    /// Whether this thread is inside its future.
+    busy: Rc<Cell<bool>>,
+}
+
+/// A future that belongs to a thread. Whoever else drives the runtime, takes its P away, or ends it, comes upon
+/// the goroutine as well: there it does nothing when it is polled, and is leaked when it is dropped.
+struct Bound {
+    thread: ThreadId,
+    /// Used by that thread only.
+    own: ManuallyDrop<Own>,
+}
+
+struct Own {
+    busy: Rc<Cell<bool>>,
+    future: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+impl Bound {
+    fn is_here(&self) -> bool {
+        thread_local!(static HERE: Cell<Option<ThreadId>> = const { Cell::new(None) });
+        let here = HERE.get().unwrap_or_else(|| {
+            let id = std::thread::current().id();
+            HERE.set(Some(id));
+            id
+        });
+        here == self.thread
+    }
+}
+
+impl Future for Bound {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_here() {
+            return Poll::Pending;
+        }
+        let own = &mut *self.own;
+        own.busy.set(true);
+        let polled = own.future.as_mut().poll(cx);
+        own.busy.set(false);
+        polled
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        if self.is_here() {
+            self.own.busy.set(true);
+            // SAFETY: it is not used again.
+            unsafe { ManuallyDrop::drop(&mut self.own) };
+        }
+    }
 }
 
 impl<T> Main<T> {
@@ -95,11 +148,13 @@ impl<T> Main<T> {
         // the future borrows, and drops the future before it returns, in `drop` at the latest.
         let future: Pin<Box<dyn Future<Output = ()> + 'static>> =
             unsafe { core::mem::transmute(future) };
-        // SAFETY: only runtimes whose one P their owner drives get here. This thread keeps that P until
-        // `Main` is dropped, so nobody else polls it; reaping happens on this thread too.
-        let (queued, joined) = unsafe { GRef::new_unchecked(future, origin) };
+        let busy = Rc::new(Cell::new(false));
+        let own = ManuallyDrop::new(Own { busy: busy.clone(), future });
+        let bound = Bound { thread: std::thread::current().id(), own };
+        // SAFETY: what need not be `Send` is used by this thread only, as `Bound` makes sure.
+        let (queued, joined) = unsafe { GRef::new_unchecked(bound, origin) };
         origin.scope.schedule().enqueue(queued);
-        Main { g: joined, output }
+        Main { g: joined, output, busy }
     }
 
     /// Whether the future is done.
@@ -129,13 +184,11 @@ impl<T> Main<T> {
 
 impl<T> Drop for Main<T> {
     fn drop(&mut self) {
-        // The future may borrow from our caller: it must be gone when we are.
-        if !self.is_done()
-            && self.g.seize()
-            && self.g.claim_frozen()
-            && let Err(payload) = self.g.discard()
-        {
-            crate::g::forget_payload(payload);
+        // The future may borrow from our caller: it must be gone when we are. If it is busy we are inside it,
+        // and it borrows nothing.
+        while !self.is_done() && !self.busy.get() && !self.g.discard_idle() {
+            // Another thread has come upon it, and is about to leave it alone.
+            std::thread::yield_now();
         }
         // The goroutine's own output is `()`: nothing to drop.
         let _ = self.g.drop_join();

@@ -133,9 +133,14 @@ impl Machine {
                 self.leave_p(pool, |_| ());
                 return Next::End;
             }
-            let mut stops = false;
+            let (mut stops, mut ended) = (false, false);
             let found = self.leave_p(pool, |lists| {
                 stops = lists.stopping;
+                // Whoever drops it marks it as complete first, and then looks under the lock whether we wait.
+                ended = g.snapshot().is_complete();
+                if ended {
+                    return None;
+                }
                 let home = lists.home(g.id())?;
                 home.waits = true;
                 home.found.take()
@@ -143,12 +148,20 @@ impl Machine {
             if stops {
                 return Next::End;
             }
+            if ended {
+                continue;
+            }
             if let Some(g) = found {
                 // Somebody found it too early: it comes back by way of the queue.
                 self.shared().global.push(g);
                 self.shared().wake_one(pool);
             }
-            let Some((index, tenure, g)) = Self::wait_for_own(parker) else { return Next::End };
+            let Some((index, tenure, g)) = Self::wait_for_own(parker) else {
+                if g.snapshot().is_complete() {
+                    continue;
+                }
+                return Next::End;
+            };
             self.take_p(self.shared().p(index), tenure);
             self.poll(g);
         }
@@ -221,6 +234,19 @@ impl Machine {
 }
 
 impl Shared {
+    /// The goroutine `g` is complete: the M that waits for it need not do so.
+    pub(super) fn release_home(&self, g: GoroutineId) {
+        let Some(pool) = &self.pool else { return };
+        let m = pool.idle.change(|lists| {
+            let home = lists.home(g).filter(|home| home.waits)?;
+            home.waits = false;
+            Some(home.m.clone())
+        });
+        if let Some(m) = m {
+            m.grant(Grant::Exit);
+        }
+    }
+
     /// The number of the M that each locked goroutine is locked to.
     pub(super) fn homes(&self) -> Vec<(GoroutineId, u32)> {
         let Some(pool) = &self.pool else { return Vec::new() };

@@ -209,6 +209,10 @@ impl Shared {
         let Some(pool) = &self.pool else { return false };
         pool.idle.change(|lists| {
             lists.procs = procs;
+            if procs > 1 && self.first.owner.is_idle() {
+                // SAFETY: it is nobody's, and Ps are acquired under the lock only: it is ours until then.
+                unsafe { self.first.open() };
+            }
             lists.ps.retain(|index| *index < procs);
             self.list_idle_ps(lists);
         });
@@ -233,5 +237,36 @@ impl Shared {
         });
         parked.iter().for_each(|parker| parker.grant(Grant::Exit));
         pool.idle.wait_for_end(usize::from(Machine::is_here(self)), until)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::g::{GRef, Origin};
+    use std::panic::Location;
+
+    /// As an M leaves it that gives it up with its queue, to wait for the goroutine it is locked to.
+    #[test]
+    fn a_closed_p_that_is_idle_with_work_is_found_when_there_are_more() {
+        let shared = Shared::with_machines(1);
+        let scope = Scope::new(shared.clone(), 1, false);
+        let pool = shared.pool.as_ref().expect("it has Ms");
+        let origin = Origin { scope: &scope, parent: None, at: Location::caller() };
+        let (queued, joined) = GRef::new(async {}, &origin);
+        pool.idle.change(|lists| {
+            assert_eq!(lists.ps.pop(), Some(0));
+            let tenure = shared.first.owner.acquire(1).expect("it was listed");
+            // SAFETY: acquired just now.
+            let _ = unsafe { shared.first.put_next(queued, &shared.global) };
+            shared.first.owner.release(tenure);
+            lists.ps.push(0);
+        });
+        // The P that is listed last is the first to get an M.
+        assert!(shared.set_procs(2));
+        while !joined.snapshot().is_complete() {
+            thread::yield_now();
+        }
+        assert!(shared.stop(None));
     }
 }

@@ -356,6 +356,10 @@ impl Schedule for Shared {
         scopes.push(scope);
     }
 
+    fn forsake(&self, g: GoroutineId) {
+        self.release_home(g);
+    }
+
     fn on_panic(&self, note: &PanicNote, parent: Option<GoroutineId>) {
         if self.panics.load(Ordering::Relaxed) {
             super::panics::abort(note, parent);

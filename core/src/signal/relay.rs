@@ -19,15 +19,7 @@ use crate::g::{Scope, current};
 use crate::inspect::{IoWant, Location, PrimitiveKind};
 use crate::netpoll::{Attempt, Names, Netpoll, Object, Source};
 use crate::sched::scope_here;
-use crate::sys::Lock;
-use crate::sys::atomic::{AtomicU8, Ordering};
-
-/// Nobody reads the pipe.
-const IDLE: u8 = 0;
-/// Somebody does.
-const BUSY: u8 = 1;
-/// Somebody does, and has to look again.
-const AGAIN: u8 = 2;
+use crate::sys::{Lock, Rounds};
 
 /// The way of one signal to one channel.
 pub(super) struct Relay {
@@ -36,7 +28,8 @@ pub(super) struct Relay {
     /// `None` once it was stopped.
     to: Lock<Option<Chan<Signal>>>,
     id: SigId,
-    state: AtomicU8,
+    /// Who reads the pipe.
+    rounds: Rounds,
     /// Of whoever asked for it: its runtime watches the pipe.
     scope: Weak<Scope>,
     netpoll: Arc<Netpoll>,
@@ -56,12 +49,12 @@ impl Relay {
         let source = Source::new(Pipe(read), at);
         source.head.register()?;
         let id = pipe::register(signal.number(), write)?;
-        let (to, state) = (Lock::new(Some(to)), AtomicU8::new(IDLE));
+        let (to, rounds) = (Lock::new(Some(to)), Rounds::new());
         let scope = scope_here();
         let netpoll = scope.schedule().netpoll().clone();
         netpoll.add_listener();
         let scope = Arc::downgrade(&scope);
-        let relay = Arc::new(Self { signal, source, to, id, state, scope, netpoll });
+        let relay = Arc::new(Self { signal, source, to, id, rounds, scope, netpoll });
         relay.pass_outside();
         Ok(relay)
     }
@@ -91,9 +84,7 @@ impl Relay {
 
     /// Sends what has come, and waits for more. Whoever calls while somebody is at it makes that one look again.
     fn pass(self: &Arc<Self>) {
-        // AcqRel: who takes over sees what the one before did.
-        if self.state.fetch_max(BUSY, Ordering::AcqRel) != IDLE {
-            self.state.store(AGAIN, Ordering::Release);
+        if !self.rounds.begin() {
             return;
         }
         let waker = Waker::from(self.clone());
@@ -104,11 +95,9 @@ impl Relay {
                 // No room: it is lost, as announced.
                 let _ = to.map(|to| to.try_send(self.signal));
             }
-            let (set, fetch) = (Ordering::AcqRel, Ordering::Acquire);
-            if self.state.compare_exchange(BUSY, IDLE, set, fetch).is_ok() {
+            if self.rounds.end() {
                 return;
             }
-            self.state.store(BUSY, Ordering::Release);
         }
     }
 }

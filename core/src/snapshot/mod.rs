@@ -235,9 +235,12 @@ impl Frozen {
         waits
     }
 
-    /// Gives it back to its scheduler, as if it had never been frozen.
+    /// Gives it back to its scheduler, as if it had never been frozen, if it was parked then. One that sat in a
+    /// queue, of a closed scope, is still there and must not get into another.
     pub fn thaw(self) {
-        self.g.thaw();
+        if self.doing == Doing::Parked {
+            self.g.thaw();
+        }
     }
 
     /// Polls it once to see where it waits. `None` if it is not frozen, or is a thread's own call.

@@ -94,7 +94,7 @@ impl Waiter {
         if others_run() && core.spin(self.leaf.at()) {
             return Poll::Ready(());
         }
-        self.compete(core, cx, false)
+        self.compete(core, Prepared::new(self.node(), cx), false)
     }
 
     fn poll_parked(&self, core: &Core, cx: &Context<'_>) -> Poll<()> {
@@ -105,8 +105,11 @@ impl Waiter {
                 Poll::Ready(())
             }
             FIRED => {
+                // First: should a foreign waker panic when it is cloned, the invitation is still there to be
+                // passed on.
+                let waiter = Prepared::new(self.node(), cx);
                 self.settle();
-                self.compete(core, cx, true)
+                self.compete(core, waiter, true)
             }
             _ if self.leaf.is_for(cx) => Poll::Pending,
             _ => {
@@ -118,11 +121,10 @@ impl Waiter {
     }
 
     /// Tries again under the queue's lock, and queues if that fails.
-    fn compete(&self, core: &Core, cx: &Context<'_>, woken: bool) -> Poll<()> {
+    fn compete(&self, core: &Core, waiter: Prepared, woken: bool) -> Poll<()> {
         let contender = Contender { woken, starving: self.starves() };
         let (room, anchor) = core.room();
         self.leaf.set_anchor(anchor);
-        let waiter = Prepared::new(self.node(), cx);
         let mut queue = room.queue().lock();
         if core.compete(contender, self.leaf.at()) {
             return Poll::Ready(());

@@ -4,6 +4,7 @@
 //! without work, and now and then all others, look at all heaps.
 
 use core::cell::Cell;
+use core::marker::PhantomPinned;
 use core::ptr::NonNull;
 use std::sync::Arc;
 
@@ -42,6 +43,8 @@ pub(crate) struct Entry {
     /// Its slot in the heap it is in. Guarded by that heap's lock.
     slot: Cell<u32>,
     acts: &'static Acts,
+    /// The heap has its address: a box of it says nothing about who else uses it.
+    _pinned: PhantomPinned,
 }
 
 // SAFETY: the cell is used under the lock of the one heap that the entry is in, was in last, or will be in.
@@ -51,7 +54,7 @@ unsafe impl Sync for Entry {}
 
 impl Entry {
     pub(crate) fn new(acts: &'static Acts) -> Self {
-        Self { slot: Cell::new(OUT), acts }
+        Self { slot: Cell::new(OUT), acts, _pinned: PhantomPinned }
     }
 }
 

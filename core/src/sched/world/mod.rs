@@ -169,7 +169,9 @@ impl World {
     #[inline(always)]
     fn next(&self, role: Role) -> Next {
         loop {
-            match self.lock().next(role, self.timers.next()) {
+            // Whoever is waited for needs the lock.
+            let next = self.lock().next(role, self.timers.next());
+            match next {
                 Next::Wait => std::thread::yield_now(),
                 next => return next,
             }

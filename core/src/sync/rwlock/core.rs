@@ -22,6 +22,8 @@ const WRITING: usize = 1;
 const QUEUED: usize = 1 << 1;
 /// One reader owns the lock.
 const READER: usize = 1 << 2;
+/// A word with more readers than this is near its end. Only guards that are forgotten in a loop get there.
+const MOST: usize = usize::MAX / 2;
 
 /// The result in a leaf that was handed the lock.
 pub(super) const HANDED: u32 = 8;
@@ -75,7 +77,11 @@ struct Holder {
 
 impl Mode {
     /// The word after the lock was taken so; `None` if it has to wait.
+    ///
+    /// # Panics
+    /// If there are too many readers: a count that wraps would let a writer in beside them.
     fn taken(self, now: usize) -> Option<usize> {
+        assert!(now <= MOST, "gmp: too many read guards of one RwLock");
         match self {
             Self::Read => (now & (WRITING | QUEUED) == 0).then_some(now + READER),
             Self::Write => (now == 0).then_some(WRITING),
@@ -332,4 +338,15 @@ unsafe fn describe(anchor: NonNull<Anchor>, leaf: NonNull<()>, out: &mut dyn FnM
         capabilities,
         due_in: None,
     });
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "too many read guards")]
+    fn readers_are_counted_up_to_a_limit() {
+        let _ = Mode::Read.taken(MOST + 1);
+    }
 }
