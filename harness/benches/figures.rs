@@ -33,6 +33,7 @@ fn test(body: Body) -> &'static Descriptor {
         timeout: None,
         linger: None,
         clock: Clock::Real,
+        procs: 1,
         ignore_rules: &[],
         severities: &[],
         probe_cancel: false,

@@ -27,6 +27,9 @@ use proc_macro::TokenStream;
 /// | `timeout = "60s"` | how long the body may take |
 /// | `linger = "100ms"` | how long to wait for goroutines that something may still wake |
 /// | `clock = "virtual"` | time stands still while something runs, and moves straight to the next timer when everything is parked; also while somebody outside (a live waker clone, an OS thread that started during the test, a call that is not gmp's) may make a goroutine ready, unless it says `"virtual, ignoring external"`. After the body it moves by `linger` at most |
+/// | `procs = 4` | goroutines run on so many Ps at a time, on threads of their own. One P if not given: then the order of everything is the same in every run. `clock = "virtual"` and `explore` need one |
+/// | `explore(schedules = 1000, ..)` | many schedules instead of one, with the feature `explore`, see `gmp::explore` |
+/// | `severity(GMP102 = "deny", Timer = "warn", ..)` | what a finding with this code or verdict means: `deny` fails the test |
 /// | `ignore("rule", ..)` | leaks that match one of these rules are counted, but do not fail the test |
 /// | `expect_leak` | the test fails unless something leaks |
 /// | `expect_leak("2 chan receive: Proven", ..)` | the test fails unless exactly these leak |

@@ -1,5 +1,6 @@
 //! Parses the options in the parentheses of an attribute: one grammar for all macros.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use proc_macro2::TokenStream;
@@ -145,6 +146,22 @@ impl Given {
             return Err(self.wrong(self.assigned()?, "a duration above zero"));
         }
         Ok(duration)
+    }
+
+    /// The value of an option such as `procs = 4`, which lies in `range`.
+    pub(crate) fn number(&self, range: RangeInclusive<usize>) -> syn::Result<usize> {
+        let (value, wanted) =
+            (self.assigned()?, || format!("a number from {} to {}", range.start(), range.end()));
+        let number = match value {
+            Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => number.base10_parse().ok(),
+            _ => None,
+        };
+        number.filter(|number| range.contains(number)).ok_or_else(|| self.wrong(value, &wanted()))
+    }
+
+    /// An error about this option as a whole.
+    pub(crate) fn error(&self, text: impl core::fmt::Display) -> syn::Error {
+        syn::Error::new(self.name.span(), text)
     }
 
     /// The value of an option such as `clock = "virtual"`, one of `words`, by its number.

@@ -25,6 +25,7 @@ const KNOWN: &[Known] = &[
     Known { name: "timeout", form: "timeout = \"60s\"" },
     Known { name: "linger", form: "linger = \"100ms\"" },
     Known { name: "clock", form: "clock = \"virtual\"" },
+    Known { name: "procs", form: "procs = 4" },
     Known { name: "ignore", form: "ignore(\"rule\", ..)" },
     Known { name: "severity", form: "severity(GMP102 = \"deny\", ..)" },
     Known { name: "probe_cancel", form: "probe_cancel" },
@@ -35,6 +36,9 @@ const KNOWN: &[Known] = &[
 
 /// The clocks that a test may ask for.
 const CLOCKS: &[&str] = &["real", "virtual", "virtual, ignoring external"];
+
+/// Ps that a runtime may have.
+const MAX_PROCS: usize = 1024;
 
 const CURES: Cures = Cures {
     arguments: "create what it needs in its body, or put `#[rstest]` above `#[gmp::test]`",
@@ -87,6 +91,7 @@ struct Settings {
     linger: Option<Duration>,
     /// Its place in [`CLOCKS`]; `None` without the option.
     clock: Option<usize>,
+    procs: Option<usize>,
     ignore: Vec<LitStr>,
     /// Settings such as `GMP102=deny`.
     severity: Vec<String>,
@@ -103,15 +108,27 @@ impl Settings {
             timeout: None,
             linger: None,
             clock: None,
+            procs: None,
             ignore: Vec::new(),
             severity: Vec::new(),
             probe_cancel: false,
             expect_leak: None,
             explore: None,
         };
-        for given in options::parse(tokens, KNOWN, errors) {
-            let result = settings.set(&given);
+        let all = options::parse(tokens, KNOWN, errors);
+        for given in &all {
+            let result = settings.set(given);
             errors.keep(result);
+        }
+        // One P that is driven is what makes both possible.
+        let several = settings.procs.is_some_and(|procs| procs > 1);
+        let needs_one = |given: &&Given| match given.name() {
+            "clock" => settings.clock != Some(0),
+            name => name == "explore",
+        };
+        if let Some(other) = all.iter().find(needs_one).filter(|_| several) {
+            let text = format!("`{}` needs one P; remove it, or `procs`", other.name());
+            errors.push(other.error(text));
         }
         settings
     }
@@ -122,6 +139,7 @@ impl Settings {
             "timeout" => self.timeout = Some(given.duration_above_zero()?),
             "linger" => self.linger = Some(given.duration()?),
             "clock" => self.clock = Some(given.word(CLOCKS)?),
+            "procs" => self.procs = Some(given.number(1..=MAX_PROCS)?),
             "ignore" => self.ignore = rules(given)?,
             "severity" => self.severity = severities(given)?,
             "probe_cancel" => self.probe_cancel = given.flag()?,
@@ -296,8 +314,8 @@ fn emit(settings: &Settings, attributes: &Sorted<'_>, function: &Function) -> To
 
 /// The descriptor's value, after the user's function.
 fn initializer(settings: &Settings, attributes: &Sorted<'_>, function: &Function) -> TokenStream {
-    let Settings { gmp, timeout, linger, clock, ignore, severity, probe_cancel, .. } = settings;
-    let Settings { expect_leak, explore, .. } = settings;
+    let Settings { gmp, timeout, linger, clock, procs, ignore, severity, .. } = settings;
+    let Settings { probe_cancel, expect_leak, explore, .. } = settings;
     let name = &function.signature.ident;
     // As the built-in harness prints it: `r#match` keeps its `r#`.
     let text = name.to_string();
@@ -312,6 +330,7 @@ fn initializer(settings: &Settings, attributes: &Sorted<'_>, function: &Function
         Some(1) => quote!(Virtual),
         Some(_) => quote!(VirtualIgnoringExternal),
     };
+    let procs = procs.unwrap_or(1);
     let expect_leak = optional(expect_leak.as_ref().map(|leaks| {
         let leaks = leaks.iter().map(|leak| leak.to_tokens(gmp));
         quote!(&[#(#leaks),*])
@@ -336,6 +355,7 @@ fn initializer(settings: &Settings, attributes: &Sorted<'_>, function: &Function
             timeout: #timeout,
             linger: #linger,
             clock: #gmp::__private::Clock::#clock,
+            procs: #procs,
             ignore_rules: &[#(#ignore),*],
             severities: &[#(#severity),*],
             probe_cancel: #probe_cancel,

@@ -37,5 +37,5 @@ pub(crate) use run::Polled;
 pub(crate) use scope::Schedule;
 pub use scope::{Entered, Scope};
 pub(crate) use spawn::go_in;
-pub use thread::Reaped;
+pub use thread::{Look, Reaped, TracePoll};
 pub(crate) use thread::{ThreadG, block_on};

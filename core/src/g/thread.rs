@@ -2,10 +2,11 @@
 
 use core::future::Future;
 use core::mem::ManuallyDrop;
-use core::pin::pin;
+use core::panic::AssertUnwindSafe;
+use core::pin::{Pin, pin};
 use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker};
-use std::panic::resume_unwind;
+use std::panic::{catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
@@ -14,7 +15,9 @@ use std::thread::Thread;
 use super::cell::{Header, Origin};
 use super::future::Vtable;
 use super::gref::GRef;
+use super::panic::forget_payload;
 use super::state::{EndPoll, Snapshot, StartPoll, State};
+use super::trace::{self, Sink, Traced};
 use super::{blocking, current, waker};
 use crate::inspect::{GoroutineId, Watch};
 use crate::sys::Lock;
@@ -29,9 +32,16 @@ struct ThreadCell {
     on_reap: Lock<Option<OnReap>>,
 }
 
-/// What the thread does before a reaped call unwinds: it becomes a reaper for the watch, and the
-/// inspector looks at its stack.
-type OnReap = (Option<Arc<Watch>>, Box<dyn FnOnce() + Send>);
+/// What the thread does before a reaped call unwinds: the inspector looks, and it becomes a reaper for the
+/// watch.
+type OnReap = (Option<Arc<Watch>>, Look);
+
+/// How an inspector looks at a thread-bound goroutine, on its thread: at the stack below it; or, if the
+/// goroutine is a future, at what a trace poll shows.
+pub type Look = Box<dyn FnOnce(Option<&mut TracePoll<'_>>) + Send>;
+
+/// A trace poll of a future that only its thread may poll.
+pub type TracePoll<'a> = dyn FnMut(&mut Sink<'_>) -> Traced + 'a;
 
 /// A plain thread's call as a goroutine of a scope: the body of a synchronous test.
 pub(crate) struct ThreadG(GRef);
@@ -68,8 +78,16 @@ impl ThreadG {
 
     /// Drives `main` on this thread as a goroutine: it has no P, and what it makes ready goes to the
     /// global queue.
-    pub(crate) fn run_main<F: Future>(origin: &Origin<'_>, main: F) -> F::Output {
-        Self::bind(origin, true, |g| Self::block_on(&g.0, main))
+    /// `started` gets its id first.
+    pub(crate) fn run_main<F: Future>(
+        origin: &Origin<'_>,
+        started: impl FnOnce(GoroutineId),
+        main: F,
+    ) -> F::Output {
+        Self::bind(origin, true, |g| {
+            started(g.id());
+            Self::block_on(&g.0, main)
+        })
     }
 
     fn bind<R>(origin: &Origin<'_>, is_async: bool, body: impl FnOnce(&ThreadG) -> R) -> R {
@@ -108,7 +126,7 @@ impl ThreadG {
 
     /// Unwinds the frozen goroutine `g` out of its blocking call, after `look` ran on its thread.
     /// From then on that thread counts as one that reaps for `watch`.
-    pub(crate) fn reap(g: &GRef, watch: Option<Arc<Watch>>, look: Box<dyn FnOnce() + Send>) {
+    pub(crate) fn reap(g: &GRef, watch: Option<Arc<Watch>>, look: Look) {
         let cell = Self::cell(g);
         *cell.on_reap.lock() = Some((watch, look));
         g.clone().abort();
@@ -117,46 +135,65 @@ impl ThreadG {
 
     /// Drives `future` on this thread, which runs as `g`.
     fn block_on<F: Future>(g: &GRef, future: F) -> F::Output {
-        let mut future = pin!(future);
+        let mut future = pin!(Some(future));
         let waker: ManuallyDrop<Waker> = waker::for_poll(g.as_ptr());
         loop {
-            if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            let polled = future
+                .as_mut()
+                .as_pin_mut()
+                .map(|future| future.poll(&mut Context::from_waker(&waker)));
+            if let Some(Poll::Ready(output)) = polled {
                 return output;
             }
             g.note_poll();
-            match g.state().end_poll() {
+            let goes_on = match g.state().end_poll() {
                 EndPoll::Parked | EndPoll::Requeue => Self::park(g),
-                EndPoll::Cancel => Self::unwind(g),
+                EndPoll::Cancel => false,
+            };
+            if !goes_on {
+                Self::is_reaped(g, future.as_mut());
+                // Its destructors are the user's: a panic of theirs must not meet our unwinding.
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| future.set(None))) {
+                    forget_payload(payload);
+                }
+                resume_unwind(Box::new(Reaped));
             }
         }
     }
 
-    fn park(g: &GRef) {
+    /// Waits until it is made ready. False if it is to end instead.
+    fn park(g: &GRef) -> bool {
         // SAFETY: the running goroutine is registered.
         unsafe { g.scope() }.schedule().demand();
         loop {
             let now: Snapshot = g.snapshot();
             if now.abort_requested() {
-                Self::unwind(g);
+                return false;
             }
             if now.is_scheduled() && !now.is_frozen() && g.state().start_poll() == StartPoll::Poll {
-                return;
+                return true;
             }
             std::thread::park();
         }
     }
 
-    fn unwind(g: &GRef) -> ! {
+    /// Lets the inspector look, and makes this thread one that reaps.
+    fn is_reaped<F: Future>(g: &GRef, mut future: Pin<&mut Option<F>>) {
         g.state().thread_resumes();
-        let on_reap = Self::cell(g).on_reap.lock().take();
-        if let Some((watch, look)) = on_reap {
-            look();
-            if let Some(watch) = watch {
-                // Undone when `run` returns.
-                watch.begin_reaping();
-            }
+        let cell = Self::cell(g);
+        let Some((watch, look)) = cell.on_reap.lock().take() else { return };
+        let mut trace = |sink: &mut Sink<'_>| {
+            let poll = |cx: &mut Context<'_>| match future.as_mut().as_pin_mut() {
+                Some(future) => future.poll(cx).map(drop),
+                None => Poll::Pending,
+            };
+            trace::poll_by(g, sink, poll)
+        };
+        look(if cell.is_async { Some(&mut trace) } else { None });
+        if let Some(watch) = watch {
+            // Undone when `bind` returns.
+            watch.begin_reaping();
         }
-        resume_unwind(Box::new(Reaped));
     }
 }
 

@@ -38,8 +38,21 @@ pub(crate) struct Tracing {
 }
 
 /// Polls the claimed goroutine `g` once with tracing wakers.
-#[inline(never)]
 pub(crate) fn poll(g: &GRef, sink: &mut Sink<'_>) -> Traced {
+    let poll = |cx: &mut Context<'_>| {
+        // The registry's reference of one that completes is dropped.
+        current::enter(g.as_ptr(), || Header::poll(g.as_ptr(), cx).map(drop))
+    };
+    poll_by(g, sink, poll)
+}
+
+/// As [`poll`], by a function that polls the future of `g`, for whoever has that future.
+#[inline(never)]
+pub(super) fn poll_by(
+    g: &GRef,
+    sink: &mut Sink<'_>,
+    poll: impl FnOnce(&mut Context<'_>) -> Poll<()>,
+) -> Traced {
     let root = 0u8;
     let sink: *mut Sink<'_> = sink;
     let mut tracing = Tracing {
@@ -53,16 +66,11 @@ pub(crate) fn poll(g: &GRef, sink: &mut Sink<'_>) -> Traced {
     };
     let waker = waker::for_trace(g.as_ptr());
     current::set_tracing(Some(NonNull::from(&mut tracing)));
-    let polled = catch_unwind(AssertUnwindSafe(|| {
-        current::enter(g.as_ptr(), || Header::poll(g.as_ptr(), &mut Context::from_waker(&waker)))
-    }));
+    let polled = catch_unwind(AssertUnwindSafe(|| poll(&mut Context::from_waker(&waker))));
     current::set_tracing(None);
     match polled {
         Err(_) => Traced::Panicked,
-        Ok(Poll::Ready(registrys)) => {
-            drop(registrys);
-            Traced::Progressed
-        }
+        Ok(Poll::Ready(())) => Traced::Progressed,
         Ok(Poll::Pending) if tracing.progressed => Traced::Progressed,
         Ok(Poll::Pending) => Traced::Parked,
     }

@@ -1,25 +1,37 @@
 //! A runtime that its owner drives turn by turn: what a test harness stands on.
 
+use core::cell::Cell;
 use core::future::Future;
 use std::panic::Location;
 use std::thread::Result as Caught;
 use std::time::{Duration, Instant};
 
 use super::handle::Runtime;
+use super::shutdown::shut_down;
 use super::spawn::Main;
 use crate::g::{Origin, ThreadG};
 use crate::inspect::GoroutineId;
-use crate::sched::{Machine, Turn};
+use crate::sched::{Machine, Shared, Turn};
 use crate::snapshot;
 
 /// How often a virtual clock that somebody outside holds up is looked at again: the end of a waker clone
 /// wakes nobody.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
-/// This thread as the M of a runtime.
+/// The shortest and the longest time after which a thread that only watches looks again.
+const FIRST_LOOK: Duration = Duration::from_micros(10);
+const LAST_LOOK: Duration = Duration::from_millis(5);
+
+/// This thread as the M of a runtime; or, if that has threads of its own, as one that watches its Ms.
 pub struct Driver<'m> {
-    machine: &'m Machine,
+    role: Role<'m>,
     runtime: &'m Runtime,
+}
+
+enum Role<'m> {
+    Machine(&'m Machine),
+    /// With how long to wait until the next look: longer and longer, as nobody tells that the Ms are idle.
+    Watcher(Cell<Duration>),
 }
 
 /// A goroutine that is locked to the thread that started it: its future need not be `Send`. Dropping it drops
@@ -28,17 +40,23 @@ pub struct Driver<'m> {
 pub struct Body<T>(Main<T>);
 
 impl Runtime {
-    /// Makes this thread the M of this runtime while `f` runs. `None` if another thread is, or if the
-    /// runtime has threads of its own.
+    /// Makes this thread the M of this runtime while `f` runs. `None` if another thread is.
+    ///
+    /// If the runtime has threads of its own, those run the goroutines: a turn ends when they have nothing to
+    /// do, and [`sleep`](Driver::sleep) is short.
     pub fn drive<R>(&self, f: impl FnOnce(&Driver<'_>) -> R) -> Option<R> {
-        let driver = |machine: &Machine| f(&Driver { machine, runtime: self });
+        if self.shared().has_own_machines() {
+            let role = Role::Watcher(Cell::new(FIRST_LOOK));
+            return Some(f(&Driver { role, runtime: self }));
+        }
+        let driver = |machine: &Machine| f(&Driver { role: Role::Machine(machine), runtime: self });
         Machine::run(self.shared(), driver)
     }
 
     /// As [`drive`](Self::drive), but takes the P away from an M that sits in a poll: that M stops
     /// running goroutines when the poll ends. `None` if the M is not in a poll.
     pub fn drive_taken<R>(&self, f: impl FnOnce(&Driver<'_>) -> R) -> Option<R> {
-        let driver = |machine: &Machine| f(&Driver { machine, runtime: self });
+        let driver = |machine: &Machine| f(&Driver { role: Role::Machine(machine), runtime: self });
         Machine::run_taken(self.shared(), driver)
     }
 
@@ -69,9 +87,26 @@ impl Runtime {
         })
     }
 
+    /// As [`run_thread_bound`](Self::run_thread_bound), for a body that is a future: only this thread polls
+    /// and drops it, so it need not be `Send`. The runtime has threads of its own, or another thread drives
+    /// it.
+    pub fn run_thread_bound_future<F: Future>(
+        &self,
+        at: &'static Location<'static>,
+        started: impl FnOnce(GoroutineId),
+        body: F,
+    ) -> F::Output {
+        ThreadG::run_main(&Origin { scope: self.scope(), parent: None, at }, started, body)
+    }
+
     /// Ends the sleep of whoever drives this runtime: something it looks at has changed.
     pub fn notify(&self) {
         self.shared().notify();
+    }
+
+    /// Ends the runtime as [`shutdown_timeout`](Self::shutdown_timeout) does, for those who share it.
+    pub fn end(&self, at_most: Duration) -> bool {
+        shut_down(self.shared(), self.scope(), Some(at_most))
     }
 
     /// Whether an M of this runtime runs, or was asked for.
@@ -105,27 +140,45 @@ impl Runtime {
 }
 
 impl Driver<'_> {
-    /// Starts a goroutine that is locked to this thread.
+    /// Starts a goroutine that is locked to this thread, which is the M.
+    ///
+    /// # Panics
+    /// If the runtime has threads of its own.
     pub fn start<F>(&self, at: &'static Location<'static>, future: F) -> Body<F::Output>
     where
         F: Future + 'static,
     {
+        assert!(matches!(self.role, Role::Machine(_)), "gmp: this thread polls no goroutine");
         Body(Main::start(&Origin { scope: self.runtime.scope(), parent: None, at }, future))
     }
 
     /// Runs goroutines until `stop` says so (asked before each), none is runnable, or the P is lost.
     pub fn turn(&self, stop: &dyn Fn() -> bool) -> Turn {
-        self.machine.turn(stop)
+        let look = match &self.role {
+            Role::Machine(machine) => return machine.turn(stop),
+            Role::Watcher(look) => look,
+        };
+        let shared = self.runtime.shared();
+        while !stop() {
+            if shared.is_at_rest() {
+                return Turn::Idle(shared.next_timer());
+            }
+            wait(shared, look, None);
+        }
+        Turn::Stopped
     }
 
     /// Whether a turn would find a goroutine to run, timers apart.
     pub fn is_runnable(&self) -> bool {
-        self.machine.is_runnable()
+        match &self.role {
+            Role::Machine(machine) => machine.is_runnable(),
+            Role::Watcher(_) => !self.runtime.shared().is_at_rest(),
+        }
     }
 
     /// When the next timer is due, on the clock of the runtime.
     pub fn next_timer(&self) -> Option<Instant> {
-        self.machine.next_timer()
+        self.runtime.shared().next_timer()
     }
 
     /// Moves a virtual clock straight to the next timer, if that is due at `limit` at the latest, and from
@@ -133,13 +186,26 @@ impl Driver<'_> {
     /// the moment has come is the caller's decision; goroutines may be runnable. False if there is no such
     /// timer, or the clock is real.
     pub fn advance(&self, limit: Option<Instant>) -> bool {
-        self.machine.advance(limit)
+        match &self.role {
+            Role::Machine(machine) => machine.advance(limit),
+            Role::Watcher(_) => false,
+        }
     }
 
     /// Sleeps until a goroutine may be runnable or `until` has come; `until` is real time on every clock.
     pub fn sleep(&self, until: Option<Instant>) {
-        self.machine.sleep(until);
+        match &self.role {
+            Role::Machine(machine) => machine.sleep(until),
+            Role::Watcher(look) => wait(self.runtime.shared(), look, until),
+        }
     }
+}
+
+/// Waits for the next look, for `until`, or until whoever drives is notified.
+fn wait(shared: &Shared, look: &Cell<Duration>, until: Option<Instant>) {
+    let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+    shared.wait_for_notice(look.get().min(left.unwrap_or(LAST_LOOK)));
+    look.set(LAST_LOOK.min(look.get() * 2));
 }
 
 impl<T> Body<T> {

@@ -241,7 +241,7 @@ impl Runtime {
         );
         self.root.schedule().check_fork();
         if self.shared.has_own_machines() {
-            return ThreadG::run_main(&Origin::here(&self.root, at), main);
+            return ThreadG::run_main(&Origin::here(&self.root, at), |_| {}, main);
         }
         Machine::run(&self.shared, |machine| {
             let main = Main::start(&Origin::here(&self.root, at), main);

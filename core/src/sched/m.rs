@@ -355,13 +355,6 @@ impl Machine {
         self.shared.is_runnable()
     }
 
-    /// When the next timer is due; `None` if there is none.
-    pub(crate) fn next_timer(&self) -> Option<Instant> {
-        let timers = self.shared.timers();
-        let next = timers.next();
-        timers.clock().instant(next).filter(|_| next != NEVER)
-    }
-
     /// Moves a virtual clock to the next timer, if that is due at `limit` at the latest: the next turn fires
     /// it. False if there is no such timer, or the clock is real.
     pub(crate) fn advance(&self, limit: Option<Instant>) -> bool {

@@ -7,7 +7,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::sync::{Condvar, Mutex, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::global::Global;
 use super::m::{Machine, Pushed};
@@ -215,6 +215,18 @@ impl Shared {
         next != NEVER && next <= self.timers.clock().now()
     }
 
+    /// Whether no M has a P and nothing waits for one: a hint. Of a runtime with Ms of its own.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let all_idle = |pool: &Pool| pool.idle.counts.idle_ps() >= pool.idle.procs();
+        self.pool.as_ref().is_none_or(all_idle) && !self.has_work()
+    }
+
+    /// When the next timer is due; `None` if there is none.
+    pub(crate) fn next_timer(&self) -> Option<Instant> {
+        let next = self.timers.next();
+        self.timers.clock().instant(next).filter(|_| next != NEVER)
+    }
+
     /// From now on what is started in a closed scope is dropped at once.
     pub(crate) fn set_shut_down(&self) {
         self.shut_down.store(true, Ordering::SeqCst);
@@ -259,6 +271,13 @@ impl Shared {
         if self.sleeper.in_netpoll.load(Ordering::SeqCst) {
             self.netpoll.interrupt();
         }
+    }
+
+    /// Waits until somebody notifies, at most for `at_most`.
+    pub(crate) fn wait_for_notice(&self, at_most: Duration) {
+        let woken = self.sleeper.woken.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.sleeper.condition.wait_timeout_while(woken, at_most, |woken| !*woken);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
     }
 
     /// Whether a goroutine waits in a queue of the driven P.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 pub use crate::g::current::who;
 pub use crate::g::trace::{Sink, Traced};
 use crate::g::{GRef, Scope, ThreadG, payload_message, trace};
+pub use crate::g::{Look, TracePoll};
 use crate::inspect::{GoroutineId, Location, Tick, WaitInfo, WaitReason};
 use crate::netpoll;
 use crate::time::clock::NEVER;
@@ -285,7 +286,7 @@ impl Frozen {
 
     /// Unwinds a parked call of a thread with a [`Reaped`](crate::runtime::Reaped) payload, after
     /// `look` ran on that thread. Returns when that began; the caller waits for `is_done`.
-    pub fn reap_thread(&self, scope: &Arc<Scope>, look: Box<dyn FnOnce() + Send>) -> Option<Tick> {
+    pub fn reap_thread(&self, scope: &Arc<Scope>, look: Look) -> Option<Tick> {
         if !self.is_thread_bound() || self.doing == Doing::Running {
             return None;
         }

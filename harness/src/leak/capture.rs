@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use gmp_core::snapshot::Traced;
+use gmp_core::snapshot::{Sink, TracePoll, Traced};
 
 use super::progress::Progress;
 use super::suspect::{Class, Stack, Suspect};
@@ -45,12 +45,7 @@ pub(crate) fn trace(
 }
 
 fn trace_one(suspect: &mut Suspect) {
-    let mut stacks: Vec<Stack> = Vec::new();
-    let traced = suspect.frozen.trace(&mut |_, root| {
-        if stacks.len() < STACKS {
-            stacks.push(capture(root));
-        }
-    });
+    let (stacks, traced) = stacks(|sink| suspect.frozen.trace(sink));
     suspect.stacks = stacks;
     match traced {
         Some(Traced::Progressed) => {
@@ -67,9 +62,29 @@ fn trace_one(suspect: &mut Suspect) {
     }
 }
 
+/// The places that a trace poll shows.
+fn stacks<R>(trace: impl FnOnce(&mut Sink<'_>) -> R) -> (Vec<Stack>, R) {
+    let mut stacks: Vec<Stack> = Vec::new();
+    let traced = trace(&mut |_, root| {
+        if stacks.len() < STACKS {
+            stacks.push(capture(root));
+        }
+    });
+    (stacks, traced)
+}
+
+/// The stacks of a goroutine that is bound to this thread: where a trace poll shows that its future waits, or
+/// where the thread itself does, below `root`.
+pub(crate) fn of_thread(trace: Option<&mut TracePoll<'_>>, root: usize) -> Vec<Stack> {
+    match trace {
+        Some(trace) => stacks(|sink| trace(sink)).0,
+        None => vec![capture(root)],
+    }
+}
+
 /// The instruction pointers of this thread's stack below `root`, an address in the frame at which the
 /// poll began. Where stack addresses are not known the whole stack is taken.
-pub(crate) fn capture(root: usize) -> Stack {
+fn capture(root: usize) -> Stack {
     let mut ips = Vec::with_capacity(FRAMES);
     backtrace::trace(|frame| {
         let sp = frame.sp().addr();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use gmp_core::inspect::{Capability, GoroutineId, PrimitiveKind, Record, Tick, Watch};
 use gmp_core::runtime::Scope;
-use gmp_core::snapshot::{self, Frozen};
+use gmp_core::snapshot::{self, Frozen, Look};
 
 use super::capture;
 use super::progress::Progress;
@@ -137,11 +137,11 @@ impl<'a> Reaper<'a> {
 
     /// A thread's own call is unwound on its thread, which looks at its stack first.
     fn unwind_thread(&mut self, suspect: &Suspect) -> Option<Tick> {
-        let seen: Arc<Mutex<Option<Stack>>> = Arc::default();
+        let seen: Arc<Mutex<Vec<Stack>>> = Arc::default();
         let (slot, root) = (seen.clone(), self.progress.root());
-        let look = Box::new(move || {
-            let stack = capture::capture(root);
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(stack);
+        let look: Look = Box::new(move |trace| {
+            let stacks = capture::of_thread(trace, root);
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = stacks;
         });
         let began = suspect.frozen.reap_thread(self.scope, look)?;
         let waiting = Instant::now();
@@ -152,9 +152,8 @@ impl<'a> Reaper<'a> {
         if !suspect.frozen.is_done() {
             self.note(format!("{}: its call did not unwind in time", suspect.id()));
         }
-        if let Some(stack) = seen.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            let _ = suspect.thread_stack.set(stack);
-        }
+        let stacks = core::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+        let _ = suspect.thread_stacks.set(stacks);
         Some(began)
     }
 

@@ -42,8 +42,8 @@ pub(crate) struct Suspect {
     pub(crate) primitives: Vec<Option<Primitive>>,
     pub(crate) waited: Duration,
     pub(crate) stacks: Vec<Stack>,
-    /// The stack of a thread's own call, seen when it was unwound.
-    pub(crate) thread_stack: OnceLock<Stack>,
+    /// The stacks of a goroutine that is bound to its thread, seen when it was reaped.
+    pub(crate) thread_stacks: OnceLock<Vec<Stack>>,
     pub(crate) notes: Vec<String>,
     /// A context that it used is done, and it waits for something else: where that was made, and where
     /// it was cancelled.
@@ -77,7 +77,7 @@ impl Suspect {
             primitives: waits.iter().map(primitive).collect(),
             waits,
             stacks: Vec::new(),
-            thread_stack: OnceLock::new(),
+            thread_stacks: OnceLock::new(),
             notes: Vec::new(),
             ignored: None,
         }

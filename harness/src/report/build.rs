@@ -243,7 +243,7 @@ impl Stacks<'_> {
 
 fn finding(checked: &Checked, at: usize, stacks: &mut Stacks<'_>) -> Finding {
     let (suspect, verdict) = (&checked.suspects[at], checked.verdicts[at].clone());
-    let own = suspect.thread_stack.get();
+    let own = suspect.thread_stacks.get().into_iter().flatten();
     let frames = suspect.stacks.iter().chain(own).map(|stack| stacks.resolve(stack));
     let outside = matches!(verdict, Verdict::Reachable { by: Holder::Outside });
     let ignored = suspect.ignored.map(|(made_at, cancelled_at)| ContextFault::Ignored {

@@ -26,6 +26,8 @@ pub struct Spec {
     pub timeout: Option<Duration>,
     pub linger: Option<Duration>,
     pub clock: Clock,
+    /// Ps; 1 if not given.
+    pub procs: usize,
     pub ignore_rules: &'static [&'static str],
     pub severities: &'static [&'static str],
     /// A test that leaks runs again, with its contexts cancelled.

@@ -100,6 +100,7 @@ where
         linger: LINGER,
         clock: Clock::Real,
         probes: false,
+        procs: 1,
         last_resort,
     });
     Ok(told(name, &checked, &Policy { rules, severities }))
@@ -123,6 +124,7 @@ fn plan(descriptor: &Descriptor, name: &str) -> Plan {
         linger: spec.linger.unwrap_or(LINGER),
         clock: spec.clock,
         probes: false,
+        procs: spec.procs,
         last_resort,
     }
 }

@@ -7,6 +7,7 @@ mod descriptor;
 mod entry;
 mod expect;
 mod mimic;
+mod several;
 mod standstill;
 mod supervise;
 mod tally;

@@ -9,14 +9,13 @@
 
 use core::panic::Location;
 use core::pin::Pin;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use gmp_core::inspect::GoroutineId;
 use gmp_core::runtime::drive::Driver;
-use gmp_core::runtime::{Builder, Reaped, Runtime};
+use gmp_core::runtime::{Builder, Runtime};
 use gmp_core::snapshot;
 
 use super::alarm::Alarm;
@@ -32,7 +31,7 @@ use crate::leak::quiesce::{self, End, Limits};
 use crate::leak::still::VirtualClock;
 
 /// How much later than it should an M may be before its P is taken away.
-const GRACE: Duration = Duration::from_millis(50);
+pub(super) const GRACE: Duration = Duration::from_millis(50);
 /// How long goroutines that are on their way get after the linger, each time they became fewer.
 const ANOTHER_TURN: Duration = Duration::from_millis(20);
 /// How often the test's thread looks after the M.
@@ -49,6 +48,8 @@ pub(crate) struct Plan {
     pub(crate) timeout: Duration,
     pub(crate) linger: Duration,
     pub(crate) clock: Clock,
+    /// Ps; one is driven, and its order deterministic.
+    pub(crate) procs: usize,
     /// What is left is probed before it is judged.
     pub(crate) probes: bool,
     /// Called on the M if the test's thread never comes back from a plain body.
@@ -88,10 +89,10 @@ struct Rest {
 }
 
 /// The run of one test.
-struct Run {
+pub(super) struct Run {
     plan: Rest,
-    runtime: Runtime,
-    progress: Progress,
+    pub(super) runtime: Runtime,
+    pub(super) progress: Progress,
 }
 
 /// Runs a test and checks its scope.
@@ -99,13 +100,15 @@ struct Run {
 pub(crate) fn run(plan: Plan) -> Checked {
     let at = Location::caller();
     let builder = Builder::new().watch(true);
+    let several = plan.procs > 1;
     let runtime = match plan.clock {
+        Clock::Real if several => builder.procs(plan.procs),
         Clock::Real => builder,
         Clock::Virtual | Clock::VirtualIgnoringExternal => builder.virtual_time(),
     }
     .build();
     super::context::attach(runtime.scope());
-    let Plan { name, body, timeout, linger, clock, probes, last_resort } = plan;
+    let Plan { name, body, timeout, linger, clock, probes, last_resort, .. } = plan;
     let clock = match clock {
         Clock::Real => None,
         Clock::Virtual => Some(VirtualClock::new(false)),
@@ -116,6 +119,7 @@ pub(crate) fn run(plan: Plan) -> Checked {
     let run = Arc::new(Run { plan: rest, runtime, progress: Progress::new() });
     let watched = run.clone();
     let checked = match body {
+        body if several => run.on_several(body, at),
         Call::Async(make) => {
             let on_m = run.clone();
             let m = run.spawn(move || on_m.drive_async(make, at));
@@ -131,7 +135,7 @@ pub(crate) fn run(plan: Plan) -> Checked {
 
 impl Run {
     /// A thread of this test: named after it, with its output capture.
-    fn spawn(&self, f: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
+    pub(super) fn spawn(&self, f: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
         let f = move || {
             let _ours = Ours::register();
             f();
@@ -141,7 +145,7 @@ impl Run {
     }
 
     /// The goroutine with this id is the body.
-    fn set_body(&self, id: GoroutineId) {
+    pub(super) fn set_body(&self, id: GoroutineId) {
         self.progress.set_body(id);
         baseline::add_body(id);
     }
@@ -190,27 +194,13 @@ impl Run {
         let run = self.clone();
         self.runtime.on_demand(move || {
             let on_m = run.clone();
-            let _ = started.send(run.spawn(move || on_m.drive_sync()));
+            let _ = started.send(run.spawn(move || on_m.drive_bound()));
         });
         let run = Arc::downgrade(&self);
         let ring = move || run.upgrade().into_iter().for_each(Self::time_is_over);
         let alarm = Alarm::set(self.deadline(), ring);
-        let root = 0u8;
-        self.progress.set_root(core::ptr::from_ref(core::hint::black_box(&root)).addr());
-        // The end is told while the body is still registered: an M that finds neither the body nor its
-        // end would take the test for asleep.
-        let bound = || {
-            match catch_unwind(AssertUnwindSafe(body)) {
-                Ok(outcome) => self.progress.set_end(BodyEnd::Returned(outcome.0)),
-                // The M found it blocked, has set the end, and checks.
-                Err(payload) if payload.is::<Reaped>() => {}
-                Err(payload) => self.progress.set_end(BodyEnd::Panicked(payload)),
-            }
-            self.progress.body_is_done();
-        };
-        self.runtime.run_thread_bound(at, |id| self.set_body(id), bound);
+        self.run_bound(body, |id| self.set_body(id), at);
         drop(alarm);
-        self.runtime.notify();
         if !self.runtime.is_driven() {
             let end = self.progress.take_end().map_or(BodyEnd::Asleep, |(end, _)| end);
             let scope = self.runtime.scope();
@@ -240,8 +230,9 @@ impl Run {
         });
     }
 
-    /// On the M: runs the goroutines of a plain body and checks.
-    fn drive_sync(&self) {
+    /// On the M, or on a thread that watches Ms: sees to the goroutines of a body that is bound to its thread, and
+    /// checks.
+    pub(super) fn drive_bound(&self) {
         let scope = self.runtime.scope();
         let done = || {
             self.progress.beat();
@@ -262,7 +253,7 @@ impl Run {
                 End::TimedOut => self.progress.set_end(BodyEnd::TimedOut(self.plan.timeout)),
             }
             self.settle(driver, false);
-            if end == End::TimedOut {
+            if end == End::TimedOut && self.plan.is_plain {
                 self.leave_without_body();
             }
         });
@@ -348,7 +339,7 @@ impl Run {
     }
 
     /// On the test's thread: waits for the result, and takes the P away from an M that is lost.
-    fn watch_over(self: Arc<Self>, m: thread::JoinHandle<()>) -> Checked {
+    pub(super) fn watch_over(self: Arc<Self>, m: thread::JoinHandle<()>) -> Checked {
         let mut m = m;
         for _ in 0..LOST_MS {
             if let Some(checked) = self.wait(&m) {
@@ -433,7 +424,7 @@ impl Run {
 }
 
 /// Waits for the end of an M that gave its result, unless it was lost before: it is abandoned then.
-fn end(m: thread::JoinHandle<()>) {
+pub(super) fn end(m: thread::JoinHandle<()>) {
     let waiting = Instant::now();
     while !m.is_finished() {
         if waiting.elapsed() > GRACE {
