@@ -28,4 +28,4 @@ pub mod time;
 pub use chan::{Chan, Receiver, Select, Sender, chan, channel};
 pub use choose::choose;
 pub use g::{AbortHandle, JoinError, JoinHandle};
-pub use runtime::{block_on, blocking, go, yield_now};
+pub use runtime::{block_on, blocking, daemon, go, yield_now};

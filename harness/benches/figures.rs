@@ -28,6 +28,7 @@ fn test(body: Body) -> &'static Descriptor {
         module_path: module_path!(),
         name: "bench",
         file: file!(),
+        manifest_dir: None,
         line: line!(),
         body,
         timeout: None,

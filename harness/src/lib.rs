@@ -29,8 +29,15 @@
 pub mod explore;
 #[cfg(feature = "test")]
 pub mod leak;
+/// What libraries say to the leak detector; nothing without the feature `test`.
+#[cfg(not(feature = "test"))]
+pub mod leak {
+    pub use crate::__leak_declare as declare;
+}
 #[cfg(feature = "test")]
 pub mod report;
+#[cfg(feature = "test")]
+mod say;
 #[cfg(feature = "test")]
 pub mod settings;
 #[cfg(feature = "test")]
@@ -44,11 +51,20 @@ pub use gmp_macros::{main, test};
 #[cfg(feature = "test")]
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::leak::declare::Declared;
     pub use crate::test::{
         Body, Clock, Descriptor, ExpectLeak, Explore, Outcome, ShouldPanic, Spec, Submission,
         box_body, examine, outcome, rerun, run,
     };
     pub use inventory;
+}
+
+/// See the one of the feature `test`.
+#[cfg(not(feature = "test"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __leak_declare {
+    ($rules:expr, $reason:expr $(,)?) => {};
 }
 
 /// The `main` of a test target with `harness = false`: runs every `#[gmp::test]` of the binary.

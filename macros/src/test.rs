@@ -351,6 +351,7 @@ fn initializer(settings: &Settings, attributes: &Sorted<'_>, function: &Function
             name: #text,
             file: #file,
             line: #line,
+            manifest_dir: ::core::option_env!("CARGO_MANIFEST_DIR"),
             body: #body,
             timeout: #timeout,
             linger: #linger,

@@ -90,6 +90,7 @@ mod stand_in {
             pub(crate) name: &'static str,
             pub(crate) file: &'static str,
             pub(crate) line: u32,
+            pub(crate) manifest_dir: Option<&'static str>,
             pub(crate) body: Body,
             pub(crate) timeout: Option<Duration>,
             pub(crate) linger: Option<Duration>,
@@ -163,7 +164,9 @@ mod stand_in {
         }
 
         pub(crate) fn run(descriptor: &'static Descriptor) {
-            let Spec { module_path, name, file, line, body, should_panic, .. } = &descriptor.0;
+            let Spec { module_path, name, file, line, manifest_dir, body, should_panic, .. } =
+                &descriptor.0;
+            assert_eq!(*manifest_dir, Some(env!("CARGO_MANIFEST_DIR")));
             let (_, expected) = super::super::EXPECTED
                 .iter()
                 .find(|(expected, _)| expected == name)

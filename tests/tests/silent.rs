@@ -131,3 +131,50 @@ async fn a_wake_from_a_foreign_thread_that_comes_late() {
         tx.send(1)
     });
 }
+
+/// A daemon that squares numbers, started by whoever asks first.
+fn squares() -> &'static gmp::Chan<(u64, gmp::Chan<u64>)> {
+    static REQUESTS: std::sync::OnceLock<gmp::Chan<(u64, gmp::Chan<u64>)>> =
+        std::sync::OnceLock::new();
+    REQUESTS.get_or_init(|| {
+        let requests = chan::<(u64, gmp::Chan<u64>)>(0);
+        let served = requests.clone();
+        gmp::daemon(async move {
+            while let Some((number, answer)) = served.recv().await {
+                // A daemon's own goroutines are the daemon's.
+                go(async move { answer.send(number * number).await });
+            }
+        });
+        requests
+    })
+}
+
+async fn square(number: u64) -> Option<u64> {
+    let answer = chan(0);
+    squares().send((number, answer.clone())).await;
+    answer.recv().await
+}
+
+#[gmp::test]
+async fn a_daemon_that_this_test_may_have_started() {
+    assert_eq!(square(3).await, Some(9));
+}
+
+#[gmp::test]
+async fn a_daemon_that_another_test_may_have_started() {
+    for number in 0..100 {
+        assert_eq!(square(number).await, Some(number * number));
+    }
+}
+
+#[gmp::test(expect_leak("chan receive: Reachable"))]
+async fn what_waits_for_a_daemon_is_no_daemon() {
+    let (asked, kept) = (chan::<u32>(0), chan::<u32>(0));
+    let (never, held) = (asked.clone(), kept.clone());
+    gmp::daemon(async move {
+        never.recv().await;
+        drop(held);
+    });
+    drop(go(async move { kept.recv().await }));
+    drop(asked);
+}

@@ -19,4 +19,4 @@ pub use handle::{Builder, Runtime};
 pub use procs::{procs, set_procs};
 pub use remote::{Handle, Paused, metrics, pause};
 pub use scopes::{current_scope, new_scope};
-pub use spawn::{block_on, go, yield_now};
+pub use spawn::{block_on, daemon, go, yield_now};

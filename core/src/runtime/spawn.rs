@@ -37,6 +37,27 @@ where
     sched::with_scope_here(|scope| go_in(scope, future, at))
 }
 
+/// Starts a goroutine that is meant to run as long as the process: a daemon.
+///
+/// It lives on the global runtime, whoever starts it, and so does whatever it starts with [`go`]. It outlives
+/// the test or the runtime it was started in, and no leak check ever reports it. What waits for a daemon is
+/// reported as usual.
+///
+/// ```
+/// let requests = gmp_core::chan::<u32>(16);
+/// let served = requests.clone();
+/// gmp_core::daemon(async move { while served.recv().await.is_some() {} });
+/// requests.blocking_send(1);
+/// ```
+#[track_caller]
+pub fn daemon<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    go_in(sched::daemon_scope(), future, Location::caller())
+}
+
 /// Runs `main` as the main goroutine of a runtime of its own, on this thread.
 ///
 /// # Panics

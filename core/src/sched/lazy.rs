@@ -34,6 +34,21 @@ pub(crate) fn global_scope() -> &'static Arc<Scope> {
     })
 }
 
+static DAEMONS: OnceLock<Arc<Scope>> = OnceLock::new();
+
+/// The scope of daemons, if there was one.
+pub(crate) fn started_daemon_scope() -> Option<&'static Arc<Scope>> {
+    DAEMONS.get()
+}
+
+/// The scope of declared daemons: on the global runtime, and nobody takes stock of it.
+///
+/// # Panics
+/// As [`global_scope`].
+pub(crate) fn daemon_scope() -> &'static Arc<Scope> {
+    DAEMONS.get_or_init(|| Scope::new(global_scope().schedule().clone(), 1, false))
+}
+
 /// Parts of the registry: enough that spawns on several Ps seldom meet.
 pub(crate) fn shards_for(procs: usize) -> usize {
     (4 * procs).next_power_of_two().min(256)

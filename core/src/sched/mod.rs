@@ -26,7 +26,10 @@ mod shared;
 mod sysmon;
 mod world;
 
-pub(crate) use lazy::{scope_here, shards_for, started_global_scope, with_scope_here};
+pub(crate) use lazy::{
+    daemon_scope, scope_here, shards_for, started_daemon_scope, started_global_scope,
+    with_scope_here,
+};
 pub use locked::{lock_os_thread, unlock_os_thread};
 pub(crate) use m::Machine;
 pub use m::Turn;

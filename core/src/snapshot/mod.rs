@@ -79,10 +79,10 @@ pub enum Elsewhere {
     Moving,
 }
 
-/// What the global runtime, whose goroutines belong to no test, may still do by itself.
+/// What the global runtime, whose goroutines belong to no test, may still do by itself; daemons included.
 pub fn global_runtime() -> Elsewhere {
     let Some(scope) = crate::sched::started_global_scope() else { return Elsewhere::Quiet };
-    let (first, second) = (read(scope), read(scope));
+    let (first, second) = (read_global(), read_global());
     if !quiescent(&first, &second) || second.iter().any(Reading::is_external) {
         return Elsewhere::Moving;
     }
@@ -96,7 +96,19 @@ pub fn global_runtime() -> Elsewhere {
 /// Whether the global runtime runs a goroutine now. Its timers do not count, nor what waits for somebody
 /// outside: both may be there for ever.
 pub fn global_runtime_runs() -> bool {
-    crate::sched::started_global_scope().is_some_and(|scope| !quiescent(&read(scope), &read(scope)))
+    !quiescent(&read_global(), &read_global())
+}
+
+/// How many daemons there are, with what they started.
+pub fn daemons() -> usize {
+    crate::sched::started_daemon_scope().map_or(0, |scope| scope.live())
+}
+
+/// The goroutines of the global runtime, daemons included.
+fn read_global() -> Vec<Reading> {
+    let global = crate::sched::started_global_scope();
+    let scopes = global.into_iter().chain(crate::sched::started_daemon_scope());
+    scopes.flat_map(|scope| read(scope)).collect()
 }
 
 /// What a goroutine was doing when its scope was frozen.

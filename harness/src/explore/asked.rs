@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::schedule::{Schedule, name_hash};
 use super::strategy::Strategy;
+use crate::settings::parse_duration;
 
 /// What the environment asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,7 +53,7 @@ impl Asked {
             "depth" => self.depth = Some(value.parse().map_err(|_| bad())?),
             "seed" => self.seed = Some(number()?),
             "max_steps" => self.max_steps = Some(number()?),
-            "max_time" => self.max_time = Some(duration(value).ok_or_else(bad)?),
+            "max_time" => self.max_time = Some(parse_duration(value).ok_or_else(bad)?),
             "strategy" => self.strategy = Some(Strategy::named(value).ok_or_else(bad)?),
             _ => return Err(format!("`{name}` is no setting; {FORM}")),
         }
@@ -85,20 +86,6 @@ impl Asked {
         let schedule = Schedule::read(replay).ok()?;
         (schedule.name == name_hash(name)).then_some(replay)
     }
-}
-
-/// A duration such as `2s`, `500ms` or `1m`.
-fn duration(text: &str) -> Option<Duration> {
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let number: f64 = text[..digits].parse().ok()?;
-    let seconds = match &text[digits..] {
-        "ms" => number / 1e3,
-        "s" => number,
-        "m" => number * 60.0,
-        "h" => number * 3600.0,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(seconds).ok()
 }
 
 #[cfg(test)]

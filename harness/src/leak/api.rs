@@ -22,7 +22,9 @@ use crate::report::build::{self, Policy};
 use crate::report::finding::{BodyOutcome, Finding, Report};
 use crate::report::source::Sources;
 use crate::report::text::{self, Style};
+use crate::say::{in_a_test, say};
 use crate::settings::{SettingsError, settings};
+use crate::test::tally;
 
 /// How long a check looks again for goroutines that are still moving.
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
@@ -77,21 +79,14 @@ impl Options {
     }
 
     fn policy(&self) -> Result<Policy, CheckError> {
-        let settings = settings().map_err(|error| CheckError::from(error.clone()))?;
-        let mut severities = settings.leak_severity.clone();
+        let mut policy = settings().map_err(|error| CheckError::from(error.clone()))?.policy();
         for text in &self.severities {
-            severities.extend(Severities::parse("Options::severity", text)?);
+            policy.severities.extend(Severities::parse("Options::severity", text)?);
         }
-        Ok(Policy { rules: self.rules()?, severities })
-    }
-
-    fn rules(&self) -> Result<Rules, CheckError> {
-        let mut rules =
-            settings().map_err(|error| CheckError::from(error.clone()))?.leak_ignore.clone();
         for text in &self.rules {
-            rules.extend(Rules::parse(Source::named("Options::ignore"), text)?);
+            policy.rules.extend(Rules::parse(Source::named("Options::ignore"), text)?);
         }
-        Ok(rules)
+        Ok(policy)
     }
 }
 
@@ -158,10 +153,16 @@ pub fn verify_none_with(options: &Options) -> Result<(), CheckError> {
 }
 
 fn fail_if_any(report: Report) -> Result<(), CheckError> {
-    match report.has_denied() {
-        false => Ok(()),
-        true => Err(CheckError::Leaks { report: Box::new(report) }),
+    if !report.has_denied() {
+        return Ok(());
     }
+    if tally::only_reports() {
+        let text = text::render(&report, &Style::detect());
+        say(&text);
+        tally::would_have_failed(&text);
+        return Ok(());
+    }
+    Err(CheckError::Leaks { report: Box::new(report) })
 }
 
 /// The goroutines of a scope at one moment, to be compared with a later one.
@@ -303,6 +304,7 @@ pub struct Guard {
 impl Guard {
     #[doc(hidden)]
     pub fn new(name: &'static str, options: Options) -> Self {
+        in_a_test();
         let scope = runtime::new_scope();
         let entered = Some(scope.enter());
         Self { scope, options, name, entered }
@@ -338,7 +340,7 @@ impl Drop for Guard {
     /// printed.
     fn drop(&mut self) {
         if let Err(error) = self.end() {
-            eprintln!("Error: {error}");
+            say(&format!("Error: {error}"));
             if !std::thread::panicking() {
                 std::panic::resume_unwind(Box::new("gmp: the guarded scope leaked goroutines"));
             }

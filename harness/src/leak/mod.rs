@@ -6,6 +6,7 @@ pub(crate) mod census;
 pub(crate) mod check;
 pub mod code;
 mod contexts;
+pub(crate) mod declare;
 pub(crate) mod graph;
 pub(crate) mod leftovers;
 pub(crate) mod probe;
@@ -19,9 +20,9 @@ pub(crate) mod still;
 pub(crate) mod suspect;
 pub mod verdict;
 
-pub use crate::__leak_guard as guard;
 pub use crate::report::finding::{Finding, Report};
 pub use crate::test::examine_body as examine;
+pub use crate::{__leak_declare as declare, __leak_guard as guard};
 pub use api::{
     CheckError, Guard, Options, Snapshot, find, find_with, verify_none, verify_none_with,
 };

@@ -1,6 +1,7 @@
 //! Drives a scope until its body has ended and nothing moves any more, lingering on evidence only.
 
 use core::cell::Cell;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use gmp_core::runtime::drive::Driver;
@@ -14,6 +15,42 @@ use super::still::VirtualClock;
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Polls between two looks at the time while goroutines keep running.
 const POLLS_A_LOOK: u32 = 64;
+
+/// Tests that run, and are not known to be parked as a whole.
+static BUSY: AtomicUsize = AtomicUsize::new(0);
+
+/// A test runs as long as the value lives.
+pub(crate) struct Busy(());
+
+impl Busy {
+    pub(crate) fn begin() -> Self {
+        // SeqCst, here and below: of two tests that look at each other at least one sees the other.
+        BUSY.fetch_add(1, Ordering::SeqCst);
+        Self(())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        BUSY.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Nothing of a test that runs is ready as long as the value lives.
+struct Idle(());
+
+impl Idle {
+    fn begin() -> Self {
+        BUSY.fetch_sub(1, Ordering::SeqCst);
+        Self(())
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        BUSY.fetch_add(1, Ordering::SeqCst);
+    }
+}
 
 /// Why the driving ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +98,7 @@ pub(crate) fn drive(
             Turn::Stopped if done() => return End::Done,
             Turn::Stopped => return End::TimedOut,
             Turn::Idle(next_timer) => {
+                let _idle = Idle::begin();
                 if Instant::now() >= deadline {
                     return End::TimedOut;
                 }
@@ -99,8 +137,8 @@ pub(crate) fn moving(scope: &Scope) -> usize {
 enum Evidence {
     /// A timer is due in time.
     Timer(Instant),
-    /// A poll on another M, a thread's own call, a waker clone, the global runtime or a foreign
-    /// thread; and a timer perhaps.
+    /// A poll on another M, a thread's own call, a waker clone, the global runtime, a daemon that waits for
+    /// another test, or a foreign thread; and a timer perhaps.
     Outside(Option<Instant>),
     /// Nothing.
     None,
@@ -110,8 +148,10 @@ enum Evidence {
 /// called: whatever is not parked is being run elsewhere.
 fn evidence(scope: &Scope, next_timer: Option<Instant>, deadline: Instant) -> Evidence {
     // Before the readings: whoever was here and is gone when they are taken has left its wake in them.
-    let others =
-        global_runtime_acts(deadline) || census::foreign_thread_lives() || snapshot::listens(scope);
+    let others = global_runtime_acts(deadline)
+        || a_daemon_serves_others()
+        || census::foreign_thread_lives()
+        || snapshot::listens(scope);
     let (first, second) = (snapshot::read(scope), snapshot::read(scope));
     let in_time = next_timer.filter(|at| *at <= deadline);
     let moving = !snapshot::quiescent(&first, &second);
@@ -119,6 +159,11 @@ fn evidence(scope: &Scope, next_timer: Option<Instant>, deadline: Instant) -> Ev
         return Evidence::Outside(in_time);
     }
     in_time.map_or(Evidence::None, Evidence::Timer)
+}
+
+/// Whether a daemon that is parked may be waiting for another test, and serve this one afterwards.
+fn a_daemon_serves_others() -> bool {
+    snapshot::daemons() > 0 && BUSY.load(Ordering::SeqCst) > 0
 }
 
 /// Whether goroutines that belong to no test, but to the process, may still release one of ours.

@@ -6,13 +6,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use gmp_core::inspect::GoroutineId;
 
 use crate::leak::census;
+use crate::say::say;
 
 /// The bodies of the tests that run now. Their panics are the test's own and need no name.
 static BODIES: Mutex<Vec<GoroutineId>> = Mutex::new(Vec::new());
 
-/// Runs before `main`, in every binary that links the harness: it records and prepares, nothing more.
-#[ctor::ctor(unsafe)]
-fn before_main() {
+ctor::declarative::ctor! {
+    /// Runs before `main`, in every binary that links the harness: it records and prepares, nothing more.
+    #[ctor(unsafe)]
+    fn before_main() {
+        prepare();
+    }
+}
+
+fn prepare() {
     census::take_baseline();
     let before = take_hook();
     set_hook(Box::new(move |info| {
@@ -23,7 +30,7 @@ fn before_main() {
         if let Some((id, at)) = gmp_core::snapshot::who()
             && !bodies().contains(&id)
         {
-            eprintln!("it panicked in goroutine {id}, which was started at {at}");
+            say(&format!("it panicked in goroutine {id}, which was started at {at}"));
         }
     }));
 }

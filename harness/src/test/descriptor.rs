@@ -22,6 +22,8 @@ pub struct Spec {
     pub name: &'static str,
     pub file: &'static str,
     pub line: u32,
+    /// The folder of the crate's manifest, when cargo compiled it.
+    pub manifest_dir: Option<&'static str>,
     pub body: Body,
     pub timeout: Option<Duration>,
     pub linger: Option<Duration>,

@@ -19,7 +19,8 @@ use crate::report::build::{self, Policy};
 use crate::report::finding::{BodyOutcome, Report};
 use crate::report::source::Sources;
 use crate::report::text::{self, Style};
-use crate::settings::settings;
+use crate::say::{in_a_test, say};
+use crate::settings::{Settings, settings};
 
 /// The time-out of a test that sets none.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -33,10 +34,11 @@ struct Failed;
 #[track_caller]
 pub fn run(descriptor: &'static Descriptor) {
     // Until the report is written: a thread that resolves symbols releases nobody.
+    in_a_test();
     let _ours = Ours::register();
     if let Err(failure) = attempt(descriptor) {
         if let Some(text) = failure.text {
-            eprintln!("{text}");
+            say(&text);
         }
         resume_unwind(failure.payload);
     }
@@ -90,20 +92,20 @@ where
     B: FnOnce() -> F + Send + 'static,
     F: Future<Output: Termination> + 'static,
 {
+    in_a_test();
     let _ours = Ours::register();
     let settings = settings().map_err(|error| CheckError::from(error.clone()))?;
-    let (rules, severities) = (settings.leak_ignore.clone(), settings.leak_severity.clone());
     let checked = supervise::run(Plan {
         name: name.to_string(),
         body: Call::Async(Box::new(move || box_body(body()))),
-        timeout: TIMEOUT,
-        linger: LINGER,
+        timeout: settings.timeout().unwrap_or(TIMEOUT),
+        linger: settings.linger().unwrap_or(LINGER),
         clock: Clock::Real,
         probes: false,
         procs: 1,
         last_resort,
     });
-    Ok(told(name, &checked, &Policy { rules, severities }))
+    Ok(told(name, &checked, &settings.policy()))
 }
 
 /// The report on what was found, allowed leaks taken out.
@@ -120,13 +122,25 @@ fn plan(descriptor: &Descriptor, name: &str) -> Plan {
     Plan {
         name: name.to_string(),
         body: spec.body.into(),
-        timeout: spec.timeout.unwrap_or(TIMEOUT),
-        linger: spec.linger.unwrap_or(LINGER),
+        timeout: timeout(spec),
+        linger: linger(spec),
         clock: spec.clock,
         probes: false,
         procs: spec.procs,
         last_resort,
     }
+}
+
+/// The time-out of a test: as the attribute says, or a file.
+fn timeout(spec: &Spec) -> Duration {
+    let shared = || settings().ok().and_then(Settings::timeout);
+    spec.timeout.or_else(shared).unwrap_or(TIMEOUT)
+}
+
+/// The linger of a test, likewise.
+fn linger(spec: &Spec) -> Duration {
+    let shared = || settings().ok().and_then(Settings::linger);
+    spec.linger.or_else(shared).unwrap_or(LINGER)
 }
 
 /// Why a test failed.
@@ -135,11 +149,13 @@ pub(crate) struct Failure {
     pub(crate) text: Option<String>,
     /// What is thrown afterwards.
     pub(crate) payload: Box<dyn Any + Send>,
+    /// The body did as it should; the check alone found something.
+    is_of_the_check: bool,
 }
 
 impl Failure {
     fn new(text: impl Into<String>) -> Self {
-        Self { text: Some(text.into()), payload: Box::new(Failed) }
+        Self { text: Some(text.into()), payload: Box::new(Failed), is_of_the_check: false }
     }
 
     /// With `more` below what is said. There is a first line in any case: test runners look for it.
@@ -185,11 +201,20 @@ pub fn rerun(descriptor: &'static Descriptor) -> Result<(), String> {
 fn once(descriptor: &'static Descriptor) -> Result<(), Failure> {
     let name = descriptor.path();
     let policy = policy(descriptor.spec())?;
-    match explored(descriptor, &name, &policy)? {
+    let judged = match explored(descriptor, &name, &policy)? {
         None => judge(descriptor, &name, run_and_probe(descriptor, &name), &policy),
         Some((checked, more)) => {
             judge(descriptor, &name, checked, &policy).map_err(|failure| failure.with(&name, &more))
         }
+    };
+    match judged {
+        Err(failure) if failure.is_of_the_check && tally::only_reports() => {
+            let text = failure.text.unwrap_or_default();
+            say(&text);
+            tally::would_have_failed(&text);
+            Ok(())
+        }
+        judged => judged,
     }
 }
 
@@ -208,8 +233,8 @@ fn explored(
         name,
         body: spec.body,
         attribute: spec.explore.as_ref(),
-        linger: spec.linger.unwrap_or(LINGER),
-        timeout: spec.timeout.unwrap_or(TIMEOUT),
+        linger: linger(spec),
+        timeout: timeout(spec),
         policy,
     };
     let settings = settings().map_err(|error| Failure::new(format!("Error: gmp: {error}")))?;
@@ -244,9 +269,8 @@ fn policy(spec: &Spec) -> Result<Policy, Failure> {
         own.extend(parsed.map_err(|error| Failure::new(format!("Error: gmp: {error}")))?);
     }
     tally::add(&own);
-    let mut rules = settings.leak_ignore.clone();
+    let Policy { mut rules, mut severities } = settings.policy();
     rules.extend(own);
-    let mut severities = settings.leak_severity.clone();
     for text in spec.severities {
         let origin = format!("#[gmp::test(severity(..))] at {}:{}", spec.file, spec.line);
         let parsed = Severities::parse(&origin, text);
@@ -295,7 +319,7 @@ fn judge(
     if !failed_end && leaks.is_ok() && (silent || expected_notes) {
         let warned = spec.expect_leak.is_none() && report.has_warnings();
         if warned || !report.hidden.is_empty() {
-            eprintln!("{}", text::render_with(&report, &Style::detect(), &sources));
+            say(&text::render_with(&report, &Style::detect(), &sources));
         }
         return Ok(());
     }
@@ -320,6 +344,7 @@ fn judge(
     Err(Failure {
         text: (!text.is_empty()).then_some(text),
         payload: payload.unwrap_or_else(|| Box::new(Failed)),
+        is_of_the_check: !failed_end,
     })
 }
 

@@ -10,7 +10,7 @@ mod mimic;
 mod several;
 mod standstill;
 mod supervise;
-mod tally;
+pub(crate) mod tally;
 
 pub use context::context;
 #[doc(hidden)]

@@ -27,7 +27,7 @@ use crate::leak::check::{self, BodyEnd, Checked, Reach};
 use crate::leak::leftovers;
 use crate::leak::probe::{self, Probes};
 use crate::leak::progress::{Phase, Progress};
-use crate::leak::quiesce::{self, End, Limits};
+use crate::leak::quiesce::{self, Busy, End, Limits};
 use crate::leak::still::VirtualClock;
 
 /// How much later than it should an M may be before its P is taken away.
@@ -99,6 +99,7 @@ pub(super) struct Run {
 #[track_caller]
 pub(crate) fn run(plan: Plan) -> Checked {
     let at = Location::caller();
+    let _busy = Busy::begin();
     let builder = Builder::new().watch(true);
     let several = plan.procs > 1;
     let runtime = match plan.clock {

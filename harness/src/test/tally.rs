@@ -1,43 +1,97 @@
-//! What the allow rules did in this process, told at its end on stderr: a rule that hides leaks
-//! silently, or matches nothing any more, would never be looked at again.
+//! What is told of all tests at the end of the process, on stderr: what the allow rules did, and in report
+//! mode what would have failed.
+//!
+//! A rule that hides leaks silently, or matches nothing any more, would never be looked at again.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use super::descriptor::Submission;
 use crate::leak::rules::{Rule, Rules};
-use crate::report::words::{LIST_LIMIT, count, list};
-use crate::settings::settings;
+use crate::report::words::{LIST_LIMIT, clean, count, list};
+use crate::say::say_outside;
+use crate::settings::{Mode, settings};
 
 /// Tests that ran. Relaxed: read when they are over.
 static RAN: AtomicUsize = AtomicUsize::new(0);
 /// The rules of the attributes of these tests.
 static OWN: Mutex<Vec<Rules>> = Mutex::new(Vec::new());
+/// The first lines of the reports that failed no test.
+static REPORTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// The most lines of the summary of report mode.
+const LINES: usize = 100;
+/// The longest of them.
+const LINE_LIMIT: usize = 300;
 
 /// A test with these rules of its own runs.
 pub(super) fn add(own: &Rules) {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| gmp_core::runtime::at_exit(tell));
+    tell_at_exit();
     RAN.fetch_add(1, Ordering::Relaxed);
     if !own.is_empty() {
-        OWN.lock().unwrap_or_else(PoisonError::into_inner).push(own.clone());
+        lock(&OWN).push(own.clone());
     }
+}
+
+/// Whether leaks are told and counted only.
+pub(crate) fn only_reports() -> bool {
+    settings().is_ok_and(|settings| settings.mode() == Mode::Report)
+}
+
+/// A check with this report would have failed.
+pub(crate) fn would_have_failed(report: &str) {
+    tell_at_exit();
+    let first = report.lines().next().unwrap_or_default();
+    let first = first.strip_prefix("Error: gmp: ").unwrap_or(first);
+    lock(&REPORTED).push(clean(first, LINE_LIMIT));
+}
+
+fn tell_at_exit() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| gmp_core::runtime::at_exit(tell));
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// At the end of the process.
 fn tell() {
     let Ok(settings) = settings() else { return };
-    let own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let all: Vec<&Rules> = core::iter::once(&settings.leak_ignore).chain(own.iter()).collect();
-    let mut text = hidden(&all);
-    // A rule of the environment may be meant for a test that was not asked for.
+    let own = lock(&OWN);
+    let shared = [&settings.leak_ignore, settings.file_rules()];
+    let all: Vec<&Rules> =
+        shared.into_iter().chain([&settings.declared]).chain(own.iter()).collect();
+    let mut text = reported(&lock(&REPORTED));
+    text.push_str(&hidden(&all));
+    // A rule that all tests share may be meant for one that was not asked for; a library cannot know which
+    // of its goroutines its users start.
     let registered = inventory::iter::<Submission>();
     let expected = registered.filter(|one| one.0.spec().ignored.is_none()).count();
     let ran_all = RAN.load(Ordering::Relaxed) >= expected;
-    text.push_str(&unused(&all[usize::from(!ran_all)..]));
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    let told = shared.into_iter().filter(|_| ran_all).chain(own.iter());
+    text.push_str(&unused(&told.collect::<Vec<_>>()));
+    say_outside(&text);
+}
+
+/// `gmp: report mode: 2 of 7 tests would have failed:`, and a line for each.
+fn reported(lines: &[String]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let ran = RAN.load(Ordering::Relaxed).max(lines.len());
+    let checks = if ran == 1 { "check" } else { "checks" };
+    let mut text =
+        format!("gmp: report mode: {} of {ran} {checks} would have failed:\n", lines.len());
+    for line in lines.iter().take(LINES) {
+        // Writing to a `String` never fails.
+        let _ = writeln!(text, "  {line}");
+    }
+    if lines.len() > LINES {
+        let _ = writeln!(text, "  and {} more", lines.len() - LINES);
+    }
+    text
 }
 
 /// `gmp: allow rules hid 3 goroutines: 2 by `a` (GMP_LEAK_IGNORE), ..`.
@@ -63,7 +117,6 @@ fn unused(all: &[&Rules]) -> String {
     let mut text = String::new();
     if !rules.is_empty() {
         let each = list(&rules, rules.len(), LIST_LIMIT);
-        // Writing to a `String` never fails.
         let _ = writeln!(text, "gmp: allow rules that matched nothing in this run: {each}");
     }
     text

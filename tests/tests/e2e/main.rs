@@ -4,6 +4,7 @@
 //! one target folder, so that gmp is compiled once a profile. Most tests run one test of a project by
 //! its name and look at the exit code and at what was printed.
 
+mod adoption;
 mod features;
 mod hostile;
 mod newcomer;

@@ -64,8 +64,13 @@ impl Project {
     /// A cargo command in the project.
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Tool {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-        let mut command = Command::new(cargo);
-        command.args(arguments).current_dir(&self.folder);
+        self.program(Path::new(&cargo)).args(arguments)
+    }
+
+    /// A program that is run in the project's folder, without what cargo and nextest have set.
+    pub(crate) fn program(&self, program: &Path) -> Tool {
+        let mut command = Command::new(program);
+        command.current_dir(&self.folder);
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             let inherited = ["CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_INCREMENTAL"];

@@ -5,6 +5,7 @@ use core::fmt;
 use gmp_core::inspect::PrimitiveKind;
 
 use super::matching::Pattern;
+use super::module::module_of;
 use crate::report::finding::{Finding, SourceLine};
 
 /// What a rule is matched against. `Display` prints the word that rules are written with.
@@ -15,7 +16,7 @@ pub enum Kind {
     Any,
     /// The innermost function.
     Top,
-    /// The place of the `go` that started the goroutine.
+    /// The place of the `go` that started the goroutine, and its module.
     CreatedBy,
     /// Any place: of a frame, of an awaited operation, of the `go`.
     File,
@@ -86,7 +87,7 @@ impl Kind {
             Self::Top => stacks
                 .filter_map(|stack| stack.first())
                 .any(|frame| pattern.matches_path(&frame.function)),
-            Self::CreatedBy => place(&finding.created_at),
+            Self::CreatedBy => place(&finding.created_at) || created_in(pattern, finding),
             Self::File => {
                 place(&finding.created_at)
                     || finding.waits.iter().any(|wait| place(&wait.at))
@@ -106,6 +107,22 @@ impl Kind {
                 .any(place),
         }
     }
+}
+
+/// Whether `pattern` speaks of the module of the `go`, or of the function around it. The function is known where
+/// the goroutine runs a block of that function and was traced.
+fn created_in(pattern: &Pattern, finding: &Finding) -> bool {
+    let file = &finding.created_at.file;
+    let package = std::env::var("CARGO_PKG_NAME").ok();
+    // `pool::*` speaks of everything in `pool`, and the place of the `go` is in it.
+    let is_in = |module: String| {
+        pattern.matches_path(&module) || pattern.matches_path(&format!("{module}::"))
+    };
+    let outermost = finding.stacks.iter().filter_map(|stack| stack.last());
+    module_of(file, package.as_deref()).is_some_and(is_in)
+        || outermost
+            .filter(|frame| frame.at.as_ref().is_some_and(|at| at.file == *file))
+            .any(|frame| pattern.matches_path(&frame.function))
 }
 
 impl fmt::Display for Kind {

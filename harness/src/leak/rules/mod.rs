@@ -1,7 +1,8 @@
 //! Allow rules: which goroutines may outlive their scope without failing the test.
 //!
-//! Rules come as text, from the variable `GMP_LEAK_IGNORE` and from other sources; the rules of all
-//! sources add up.
+//! Rules come as text: from the variable `GMP_LEAK_IGNORE`, from `gmp-leak.toml` (see
+//! [`settings`](crate::settings)), from the option `ignore(..)` of the attribute, and from libraries that
+//! [declare](crate::leak::declare!) goroutines of their own. The rules of all sources add up.
 //!
 //! # Grammar
 //!
@@ -32,7 +33,7 @@
 //! |---|---|
 //! | `any` | the function of each frame of each stack |
 //! | `top` | the innermost function of each stack |
-//! | `created-by` | the place of the `go` that started the goroutine |
+//! | `created-by` | the place of the `go` that started the goroutine, and its module |
 //! | `file` | the places of frames, of awaited operations and of that `go` |
 //! | `test` | the name of the test |
 //! | `reason` | the wait reason of the goroutine and of each leaf, such as `chan receive` |
@@ -53,6 +54,9 @@
 //! *Places* have segments between `/`. A pattern is tried on `src/pool.rs`, `src/pool.rs:12` and
 //! `src/pool.rs:12:5`.
 //!
+//! *The module of a `go`* is read off the file's name, with the folder as the name of the crate:
+//! `created-by:my_pool::*` matches whatever is started in `my-pool-1.2.0/src/worker.rs`.
+//!
 //! A test body that is blocked is never hidden, whatever the rules say.
 //!
 //! # Example
@@ -72,6 +76,7 @@ mod error;
 mod hygiene;
 mod kind;
 mod matching;
+mod module;
 pub(crate) mod nearest;
 mod parse;
 

@@ -1,10 +1,14 @@
-//! The environment variables that the harness reads, checked once for the whole process.
+//! What the environment, the files `gmp-leak.toml` and libraries ask of the harness, read and checked once
+//! for the whole process.
+//!
+//! # Variables
 //!
 //! | variable | meaning |
 //! |---|---|
 //! | `GMP_LEAK_IGNORE` | allow rules, see [`rules`](crate::leak::rules) |
 //! | `GMP_LEAK_SEVERITY` | what findings do to a test, see [`severity`](crate::leak::severity) |
 //! | `GMP_LEAK_PROBE_CANCEL` | `on`: tests that leak run again to see what a cancel would have done |
+//! | `GMP_LEAK_MODE` | `report`: leaks are told and counted, but fail no test; `fail`: they do (default) |
 //! | `GMP_EXPLORE` | feature `explore`: `on` or settings for every async test, `off` for none |
 //! | `GMP_EXPLORE_SHARD` | feature `explore`: `2/8` plays the second eighth of the schedules |
 //! | `GMP_REPLAY` | feature `explore`: a schedule to play again, as a finding prints it |
@@ -12,15 +16,52 @@
 //! A misspelt name would silently do nothing, so any other variable that starts with `GMP_LEAK_`, or
 //! that is one or two letters away from a known name, is an error. Other `GMP_` variables belong to
 //! somebody else. An empty value means the same as no variable.
+//!
+//! # Files
+//!
+//! `gmp-leak.toml` is looked for beside the `Cargo.toml` of the crate that is tested, and at the root of its
+//! workspace. Rules of both add up; of the other settings those of the crate count more. Above the
+//! files stand the variables, and above these the options of the attribute.
+//!
+//! ```toml
+//! mode = "report"
+//! timeout = "10s"      # of tests that set none
+//! linger = "200ms"     # of tests that set none
+//! ignore = [
+//!     "top:my_crate::pool::*",
+//!     { rule = "created-by:vendor::*", reason = "its worker lives as long as the process" },
+//! ]
+//!
+//! [severity]
+//! GMP102 = "deny"
+//! Timer = "warn"
+//! ```
+//!
+//! What is wrong in a file fails every test, with the line and the column.
+
+mod duration;
+mod file;
+mod mode;
 
 use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Duration;
 
+#[cfg(feature = "explore")]
+pub(crate) use duration::parse as parse_duration;
+use file::File;
+pub use mode::Mode;
+
+use crate::leak::declare;
 use crate::leak::rules::nearest::{distance, nearest};
 use crate::leak::rules::{RuleError, Rules, Source};
 use crate::leak::severity::{Severities, SeverityError};
+use crate::report::build::Policy;
+use crate::test::Submission;
 
 const LEAK_IGNORE: &str = "GMP_LEAK_IGNORE";
+const LEAK_MODE: &str = "GMP_LEAK_MODE";
 const LEAK_SEVERITY: &str = "GMP_LEAK_SEVERITY";
 const LEAK_PROBE_CANCEL: &str = "GMP_LEAK_PROBE_CANCEL";
 #[cfg(feature = "explore")]
@@ -33,6 +74,7 @@ const REPLAY: &str = "GMP_REPLAY";
 /// The variables that the harness reads.
 const KNOWN: &[&str] = &[
     LEAK_IGNORE,
+    LEAK_MODE,
     LEAK_SEVERITY,
     LEAK_PROBE_CANCEL,
     #[cfg(feature = "explore")]
@@ -45,7 +87,7 @@ const KNOWN: &[&str] = &[
 /// Names with this start are ours alone.
 const RESERVED: &str = "GMP_LEAK_";
 
-/// What the environment asks for.
+/// What is asked for.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Settings {
@@ -55,12 +97,18 @@ pub struct Settings {
     pub leak_severity: Severities,
     /// `GMP_LEAK_PROBE_CANCEL`: every test that leaks runs again to see what a cancel would have done.
     pub leak_probe_cancel: bool,
+    /// `GMP_LEAK_MODE`; `None` without it.
+    pub leak_mode: Option<Mode>,
+    /// The rules of libraries, see [`declare!`](crate::leak::declare!).
+    pub declared: Rules,
+    /// What the files `gmp-leak.toml` ask for.
+    file: File,
     /// `GMP_EXPLORE`, `GMP_EXPLORE_SHARD` and `GMP_REPLAY`.
     #[cfg(feature = "explore")]
     pub explore: crate::explore::Asked,
 }
 
-/// Every fault of the environment, in the order of the variables' names.
+/// Every fault: of the variables, in the order of their names, of the files, of the libraries.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{}", lines(faults))]
 pub struct SettingsError {
@@ -76,6 +124,8 @@ enum Fault {
     BadSeverity(#[from] SeverityError),
     #[error("{name}: {why}")]
     BadValue { name: String, why: String },
+    #[error("{0}")]
+    BadFile(String),
     #[error("{name}: the value `{shown}` is not valid UTF-8")]
     NotUtf8 { name: String, shown: String },
     #[error(
@@ -92,7 +142,27 @@ enum Fault {
 /// Every variable that cannot be read, the same at each call.
 pub fn settings() -> Result<&'static Settings, &'static SettingsError> {
     static SETTINGS: OnceLock<Result<Settings, SettingsError>> = OnceLock::new();
-    SETTINGS.get_or_init(|| Settings::from_vars(std::env::vars_os())).as_ref()
+    SETTINGS.get_or_init(read_all).as_ref()
+}
+
+/// Reads the variables, the files and what libraries declare.
+fn read_all() -> Result<Settings, SettingsError> {
+    let (mut settings, mut faults) = match Settings::from_vars(std::env::vars_os()) {
+        Ok(settings) => (settings, Vec::new()),
+        Err(error) => (Settings::default(), error.faults),
+    };
+    faults.extend(manifest_folder().map(|at| settings.add_files(&at)).unwrap_or_default());
+    let (declared, bad) = declare::rules();
+    settings.declared = declared;
+    faults.extend(bad.into_iter().map(Fault::BadRule));
+    if faults.is_empty() { Ok(settings) } else { Err(SettingsError { faults }) }
+}
+
+/// The folder of the crate that is tested: as cargo says now, or as it said when the tests were compiled.
+fn manifest_folder() -> Option<PathBuf> {
+    let compiled = || inventory::iter::<Submission>().find_map(|one| one.0.spec().manifest_dir);
+    let now = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    now.or_else(|| compiled().map(PathBuf::from))
 }
 
 impl Settings {
@@ -115,6 +185,42 @@ impl Settings {
         if faults.is_empty() { Ok(settings) } else { Err(SettingsError { faults }) }
     }
 
+    /// Reads the files of the crate in `folder`.
+    fn add_files(&mut self, folder: &Path) -> Vec<Fault> {
+        let read = |path: PathBuf| self.file.add(&path).err().unwrap_or_default();
+        file::places(folder).into_iter().flat_map(read).map(Fault::BadFile).collect()
+    }
+
+    /// Whether what is found fails a test.
+    pub fn mode(&self) -> Mode {
+        self.leak_mode.or(self.file.mode).unwrap_or_default()
+    }
+
+    /// The time-out of tests that set none, if a file has one.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.file.timeout
+    }
+
+    /// The linger of tests that set none, if a file has one.
+    pub fn linger(&self) -> Option<Duration> {
+        self.file.linger
+    }
+
+    /// The rules of `gmp-leak.toml`.
+    pub fn file_rules(&self) -> &Rules {
+        &self.file.rules
+    }
+
+    /// What all tests allow: the rules of all sources, and the severities, those that count more behind.
+    pub(crate) fn policy(&self) -> Policy {
+        let mut rules = self.leak_ignore.clone();
+        rules.extend(self.file.rules.clone());
+        rules.extend(self.declared.clone());
+        let mut severities = self.file.severities.clone();
+        severities.extend(self.leak_severity.clone());
+        Policy { rules, severities }
+    }
+
     /// Takes over the variable `name`, or leaves it alone when it is somebody else's.
     fn read(&mut self, name: &str, value: &OsStr) -> Result<(), Fault> {
         match name {
@@ -131,6 +237,11 @@ impl Settings {
                         return Err(Fault::BadValue { name: name.to_owned(), why });
                     }
                 };
+            }
+            LEAK_MODE => {
+                let mode = Mode::named(text(name, value)?);
+                let mode = mode.map_err(|why| Fault::BadValue { name: name.to_owned(), why })?;
+                self.leak_mode = Some(mode);
             }
             #[cfg(feature = "explore")]
             EXPLORE | EXPLORE_SHARD | REPLAY => {
@@ -158,10 +269,8 @@ fn canonical(name: &OsStr) -> String {
 fn misspelt(name: &str) -> Result<(), Fault> {
     let meant = match name.strip_prefix(RESERVED) {
         Some(own) => {
-            let is_meant = |known: &&'static str| {
-                known.strip_prefix(RESERVED).is_some_and(|known| nearest(own, &[known]).is_some())
-            };
-            KNOWN.iter().copied().find(is_meant)
+            let mut reserved = KNOWN.iter().filter(|known| known.starts_with(RESERVED));
+            reserved.find(|known| nearest(own, &[&known[RESERVED.len()..]]).is_some()).copied()
         }
         None => match KNOWN.iter().copied().find(|known| distance(name, known) <= 2) {
             None => return Ok(()),
@@ -214,6 +323,20 @@ mod tests {
     }
 
     #[test]
+    fn the_mode_is_one_of_two_words() {
+        let mode = |word| read(&[("GMP_LEAK_MODE", word)]).map(|settings| settings.mode());
+        assert_eq!(mode("report"), Ok(Mode::Report));
+        assert_eq!((mode("fail"), mode("")), (Ok(Mode::Fail), Ok(Mode::Fail)));
+        let error = mode("reports").expect_err("bad");
+        assert!(
+            error.starts_with("GMP_LEAK_MODE: `reports` is no mode (did you mean `report`?)"),
+            "{error}"
+        );
+        let error = read(&[("GMP_LEAK_MDOE", "report")]).expect_err("bad");
+        assert!(error.contains("(did you mean `GMP_LEAK_MODE`?)"), "{error}");
+    }
+
+    #[test]
     fn every_fault_is_reported_with_its_variable() {
         let shown = read(&[
             ("GMP_LEAK_IGNORE", "top:["),
@@ -225,7 +348,7 @@ mod tests {
         ])
         .expect_err("all bad");
         let starts = [
-            "GMP_LEAK_COLOUR: no such variable; known are GMP_LEAK_IGNORE, GMP_LEAK_SEVERITY",
+            "GMP_LEAK_COLOUR: no such variable; known are GMP_LEAK_IGNORE, GMP_LEAK_MODE",
             "GMP_LEAK_IGNORE: `[` is never closed",
             "    top:[",
             "        ^ a class",

@@ -1,0 +1,171 @@
+//! Coming to gmp with a code base that leaks: report mode, `gmp-leak.toml`, and rules that libraries declare; the
+//! same under the built-in harness, our own main and nextest.
+
+use super::project::{Project, Ran, Tool, installed};
+
+fn adoption() -> Project {
+    let manifest = "[workspace]\nmembers = [\"app\", \"broken\", \"pool\"]\nresolver = \"3\"\n";
+    let app = r#"[package]
+name = "app"
+version = "0.1.0"
+edition = "2024"
+
+[dev-dependencies]
+gmp = { path = "{gmp}" }
+keeping-pool = { path = "../pool" }
+
+[[test]]
+name = "own"
+harness = false
+"#;
+    let pool = r#"[package]
+name = "keeping-pool"
+version = "0.1.0"
+edition = "2024"
+
+[lib]
+path = "keeping_pool/src/lib.rs"
+
+[dependencies]
+gmp = { path = "{gmp}", default-features = false }
+"#;
+    let broken = app.replace("name = \"app\"", "name = \"broken\"");
+    let broken = broken.split("[[test]]").next().expect("the beginning").to_owned();
+    let files = [
+        ("app/Cargo.toml", with_path(app)),
+        ("app/gmp-leak.toml", include_str!("fixtures/adoption_app.toml")),
+        ("app/src/lib.rs", ""),
+        ("app/tests/cases.rs", include_str!("fixtures/adoption_cases.rs")),
+        ("app/tests/own.rs", "#[path = \"cases.rs\"]\nmod cases;\n\ngmp::test_main!();\n"),
+        ("broken/Cargo.toml", with_path(&broken)),
+        ("broken/gmp-leak.toml", "mode = \"report\"\nigonre = [\"a\"]\n"),
+        ("broken/src/lib.rs", "#[cfg(test)]\n#[gmp::test]\nasync fn clean() {}\n"),
+        ("gmp-leak.toml", include_str!("fixtures/adoption_root.toml")),
+        ("pool/Cargo.toml", with_path(pool)),
+        ("pool/keeping_pool/src/lib.rs", include_str!("fixtures/adoption_pool.rs")),
+    ];
+    Project::write("adoption", manifest, &files)
+}
+
+/// The manifest with the path of the gmp crate.
+fn with_path(manifest: &str) -> &'static str {
+    let gmp = concat!(env!("CARGO_MANIFEST_DIR"), "/../harness").replace('\\', "/");
+    manifest.replace("{gmp}", &gmp).leak()
+}
+
+/// The tools that run the tests of the two targets, with the names that the tests have there.
+fn harnesses() -> Vec<(&'static str, Tool, bool)> {
+    let cargo = |arguments: &[&str]| adoption().cargo(arguments);
+    let mut all = vec![
+        ("", cargo(&["test", "-p", "app", "--test", "cases", "--"]), false),
+        ("cases::", cargo(&["test", "-p", "app", "--test", "own", "--"]), false),
+    ];
+    if installed("nextest") {
+        let nextest =
+            ["nextest", "run", "-p", "app", "--no-fail-fast", "--success-output", "final"];
+        let built_in = cargo(&nextest).args(&["--test", "cases", "--"]);
+        all.push(("", built_in, true));
+        all.push(("cases::", cargo(&nextest).args(&["--test", "own", "--"]), true));
+    }
+    all
+}
+
+/// The lines of the summaries of report mode.
+fn reported(ran: &Ran) -> Vec<&str> {
+    let lines = ran.stderr.lines().map(|line| line.strip_prefix("    ").unwrap_or(line));
+    let mut lines = lines.peekable();
+    let mut reported = Vec::new();
+    while let Some(line) = lines.next() {
+        if line.starts_with("gmp: report mode: ") {
+            while let Some(line) = lines.next_if(|line| line.starts_with("  ")) {
+                reported.push(line.trim());
+            }
+        }
+    }
+    reported
+}
+
+#[test]
+fn report_mode_tells_and_fails_nothing_under_every_harness() {
+    let at = adoption().place("app/tests/cases.rs", "leak");
+    for (prefix, tool, _) in harnesses() {
+        let skipped = ["panics_and_leaks", "is_asleep", "time_out"];
+        let skip: Vec<&str> = skipped.iter().flat_map(|name| ["--skip", name]).collect();
+        let ran = tool.args(&skip).env("GMP_LEAK_MODE", "report").run();
+        ran.exits_with(0);
+        let mut lines = reported(&ran);
+        lines.sort_unstable();
+        let starts = [
+            format!("1 goroutine leaked in {prefix}leaks: "),
+            format!("1 goroutine leaked in {prefix}leaks_without_async: "),
+            format!("1 goroutine leaked in {prefix}shared::linger_of_its_own: "),
+            "1 goroutine leaked in the guard at app/tests/cases.rs:".to_string(),
+            "G".to_string(),
+            format!("{prefix}expects_another_leak: the leaks are not the expected ones"),
+        ];
+        assert_eq!(lines.len(), starts.len(), "{lines:#?}\n{ran}");
+        for (line, start) in lines.iter().zip(starts) {
+            assert!(line.starts_with(&start), "{line}\n{start}");
+        }
+        let place = format!("in chan receive at {at} (Proven)");
+        assert!(lines[0].ends_with(&place), "{}\n{place}", lines[0]);
+        assert!(lines[4].contains("panicked in "), "{}", lines[4]);
+    }
+}
+
+#[test]
+fn report_mode_excuses_no_body_that_fails_or_blocks() {
+    for (prefix, tool, is_nextest) in harnesses() {
+        let (panics, asleep) = (format!("{prefix}panics_and_leaks"), format!("{prefix}is_asleep"));
+        let ran = tool.args(&["--exact", &panics, &asleep]).env("GMP_LEAK_MODE", "report").run();
+        let (code, both) =
+            if is_nextest { (100, "2 failed") } else { (101, "2 failed; 0 ignored") };
+        ran.exits_with(code)
+            .says(both)
+            .says("a panic of the body")
+            .says("all goroutines are asleep");
+    }
+}
+
+#[test]
+fn the_files_are_found_under_every_harness() {
+    for (prefix, tool, is_nextest) in harnesses() {
+        let ran = tool.args(&["allowed_by", "shared", "library"]).run();
+        let (code, told) = match is_nextest {
+            true => (100, "8 tests run: 6 passed, 2 failed"),
+            false => (101, "6 passed; 2 failed; 0 ignored; 0 measured; 8 filtered out"),
+        };
+        ran.exits_with(code).says(told);
+        ran.says(&format!("1 goroutine leaked in {prefix}shared::linger_of_its_own: "));
+        ran.says(&format!("{prefix}shared::time_out cannot end within its time-out: "));
+        let (by_crate, by_root) = ("allowed_by_the_crate", "allowed_by_the_root");
+        ran.says(&format!("1 by `test:*{by_crate}::*` (gmp-leak.toml:4)"));
+        ran.says(&format!("1 by `test:*{by_root}::*` ("));
+        ran.says("/gmp-leak.toml:3)");
+        ran.says(
+            "1 by `created-by:keeping_pool::*` (declared by keeping-pool at \
+             pool/keeping_pool/src/lib.rs:5: its worker is kept for the next user)",
+        );
+        ran.never_says("matched nothing");
+    }
+}
+
+#[test]
+fn a_test_binary_that_is_run_by_hand_finds_the_file_of_its_crate() {
+    let ran = adoption().cargo(&["test", "-p", "app", "--test", "cases", "--no-run"]).run();
+    let path = ran.exits_with(0).stderr.split("tests/cases.rs (").nth(1).expect("its path");
+    let path = path.split(')').next().expect("an end").to_owned();
+    let path = adoption().folder().join(path);
+    let program = adoption().program(&path).args(&["--exact", "allowed_by_the_crate::leaks"]);
+    program.run().passes_one();
+}
+
+#[test]
+fn a_bad_file_fails_every_test_with_the_place() {
+    let ran = adoption().cargo(&["test", "-p", "broken"]).run();
+    ran.fails_one();
+    let captured = ran.captured("clean");
+    let error = "Error: gmp: gmp-leak.toml:2:1: unknown key `igonre` (did you mean `ignore`?); known are \
+                 ignore, severity, mode, timeout, linger\n    igonre = [\"a\"]\n    ^^^^^^\n";
+    assert!(captured.starts_with(error), "{ran}");
+}
