@@ -42,6 +42,8 @@ mod say;
 pub mod settings;
 #[cfg(feature = "test")]
 pub mod test;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 
 pub use gmp_core::*;
 #[cfg(feature = "test")]
@@ -54,7 +56,7 @@ pub mod __private {
     pub use crate::leak::declare::Declared;
     pub use crate::test::{
         Body, Clock, Descriptor, ExpectLeak, Explore, Outcome, ShouldPanic, Spec, Submission,
-        box_body, examine, outcome, rerun, run,
+        Tokio, TokioFlavor, box_body, examine, outcome, rerun, run,
     };
     pub use inventory;
 }

@@ -71,9 +71,15 @@ pub(crate) fn without_expectation(attribute: &Attribute) -> Attribute {
 /// and `ours` the name of our attribute.
 pub(crate) fn foreign(attribute: &Attribute, what: &str, ours: &str) -> String {
     let path = attribute.path().to_token_stream().to_string().replace(' ', "");
-    format!(
-        "`#[{path}]` would run this {what} on another runtime; remove it, `{ours}` brings its own"
-    )
+    let brings = match (path.trim_start_matches("::"), what) {
+        ("tokio::test", "test") => "write `#[gmp::test(tokio)]`, which runs it on tokio",
+        _ => {
+            return format!(
+                "`#[{path}]` would run this {what} on another runtime; remove it, `{ours}` brings its own"
+            );
+        }
+    };
+    format!("`#[{path}]` would run this {what} on another runtime; remove it, and {brings}")
 }
 
 /// Whether `path` is `parent` and one more segment.

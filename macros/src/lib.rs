@@ -11,6 +11,7 @@ mod function;
 mod main_;
 mod options;
 mod test;
+mod tokio;
 
 use proc_macro::TokenStream;
 
@@ -34,6 +35,7 @@ use proc_macro::TokenStream;
 /// | `expect_leak` | the test fails unless something leaks |
 /// | `expect_leak("2 chan receive: Proven", ..)` | the test fails unless exactly these leak |
 /// | `probe_cancel` | a test that leaks runs a second time, with the contexts of what is left cancelled: the report says which goroutines end then and which ignore it. No verdict depends on it. `GMP_LEAK_PROBE_CANCEL=on` asks for it everywhere |
+/// | `tokio` | the body runs on a tokio runtime (feature `tokio`); `tokio(flavor = "multi_thread", worker_threads = 2)` and `tokio(start_paused = true)` as `#[tokio::test]` has them |
 /// | `crate = some::path` | where gmp is found, for crates that re-export it |
 ///
 /// A duration is a string of numbers with a unit (`ns`, `us`, `ms`, `s`, `m`, `h`), such as

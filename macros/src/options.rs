@@ -111,6 +111,11 @@ impl Given {
         self.known.name
     }
 
+    /// Where it is given.
+    pub(crate) fn ident(&self) -> &Ident {
+        &self.name
+    }
+
     /// Whether the option has no value at all.
     pub(crate) fn is_bare(&self) -> bool {
         matches!(self.value, Value::Bare)
@@ -157,11 +162,6 @@ impl Given {
             _ => None,
         };
         number.filter(|number| range.contains(number)).ok_or_else(|| self.wrong(value, &wanted()))
-    }
-
-    /// An error about this option as a whole.
-    pub(crate) fn error(&self, text: impl core::fmt::Display) -> syn::Error {
-        syn::Error::new(self.name.span(), text)
     }
 
     /// The value of an option such as `clock = "virtual"`, one of `words`, by its number.

@@ -20,6 +20,7 @@ use crate::expect::ExpectLeak;
 use crate::explore::Explore;
 use crate::function::{Cures, Function};
 use crate::options::{self, Given, Known, optional};
+use crate::tokio::{self, Tokio};
 
 const KNOWN: &[Known] = &[
     Known { name: "timeout", form: "timeout = \"60s\"" },
@@ -31,6 +32,7 @@ const KNOWN: &[Known] = &[
     Known { name: "probe_cancel", form: "probe_cancel" },
     Known { name: "expect_leak", form: "expect_leak(\"2 chan receive: Proven\", ..)" },
     Known { name: "explore", form: "explore(schedules = 1000, ..)" },
+    Known { name: "tokio", form: "tokio(flavor = \"multi_thread\", ..)" },
     options::CRATE,
 ];
 
@@ -61,6 +63,12 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
         return composed;
     }
     function.check("a test", &CURES, &mut errors);
+    if settings.tokio.is_some() && !function.is_async() {
+        errors.at(
+            function.signature.fn_token,
+            "a test with the option `tokio` is an `async fn`: its body runs on a tokio runtime",
+        );
+    }
     let attributes = Sorted::sort(&function, gmp, &mut errors);
     match errors.into_tokens() {
         Some(errors) => [errors, attributes.fallback(&function)].into_iter().collect(),
@@ -99,6 +107,7 @@ struct Settings {
     /// `None` without the option, empty for any leak.
     expect_leak: Option<Vec<ExpectLeak>>,
     explore: Option<Explore>,
+    tokio: Option<Tokio>,
 }
 
 impl Settings {
@@ -114,6 +123,7 @@ impl Settings {
             probe_cancel: false,
             expect_leak: None,
             explore: None,
+            tokio: None,
         };
         let all = options::parse(tokens, KNOWN, errors);
         for given in &all {
@@ -128,7 +138,10 @@ impl Settings {
         };
         if let Some(other) = all.iter().find(needs_one).filter(|_| several) {
             let text = format!("`{}` needs one P; remove it, or `procs`", other.name());
-            errors.push(other.error(text));
+            errors.at(other.ident(), text);
+        }
+        if all.iter().any(|given| given.name() == "tokio") {
+            tokio::check_others(&all, errors);
         }
         settings
     }
@@ -144,6 +157,7 @@ impl Settings {
             "severity" => self.severity = severities(given)?,
             "probe_cancel" => self.probe_cancel = given.flag()?,
             "explore" => self.explore = Some(Explore::parse(given)?),
+            "tokio" => self.tokio = Some(Tokio::parse(given)?),
             "expect_leak" => self.expect_leak = Some(expectations(given)?),
             other => unreachable!("the option `{other}` is known but not set"),
         }
@@ -315,7 +329,7 @@ fn emit(settings: &Settings, attributes: &Sorted<'_>, function: &Function) -> To
 /// The descriptor's value, after the user's function.
 fn initializer(settings: &Settings, attributes: &Sorted<'_>, function: &Function) -> TokenStream {
     let Settings { gmp, timeout, linger, clock, procs, ignore, severity, .. } = settings;
-    let Settings { probe_cancel, expect_leak, explore, .. } = settings;
+    let Settings { probe_cancel, expect_leak, explore, tokio, .. } = settings;
     let name = &function.signature.ident;
     // As the built-in harness prints it: `r#match` keeps its `r#`.
     let text = name.to_string();
@@ -336,6 +350,7 @@ fn initializer(settings: &Settings, attributes: &Sorted<'_>, function: &Function
         quote!(&[#(#leaks),*])
     }));
     let explore = optional(explore.as_ref().map(|explore| explore.to_tokens(gmp)));
+    let tokio = optional(tokio.as_ref().map(|tokio| tokio.to_tokens(gmp)));
     let should_panic = attributes.panics(gmp);
     let ignored = attributes.ignored();
     let own = &attributes.body;
@@ -362,6 +377,7 @@ fn initializer(settings: &Settings, attributes: &Sorted<'_>, function: &Function
             probe_cancel: #probe_cancel,
             expect_leak: #expect_leak,
             explore: #explore,
+            tokio: #tokio,
             should_panic: #should_panic,
             ignored: #ignored,
         })

@@ -85,6 +85,22 @@ mod stand_in {
             pub(crate) replay: Option<&'static str>,
         }
 
+        #[derive(Debug)]
+        #[allow(dead_code)]
+        pub(crate) struct Tokio {
+            pub(crate) flavor: TokioFlavor,
+            pub(crate) worker_threads: Option<usize>,
+            pub(crate) start_paused: bool,
+        }
+
+        #[derive(Debug)]
+        #[allow(dead_code)]
+        pub(crate) enum TokioFlavor {
+            CurrentThread,
+            MultiThread,
+            Local,
+        }
+
         pub(crate) struct Spec {
             pub(crate) module_path: &'static str,
             pub(crate) name: &'static str,
@@ -100,6 +116,7 @@ mod stand_in {
             pub(crate) probe_cancel: bool,
             pub(crate) expect_leak: Option<&'static [ExpectLeak]>,
             pub(crate) explore: Option<Explore>,
+            pub(crate) tokio: Option<Tokio>,
             pub(crate) should_panic: ShouldPanic,
             pub(crate) ignored: Option<&'static str>,
         }
@@ -136,6 +153,7 @@ mod stand_in {
                 let Spec { timeout, linger, clock, ignore_rules, severities, explore, .. } =
                     &self.0;
                 let mut given = Vec::new();
+                given.extend(self.0.tokio.as_ref().map(|tokio| format!("{tokio:?}")));
                 given.extend(timeout.map(|timeout| format!("timeout {timeout:?}")));
                 given.extend(linger.map(|linger| format!("linger {linger:?}")));
                 given.extend(explore.as_ref().map(|explore| format!("explore {:?}", explore.seed)));

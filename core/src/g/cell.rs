@@ -109,7 +109,11 @@ impl Header {
     }
     /// Whether it is a thread's own call instead of a future.
     pub(crate) fn is_thread_bound(&self) -> bool {
-        self.vtable.unpark.is_some()
+        self.vtable.unpark.is_some() && !self.is_hosted()
+    }
+    /// Whether a future of another runtime polls it.
+    pub(crate) fn is_hosted(&self) -> bool {
+        self.vtable.is_hosted
     }
     /// Whether `address` lies in this cell.
     pub(super) fn contains(&self, address: usize) -> bool {

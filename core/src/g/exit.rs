@@ -39,8 +39,11 @@ pub(crate) fn refuse_exit(payload: Payload) -> Payload {
 #[doc(alias = "Goexit")]
 pub fn exit_goroutine() -> ! {
     let g = current::goroutine();
-    // SAFETY: the current goroutine is alive.
-    let is_polled = g.is_some_and(|g| !unsafe { g.as_ref() }.is_thread_bound());
+    let is_polled = g.is_some_and(|g| {
+        // SAFETY: the current goroutine is alive.
+        let g = unsafe { g.as_ref() };
+        !g.is_thread_bound() && !g.is_hosted()
+    });
     assert!(is_polled, "gmp: exit_goroutine outside a goroutine that may end without a result");
     resume_unwind(Box::new(Exit))
 }

@@ -23,8 +23,10 @@ pub(super) struct Vtable {
     pub(super) take_output: unsafe fn(NonNull<Header>, NonNull<()>),
     pub(super) drop_output: unsafe fn(NonNull<Header>),
     pub(super) dealloc: unsafe fn(NonNull<Header>),
-    /// Makes a thread-bound goroutine go on; `None` for goroutines that Ms poll.
+    /// Makes a goroutine go on that is a thread's call or hosted; `None` for goroutines that Ms poll.
     pub(super) unpark: Option<unsafe fn(NonNull<Header>)>,
+    /// Polled by a future of another runtime, see `host.rs`.
+    pub(super) is_hosted: bool,
     /// Bytes of the whole cell: a leaf inside it needs no reference.
     pub(super) size: usize,
 }
@@ -42,6 +44,7 @@ impl Vtable {
             drop_output: |_| {},
             dealloc,
             unpark: Some(unpark),
+            is_hosted: false,
             size: 0,
         }
     }
@@ -101,6 +104,7 @@ impl<F: Future + 'static> Cell<F> {
         drop_output: Self::drop_output,
         dealloc: Self::dealloc,
         unpark: None,
+        is_hosted: false,
         size: size_of::<Self>(),
     };
 

@@ -81,7 +81,7 @@ impl GRef {
 
     /// Drops the future of a goroutine that nobody runs. False if there is somebody, or it is done.
     pub(crate) fn discard_idle(&self) -> bool {
-        if !(self.seize() && self.claim_frozen()) {
+        if !(self.may_be_touched_here() && self.seize() && self.claim_frozen()) {
             return false;
         }
         if let Err(payload) = self.discard() {

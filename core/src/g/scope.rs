@@ -91,6 +91,8 @@ pub struct Scope {
     closed: AtomicBool,
     /// See [`may_be_woken`](Self::may_be_woken).
     outside: AtomicBool,
+    /// Other runtimes poll, or have polled, goroutines of it.
+    hosts: AtomicBool,
     watch: Option<Arc<Watch>>,
     schedule: Arc<dyn Schedule>,
     attached: OnceLock<Box<dyn Any + Send + Sync>>,
@@ -104,6 +106,7 @@ impl Scope {
             shards: (0..shards).map(|_| Shard::new()).collect(),
             closed: AtomicBool::new(false),
             outside: AtomicBool::new(false),
+            hosts: AtomicBool::new(false),
             watch: watch.then(Watch::new),
             schedule,
             attached: OnceLock::new(),
@@ -133,6 +136,18 @@ impl Scope {
         if !self.outside.load(Ordering::Relaxed) {
             self.outside.store(true, Ordering::SeqCst);
         }
+    }
+
+    /// Another runtime polls a goroutine of it.
+    pub(super) fn note_host(&self) {
+        self.note_outside();
+        // SeqCst: whoever closes the scope and finds the goroutine finds this too.
+        self.hosts.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether threads of another runtime may be inside polls of its goroutines.
+    pub(crate) fn has_hosts(&self) -> bool {
+        self.hosts.load(Ordering::SeqCst)
     }
 
     /// Whether a waker of this scope was ever cloned, a goroutine of it waited for a descriptor, or a thread's

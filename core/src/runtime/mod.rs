@@ -11,6 +11,7 @@ mod shutdown;
 mod spawn;
 
 pub use crate::g::{Entered, Reaped, Scope, exit_goroutine};
+pub mod host;
 pub use crate::inspect::{Histogram, Metrics, ProcMetrics};
 pub use crate::sched::{PanicPolicy, Turn, blocking, lock_os_thread, policy, unlock_os_thread};
 #[doc(hidden)]

@@ -135,7 +135,8 @@ const POLL_ENDS: Duration = Duration::from_millis(10);
 /// Freezes all goroutines of a closed scope. Where Ms poll beside the caller it waits up to 10 ms for polls
 /// in progress to end.
 pub fn freeze(scope: &Scope) -> Vec<Frozen> {
-    let deadline = scope.schedule().has_machines().then(|| Instant::now() + POLL_ENDS);
+    let polled_elsewhere = scope.schedule().has_machines() || scope.has_hosts();
+    let deadline = polled_elsewhere.then(|| Instant::now() + POLL_ENDS);
     let freeze = |g: GRef| {
         let mut doing = freeze_one(&g);
         let may_end = doing == Doing::Running && !g.is_thread_bound();
@@ -208,6 +209,11 @@ impl Frozen {
         self.g.is_thread_bound()
     }
 
+    /// Whether a future of another runtime polls it: who may abort that is not known here.
+    pub fn is_hosted(&self) -> bool {
+        self.g.is_hosted()
+    }
+
     /// Live waker clones.
     pub fn wakers(&self) -> u32 {
         self.g.snapshot().wakers()
@@ -226,7 +232,7 @@ impl Frozen {
     /// Whether, apart from the registry and this value, somebody refers to it: a join or abort
     /// handle, or a leaf of it that lives outside its future.
     pub fn has_other_references(&self) -> bool {
-        let own = if self.is_done() { 1 } else { 2 };
+        let own = if self.is_done() { 1 } else { 2 } + u32::from(self.g.has_host());
         self.g.snapshot().refs() > own
     }
 
@@ -256,9 +262,10 @@ impl Frozen {
         }
     }
 
-    /// Polls it once to see where it waits. `None` if it is not frozen, or is a thread's own call.
+    /// Polls it once to see where it waits. `None` if it is not frozen, is a thread's own call, or
+    /// belongs to another thread.
     pub fn trace(&self, sink: &mut Sink<'_>) -> Option<Traced> {
-        if self.is_thread_bound() || !self.g.claim_frozen() {
+        if self.is_thread_bound() || !self.g.may_be_touched_here() || !self.g.claim_frozen() {
             return None;
         }
         let traced = trace::poll(&self.g, sink);
@@ -269,9 +276,9 @@ impl Frozen {
     }
 
     /// Drops its future on this thread, with panics caught. `None` if that is not possible: it is
-    /// running, done, or a thread's own call.
+    /// running, done, a thread's own call, or belongs to another thread.
     pub fn reap(&self, scope: &Scope) -> Option<Dropped> {
-        if self.is_thread_bound() || !self.g.claim_frozen() {
+        if self.is_thread_bound() || !self.g.may_be_touched_here() || !self.g.claim_frozen() {
             return None;
         }
         let began = self.drops(scope);

@@ -45,6 +45,10 @@ impl BodyEnd {
 
 /// The text of a panic.
 pub(crate) fn payload_text(payload: &(dyn Any + Send)) -> String {
+    #[cfg(feature = "tokio")]
+    if let Some(panic) = payload.downcast_ref::<crate::tokio::TaskPanic>() {
+        return panic.message().to_owned();
+    }
     let text = payload.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic whose payload is no text".into())
@@ -143,8 +147,13 @@ pub(crate) fn close_and_judge(
         }
     }
     capture::trace(&mut suspects, progress, |suspect| Some(suspect.id()) != not_ours);
+    #[cfg(feature = "tokio")]
+    crate::tokio::session::annotate(scope, &mut suspects);
     contexts::note_ignored(scope, &mut suspects);
     let contexts = contexts::tree(scope, &suspects);
+    // Handles of other runtimes are not counted: a proof needs that nobody is left to use one.
+    let somebody_goes_on = suspects.iter().any(|suspect| suspect.class != Class::Stuck);
+    suspects.iter_mut().for_each(|suspect| suspect.may_be_aborted = somebody_goes_on);
     let suspects = Arc::new(suspects);
     progress.publish(&suspects);
     let mut reaper = Reaper::new(scope, watch, progress, not_ours);

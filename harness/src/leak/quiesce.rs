@@ -9,10 +9,13 @@ use gmp_core::runtime::{Scope, Turn};
 use gmp_core::snapshot::{self, Elsewhere};
 
 use super::census;
+use super::progress::Progress;
 use super::still::VirtualClock;
 
 /// How often evidence that sends no wake when it goes (a waker clone, a thread) is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// The same, the first time: what ends by itself has mostly done so in a moment.
+const FIRST_LOOK: Duration = Duration::from_micros(100);
 /// Polls between two looks at the time while goroutines keep running.
 const POLLS_A_LOOK: u32 = 64;
 
@@ -65,12 +68,22 @@ pub(crate) enum End {
     Lost,
 }
 
+/// Another runtime that polls goroutines of a scope.
+pub(crate) trait OtherRuntime: Send + Sync {
+    /// Whether something of it that is no goroutine may still move.
+    fn is_alive(&self) -> bool;
+    /// Asks the thread of the body to judge. False if it does not answer.
+    fn judges(&self, progress: &Progress) -> bool;
+}
+
 /// How far a runtime is driven.
 pub(crate) struct Limits<'a> {
     /// In real time.
     pub(crate) deadline: Instant,
     /// The clock of the runtime, if it is virtual.
     pub(crate) clock: Option<&'a VirtualClock>,
+    /// Whether another runtime may still do something.
+    pub(crate) other: Option<&'a dyn OtherRuntime>,
     /// How far that clock may be moved; `None`: as far as there are timers.
     pub(crate) moment: Option<Instant>,
 }
@@ -83,6 +96,7 @@ pub(crate) fn drive(
     done: &dyn Fn() -> bool,
 ) -> End {
     let deadline = limits.deadline;
+    let mut again_after = FIRST_LOOK;
     let polls = Cell::new(0u32);
     let late = Cell::new(false);
     let stop = || {
@@ -112,10 +126,11 @@ pub(crate) fn drive(
                     }
                     continue;
                 }
-                match evidence(scope, next_timer, deadline) {
+                match evidence(scope, next_timer, deadline, limits.other) {
                     Evidence::Timer(at) => driver.sleep(Some(at.min(deadline))),
                     Evidence::Outside(timer) => {
-                        let again = Instant::now() + LOOK_AGAIN;
+                        let again = Instant::now() + again_after;
+                        again_after = LOOK_AGAIN.min(again_after * 2);
                         let until = timer.map_or(again, |at| at.min(again));
                         driver.sleep(Some(until.min(deadline)));
                     }
@@ -146,9 +161,15 @@ enum Evidence {
 
 /// The double collect, and the evidence if nothing moves. Nothing is in a run queue when this is
 /// called: whatever is not parked is being run elsewhere.
-fn evidence(scope: &Scope, next_timer: Option<Instant>, deadline: Instant) -> Evidence {
+fn evidence(
+    scope: &Scope,
+    next_timer: Option<Instant>,
+    deadline: Instant,
+    other: Option<&dyn OtherRuntime>,
+) -> Evidence {
     // Before the readings: whoever was here and is gone when they are taken has left its wake in them.
-    let others = global_runtime_acts(deadline)
+    let others = other.is_some_and(OtherRuntime::is_alive)
+        || global_runtime_acts(deadline)
         || a_daemon_serves_others()
         || census::foreign_thread_lives()
         || snapshot::listens(scope);

@@ -34,6 +34,8 @@ pub(crate) struct Suspect {
     pub(crate) is_body: bool,
     /// It would end with the body, which did not.
     pub(crate) waits_for_body: bool,
+    /// Somebody who may still go on may have a handle of another runtime that aborts it.
+    pub(crate) may_be_aborted: bool,
     /// The context of the test.
     test_context: Option<PrimitiveId>,
     pub(crate) class: Class,
@@ -72,6 +74,7 @@ impl Suspect {
             frozen,
             is_body,
             waits_for_body: false,
+            may_be_aborted: false,
             test_context,
             class,
             primitives: waits.iter().map(primitive).collect(),
@@ -150,7 +153,7 @@ impl Suspect {
         if self.is_body {
             return Some(0);
         }
-        if self.frozen.has_other_references() {
+        if self.frozen.has_other_references() || (self.frozen.is_hosted() && self.may_be_aborted) {
             return None;
         }
         match scope.watch().and_then(|watch| watch.handles_died(self.id())) {

@@ -8,7 +8,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::finding::SourceLine;
+use super::finding::{Frame, SourceLine};
 use super::outline::Outline;
 use super::words::clean;
 
@@ -151,6 +151,12 @@ pub(crate) fn is_std(file: &Path) -> bool {
         || ["core", "std", "alloc", "test"]
             .iter()
             .any(|name| text.contains(&format!("/library/{name}/src/")))
+}
+
+/// The place of the innermost frame that is the user's own; 0 if all belong to dependencies.
+pub(super) fn first_own(stack: &[Frame]) -> usize {
+    let own = |frame: &Frame| frame.at.as_ref().is_some_and(|at| in_registry(&at.file).is_none());
+    stack.iter().position(own).unwrap_or(0)
 }
 
 /// `name-1.2.3/src/..` for a file of a dependency from a registry or a git checkout.

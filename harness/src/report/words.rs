@@ -8,6 +8,9 @@ use gmp_core::inspect::WaitReason;
 /// How many goroutine ids, waits or lines a list shows before it says "and N more".
 pub(crate) const LIST_LIMIT: usize = 6;
 
+/// What the note on something says that was started nobody knows where.
+pub(crate) const NO_LINE: &str = "its line is not known";
+
 /// Makes `text` safe to print on one line: control characters and bidirectional overrides, which
 /// could rewrite what a terminal shows, become visible escapes. At most `limit` characters are kept.
 pub(crate) fn clean(text: &str, limit: usize) -> String {

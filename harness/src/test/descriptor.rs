@@ -38,6 +38,8 @@ pub struct Spec {
     pub expect_leak: Option<&'static [ExpectLeak]>,
     /// `Some`: the test runs under many schedules.
     pub explore: Option<Explore>,
+    /// `Some`: the body runs on a tokio runtime.
+    pub tokio: Option<Tokio>,
     pub should_panic: ShouldPanic,
     /// The reason of `#[ignore]`, empty if it has none.
     pub ignored: Option<&'static str>,
@@ -95,6 +97,24 @@ pub struct Explore {
     pub max_time: Option<Duration>,
     pub max_steps: Option<u64>,
     pub replay: Option<&'static str>,
+}
+
+/// The tokio runtime that a test asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "written by the macro only; the names say it")]
+pub struct Tokio {
+    pub flavor: TokioFlavor,
+    pub worker_threads: Option<usize>,
+    pub start_paused: bool,
+}
+
+/// The flavour of a tokio runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "tokio's own names")]
+pub enum TokioFlavor {
+    CurrentThread,
+    MultiThread,
+    Local,
 }
 
 /// What `#[should_panic]` said.

@@ -55,20 +55,22 @@ pub fn examine(descriptor: &'static Descriptor) -> Report {
     let name = descriptor.path();
     let policy = policy(descriptor.spec())
         .unwrap_or_else(|failure| panic!("{}", failure.text.unwrap_or_default()));
-    told(&name, &run_and_probe(descriptor, &name), &policy)
+    let checked = run_and_probe(descriptor, &name)
+        .unwrap_or_else(|failure| panic!("{}", failure.text.unwrap_or_default()));
+    told(&name, &checked, &policy)
 }
 
 /// Runs a test, and a second time with the cancel probe if that is asked for and there is something to probe.
 #[track_caller]
-fn run_and_probe(descriptor: &Descriptor, name: &str) -> Checked {
-    let mut checked = supervise::run(plan(descriptor, name));
+fn run_and_probe(descriptor: &Descriptor, name: &str) -> Result<Checked, Failure> {
+    let mut checked = supervise::run(plan(descriptor, name)?);
     let asked = descriptor.spec().probe_cancel
         || settings().is_ok_and(|settings| settings.leak_probe_cancel);
     if asked && checked.is_to_be_probed() {
-        let again = Plan { probes: true, ..plan(descriptor, name) };
+        let again = Plan { probes: true, ..plan(descriptor, name)? };
         checked.probes = supervise::run(again).probes;
     }
-    checked
+    Ok(checked)
 }
 
 /// Runs `body` as `#[gmp::test]` runs the body of a test, on a runtime and in a scope of its own, and
@@ -92,12 +94,18 @@ where
     B: FnOnce() -> F + Send + 'static,
     F: Future<Output: Termination> + 'static,
 {
+    examine_call(name, Call::Async(Box::new(move || box_body(body()))))
+}
+
+/// As [`examine_body`], for any body.
+#[track_caller]
+pub(crate) fn examine_call(name: &str, body: Call) -> Result<Report, CheckError> {
     in_a_test();
     let _ours = Ours::register();
     let settings = settings().map_err(|error| CheckError::from(error.clone()))?;
     let checked = supervise::run(Plan {
         name: name.to_string(),
-        body: Call::Async(Box::new(move || box_body(body()))),
+        body,
         timeout: settings.timeout().unwrap_or(TIMEOUT),
         linger: settings.linger().unwrap_or(LINGER),
         clock: Clock::Real,
@@ -117,17 +125,47 @@ fn told(name: &str, checked: &Checked, policy: &Policy) -> Report {
     build::report(name, checked, panic, policy, &Sources::from_env())
 }
 
-fn plan(descriptor: &Descriptor, name: &str) -> Plan {
+fn plan(descriptor: &Descriptor, name: &str) -> Result<Plan, Failure> {
     let spec = descriptor.spec();
-    Plan {
+    Ok(Plan {
         name: name.to_string(),
-        body: spec.body.into(),
+        body: call(spec)?,
         timeout: timeout(spec),
         linger: linger(spec),
         clock: spec.clock,
         probes: false,
         procs: spec.procs,
         last_resort,
+    })
+}
+
+/// The body, on the runtime that it asks for.
+#[cfg(feature = "tokio")]
+fn call(spec: &Spec) -> Result<Call, Failure> {
+    use super::descriptor::{Body, TokioFlavor};
+    use crate::tokio::{Flavor, Settings};
+    let (Some(tokio), Body::Async(make)) = (&spec.tokio, spec.body) else {
+        return Ok(spec.body.into());
+    };
+    let flavor = match tokio.flavor {
+        TokioFlavor::CurrentThread => Flavor::CurrentThread,
+        TokioFlavor::MultiThread => Flavor::MultiThread,
+        TokioFlavor::Local => Flavor::Local,
+    };
+    let (worker_threads, start_paused) = (tokio.worker_threads, tokio.start_paused);
+    let settings = Settings { flavor, worker_threads, start_paused };
+    Ok(crate::tokio::call(Box::new(make), settings))
+}
+
+/// The body, on the runtime that it asks for.
+#[cfg(not(feature = "tokio"))]
+fn call(spec: &Spec) -> Result<Call, Failure> {
+    match spec.tokio {
+        None => Ok(spec.body.into()),
+        Some(_) => Err(Failure::new(format!(
+            "Error: gmp: {} asks for a tokio runtime: switch the feature `tokio` of gmp on",
+            spec.name
+        ))),
     }
 }
 
@@ -202,7 +240,7 @@ fn once(descriptor: &'static Descriptor) -> Result<(), Failure> {
     let name = descriptor.path();
     let policy = policy(descriptor.spec())?;
     let judged = match explored(descriptor, &name, &policy)? {
-        None => judge(descriptor, &name, run_and_probe(descriptor, &name), &policy),
+        None => judge(descriptor, &name, run_and_probe(descriptor, &name)?, &policy),
         Some((checked, more)) => {
             judge(descriptor, &name, checked, &policy).map_err(|failure| failure.with(&name, &more))
         }

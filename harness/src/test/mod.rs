@@ -15,11 +15,15 @@ pub(crate) mod tally;
 pub use context::context;
 #[doc(hidden)]
 pub use descriptor::{
-    Body, Clock, Descriptor, ExpectLeak, Explore, Outcome, ShouldPanic, Spec, Submission, box_body,
-    outcome,
+    Body, Clock, Descriptor, ExpectLeak, Explore, Outcome, ShouldPanic, Spec, Submission, Tokio,
+    TokioFlavor, box_body, outcome,
 };
 pub use entry::examine_body;
+#[cfg(feature = "tokio")]
+pub(crate) use entry::examine_call;
 #[doc(hidden)]
 pub use entry::{examine, rerun, run};
 #[doc(hidden)]
 pub use mimic::main;
+#[cfg(feature = "tokio")]
+pub(crate) use supervise::{Call, MakeFuture, Run, end as end_of_thread};

@@ -43,6 +43,8 @@ impl Run {
                 self.run_bound(body, started, at);
                 None
             }
+            // What another runtime polls is on no P.
+            Call::Elsewhere(runs) => return runs(&self, at),
         };
         let Ok(watcher) = told.recv() else { panic!("gmp: the body of the test did not start") };
         let checked = self.clone().watch_over(watcher);

@@ -9,7 +9,7 @@
 
 use core::panic::Location;
 use core::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ use crate::leak::check::{self, BodyEnd, Checked, Reach};
 use crate::leak::leftovers;
 use crate::leak::probe::{self, Probes};
 use crate::leak::progress::{Phase, Progress};
-use crate::leak::quiesce::{self, Busy, End, Limits};
+use crate::leak::quiesce::{self, Busy, End, Limits, OtherRuntime};
 use crate::leak::still::VirtualClock;
 
 /// How much later than it should an M may be before its P is taken away.
@@ -36,6 +36,8 @@ pub(super) const GRACE: Duration = Duration::from_millis(50);
 const ANOTHER_TURN: Duration = Duration::from_millis(20);
 /// How often the test's thread looks after the M.
 const LOOK: Duration = Duration::from_millis(10);
+/// How often an M that waits for a result says that it is there.
+const BEAT: Duration = Duration::from_millis(1);
 /// How long one destructor, or one look at a goroutine, may take.
 const BLOCKED: Duration = Duration::from_secs(3);
 /// How many Ms in a row may be lost to goroutines that never yield.
@@ -62,7 +64,14 @@ pub(crate) enum Call {
     Async(MakeFuture),
     /// Runs on the test's thread.
     Sync(fn() -> Outcome),
+    /// Runs on another runtime.
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "tokio is the only one"))]
+    Elsewhere(RunElsewhere),
 }
+
+/// Runs a body on another runtime and checks.
+pub(crate) type RunElsewhere =
+    Box<dyn FnOnce(&Arc<Run>, &'static Location<'static>) -> Checked + Send>;
 
 /// Makes the future of a body.
 pub(crate) type MakeFuture = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Outcome>>> + Send>;
@@ -77,7 +86,7 @@ impl From<Body> for Call {
 }
 
 /// What stays of a plan once the body was called.
-struct Rest {
+pub(crate) struct Rest {
     name: String,
     /// The body runs on the test's thread.
     is_plain: bool,
@@ -86,13 +95,14 @@ struct Rest {
     clock: Option<VirtualClock>,
     probes: bool,
     last_resort: fn(&str, Checked) -> !,
+    host: OnceLock<Arc<dyn OtherRuntime>>,
 }
 
 /// The run of one test.
-pub(super) struct Run {
+pub(crate) struct Run {
     plan: Rest,
-    pub(super) runtime: Runtime,
-    pub(super) progress: Progress,
+    pub(crate) runtime: Runtime,
+    pub(crate) progress: Progress,
 }
 
 /// Runs a test and checks its scope.
@@ -116,7 +126,8 @@ pub(crate) fn run(plan: Plan) -> Checked {
         Clock::VirtualIgnoringExternal => Some(VirtualClock::new(true)),
     };
     let is_plain = matches!(body, Call::Sync(_));
-    let rest = Rest { name, is_plain, timeout, linger, clock, probes, last_resort };
+    let host = OnceLock::new();
+    let rest = Rest { name, is_plain, timeout, linger, clock, probes, last_resort, host };
     let run = Arc::new(Run { plan: rest, runtime, progress: Progress::new() });
     let watched = run.clone();
     let checked = match body {
@@ -127,6 +138,7 @@ pub(crate) fn run(plan: Plan) -> Checked {
             run.watch_over(m)
         }
         Call::Sync(body) => run.sync(body, at),
+        Call::Elsewhere(runs) => runs(&run, at),
     };
     if let Some(body) = watched.progress.body() {
         baseline::remove_body(body);
@@ -136,7 +148,7 @@ pub(crate) fn run(plan: Plan) -> Checked {
 
 impl Run {
     /// A thread of this test: named after it, with its output capture.
-    pub(super) fn spawn(&self, f: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
+    pub(crate) fn spawn(&self, f: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
         let f = move || {
             let _ours = Ours::register();
             f();
@@ -146,14 +158,35 @@ impl Run {
     }
 
     /// The goroutine with this id is the body.
-    pub(super) fn set_body(&self, id: GoroutineId) {
+    pub(crate) fn set_body(&self, id: GoroutineId) {
         self.progress.set_body(id);
         baseline::add_body(id);
     }
 
+    /// Another runtime polls the body.
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "tokio is the only one"))]
+    pub(crate) fn hosted_by(&self, host: Arc<dyn OtherRuntime>) {
+        let _ = self.plan.host.set(host);
+    }
+
     /// How far the body may go.
-    fn limits(&self) -> Limits<'_> {
-        Limits { deadline: self.deadline(), clock: self.plan.clock.as_ref(), moment: None }
+    pub(crate) fn limits(&self) -> Limits<'_> {
+        Limits {
+            deadline: self.deadline(),
+            clock: self.plan.clock.as_ref(),
+            other: self.plan.host.get().map(|host| &**host),
+            moment: None,
+        }
+    }
+
+    /// Whether another runtime may still do something.
+    fn outside(&self) -> bool {
+        self.plan.host.get().is_some_and(|host| host.is_alive())
+    }
+
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "tokio is the only one"))]
+    pub(crate) fn timeout(&self) -> Duration {
+        self.plan.timeout
     }
 
     fn deadline(&self) -> Instant {
@@ -261,7 +294,7 @@ impl Run {
     }
 
     /// Whether the body, which was started, is no goroutine of the scope any more.
-    fn body_has_left(&self) -> bool {
+    pub(crate) fn body_has_left(&self) -> bool {
         let body = self.progress.body();
         !snapshot::read(self.runtime.scope()).iter().any(|reading| Some(reading.id) == body)
     }
@@ -281,7 +314,7 @@ impl Run {
     }
 
     /// On an M: lets goroutines finish after the body's end, then judges what is left.
-    fn settle(&self, driver: &Driver<'_>, body_is_elsewhere: bool) {
+    pub(crate) fn settle(&self, driver: &Driver<'_>, body_is_elsewhere: bool) {
         let scope = self.runtime.scope();
         let mut probes = Probes::new();
         if self.progress.body_finished() {
@@ -292,6 +325,14 @@ impl Run {
             if self.plan.probes {
                 probes = probe::run(scope, || self.linger(driver) != End::Lost);
             }
+        }
+        if self.plan.host.get().is_some_and(|host| host.judges(&self.progress)) {
+            // The M stays until the result is there: without it the test would count as broken.
+            while !self.progress.is_finished() {
+                self.progress.beat();
+                thread::sleep(BEAT);
+            }
+            return;
         }
         // Taken by whoever carries on; nobody else then does.
         let Some((end, since)) = self.progress.take_end() else { return };
@@ -321,7 +362,7 @@ impl Run {
         let scope = self.runtime.scope();
         let empty = || {
             self.progress.beat();
-            scope.live() == 0
+            scope.live() == 0 && !self.outside()
         };
         let mut limits = self.limits();
         limits.deadline = Instant::now() + self.plan.linger;
@@ -340,7 +381,7 @@ impl Run {
     }
 
     /// On the test's thread: waits for the result, and takes the P away from an M that is lost.
-    pub(super) fn watch_over(self: Arc<Self>, m: thread::JoinHandle<()>) -> Checked {
+    pub(crate) fn watch_over(self: Arc<Self>, m: thread::JoinHandle<()>) -> Checked {
         let mut m = m;
         for _ in 0..LOST_MS {
             if let Some(checked) = self.wait(&m) {
@@ -425,7 +466,7 @@ impl Run {
 }
 
 /// Waits for the end of an M that gave its result, unless it was lost before: it is abandoned then.
-pub(super) fn end(m: thread::JoinHandle<()>) {
+pub(crate) fn end(m: thread::JoinHandle<()>) {
     let waiting = Instant::now();
     while !m.is_finished() {
         if waiting.elapsed() > GRACE {

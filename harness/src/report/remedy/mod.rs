@@ -11,7 +11,7 @@ use gmp_core::inspect::{GoroutineId, PrimitiveKind, WaitReason};
 
 use super::finding::{BodyOutcome, Figure, Finding, Primitive, Report, SourceLine, Wait};
 use super::group::OWN_PRIMITIVES;
-use super::source::Sources;
+use super::source::{Sources, first_own};
 use super::words::{count, duration};
 use crate::leak::verdict::{Holder, Verdict};
 
@@ -268,7 +268,7 @@ impl<'a> Case<'a> {
 
     /// The innermost line that is known.
     fn top_line(&self) -> Option<String> {
-        let frame = self.finding.stacks.first().and_then(|stack| stack.first());
+        let frame = self.finding.stacks.first().and_then(|stack| stack.get(first_own(stack)));
         frame.and_then(|frame| frame.at.as_ref()).map(|at| self.sources.show_line(at))
     }
 

@@ -78,7 +78,7 @@ impl<'a> Symbols<'a> {
         if frames.is_empty() {
             frames = pick(&rows, |layer| layer == Layer::Adapter);
         }
-        frames
+        without_innards(frames)
     }
 
     /// The functions at this instruction pointer.
@@ -147,6 +147,26 @@ fn pick(rows: &[Row], wanted: impl Fn(Layer) -> bool) -> Vec<Frame> {
         }
     }
     frames
+}
+
+/// Of neighbours that belong to one dependency only the function that was called from outside: what that does
+/// inside is not the user's business.
+fn without_innards(frames: Vec<Frame>) -> Vec<Frame> {
+    let package = |frame: &Frame| {
+        let path = in_registry(&frame.at.as_ref()?.file)?;
+        path.split('/').next().map(str::to_owned)
+    };
+    let mut kept: Vec<Frame> = Vec::with_capacity(frames.len());
+    let mut before: Option<String> = None;
+    for frame in frames {
+        let now = package(&frame);
+        if now.is_some() && now == before {
+            kept.pop();
+        }
+        kept.push(frame);
+        before = now;
+    }
+    kept
 }
 
 /// Whether two neighbours are parts of one function on one line, such as a closure and its function.

@@ -5,7 +5,7 @@ use gmp_core::inspect::WaitReason;
 use super::behind;
 use crate::leak::verdict::Verdict;
 use crate::report::finding::{BodyOutcome, Finding, Report};
-use crate::report::source::Sources;
+use crate::report::source::{Sources, first_own};
 use crate::report::words::{clean, count, doing, duration, list, number, plural};
 
 /// The most groups or panics that the line names.
@@ -117,7 +117,10 @@ fn has_timer(finding: &Finding) -> bool {
 
 /// `in chan receive at src/a.rs:5 (Proven)`.
 fn does(finding: &Finding, sources: &Sources) -> String {
-    let frame = || finding.stacks.first()?.first()?.at.as_ref();
+    let frame = || {
+        let stack = finding.stacks.first()?;
+        stack.get(first_own(stack))?.at.as_ref()
+    };
     let at = match finding.waits.first().map(|wait| &wait.at).or_else(frame) {
         Some(at) => format!(" at {}", sources.show_line(at)),
         None => format!(", started at {}", sources.show_line(&finding.created_at)),

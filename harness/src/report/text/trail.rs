@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::snippet::{Step, Weight};
 use crate::report::finding::{Finding, Frame, Primitive, SourceLine, Wait};
-use crate::report::words::{LIST_LIMIT, list, number};
+use crate::report::source::first_own;
+use crate::report::words::{LIST_LIMIT, NO_LINE, list, number};
 
 /// The most branches of a `join!` or `select!` that are shown.
 const BRANCHES: usize = 4;
@@ -83,6 +84,9 @@ impl Trail {
 fn origin(finding: &Finding) -> Step {
     let label = match (finding.is_body, finding.created_by) {
         (true, _) => "the test".to_owned(),
+        (false, _) if finding.notes.iter().any(|note| note.contains(NO_LINE)) => {
+            "started somewhere in this test".to_owned()
+        }
         (false, Some(parent)) => format!("started here by {parent}"),
         (false, None) => "started here".to_owned(),
     };
@@ -177,11 +181,19 @@ fn branch(waits: &[&Wait], stack: &[Frame]) -> Vec<Step> {
         let label = format!("and {} more places", number(places - steps.len()));
         steps.push(Step { at: None, function: None, label, weight: Weight::Brief });
     }
-    let found = !steps.is_empty();
-    steps.extend(frames(&stack[usize::from(merged)..], steps.len()));
-    if !found && let Some(first) = steps.first_mut() {
+    if !steps.is_empty() {
+        steps.extend(frames(&stack[usize::from(merged)..], steps.len()));
+        return steps;
+    }
+    // What a dependency does inside is told by the name of what the user called.
+    let own = first_own(stack);
+    steps.extend(frames(&stack[own..], 0));
+    if let Some(first) = steps.first_mut() {
         first.weight = Weight::Stuck;
-        first.label = "stuck here".to_owned();
+        first.label = match &stack[..own] {
+            [] => "stuck here".to_owned(),
+            [inner, ..] => format!("stuck in {}", inner.function),
+        };
     }
     steps
 }

@@ -1,0 +1,110 @@
+//! Where the thread of a body on tokio and the M of its test meet.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::task::Waker;
+use core::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+use ::tokio::runtime::Handle;
+
+use super::session::Session;
+use super::start::Threads;
+use crate::leak::progress::Progress;
+use crate::leak::quiesce::OtherRuntime;
+
+/// How long the thread of the body may take to answer. In code that does not wait it never does.
+const ANSWERS: Duration = Duration::from_millis(500);
+/// How often the M that waits says that it is there.
+const BEAT: Duration = Duration::from_millis(1);
+
+/// What the two tell each other.
+pub(super) struct Desk {
+    steps: Mutex<Steps>,
+    changed: Condvar,
+    /// Of the future that drives the body.
+    waker: Mutex<Option<Waker>>,
+    asked: AtomicBool,
+    runtime: OnceLock<Handle>,
+    session: Arc<Session>,
+    pub(super) threads: Arc<Threads>,
+}
+
+#[derive(Default)]
+struct Steps {
+    started: bool,
+    taken: bool,
+}
+
+impl Desk {
+    pub(super) fn new(session: Arc<Session>) -> Self {
+        Self {
+            steps: Mutex::default(),
+            changed: Condvar::new(),
+            waker: Mutex::default(),
+            asked: AtomicBool::new(false),
+            runtime: OnceLock::new(),
+            session,
+            threads: Arc::default(),
+        }
+    }
+
+    /// By the thread of the body: it runs, or never will.
+    pub(super) fn start(&self, runtime: Option<&Handle>) {
+        if let Some(runtime) = runtime {
+            let _ = self.runtime.set(runtime.clone());
+        }
+        lock(&self.steps).started = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until the body has started.
+    pub(super) fn wait_for_start(&self) {
+        let steps = lock(&self.steps);
+        drop(self.changed.wait_while(steps, |steps| !steps.started));
+    }
+
+    /// By the thread of the body: whether it is asked to judge, and whom to wake when it is.
+    pub(super) fn is_asked(&self, waker: &Waker) -> bool {
+        let before = lock(&self.waker).replace(waker.clone());
+        drop(before);
+        // SeqCst: whoever asks and finds no waker is seen here.
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// By the thread of the body: it has come to judge.
+    pub(super) fn take(&self) {
+        lock(&self.steps).taken = true;
+        self.changed.notify_all();
+    }
+
+    /// Tasks of the runtime that are no goroutines.
+    pub(super) fn others(&self) -> usize {
+        let Some(runtime) = self.runtime.get() else { return 0 };
+        runtime.metrics().num_alive_tasks().saturating_sub(self.session.tasks())
+    }
+}
+
+impl OtherRuntime for Desk {
+    fn is_alive(&self) -> bool {
+        self.others() > 0 || self.session.queued() > 0 || self.threads.blocking() > 0
+    }
+
+    fn judges(&self, progress: &Progress) -> bool {
+        self.asked.store(true, Ordering::SeqCst);
+        let waker = lock(&self.waker).clone();
+        waker.into_iter().for_each(Waker::wake);
+        let asked = Instant::now();
+        let mut steps = lock(&self.steps);
+        while !steps.taken && asked.elapsed() < ANSWERS {
+            progress.beat();
+            let waited = self.changed.wait_timeout(steps, BEAT);
+            steps = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        steps.taken
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

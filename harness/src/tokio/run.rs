@@ -1,0 +1,193 @@
+//! A test whose body runs on a tokio runtime.
+//!
+//! The body has a thread of its own, where the runtime is built, driven and shut down, as `#[tokio::test]`
+//! does on the test's thread. The M of the test drives the goroutines beside it, sees when nothing can move
+//! any more, and asks the body's thread to judge: only that may look into futures that are not `Send`.
+
+use core::future::{Future, poll_fn};
+use core::panic::Location;
+use core::pin::Pin;
+use core::task::Poll;
+use core::time::Duration;
+use std::sync::Arc;
+use std::time::Instant;
+
+use gmp_core::runtime::host::{Ended, Hosted};
+
+use super::desk::Desk;
+use super::session::Session;
+use super::start::{Flavor, Settings, Started};
+use super::stranger::stand_ins;
+use crate::leak::census;
+use crate::leak::check::{self, BodyEnd, Checked, Reach};
+use crate::leak::leftovers;
+use crate::leak::quiesce::{self, End};
+use crate::leak::verdict::Verdict;
+use crate::test::{MakeFuture, Outcome, Run, end_of_thread};
+
+/// How long the threads of a runtime may take to end.
+const ENDS: Duration = Duration::from_secs(1);
+/// How often the M looks for the end of a body that has left the registry.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// How often tasks that are ready get a turn when everything else is over.
+const LAST_TURNS: u32 = 64;
+
+/// Said when something of tokio cannot be ended.
+const STAYS: &str = "a thread of tokio is in a call that cannot be ended from outside; it stays behind until \
+                     that returns";
+
+/// Runs the body that `make` makes, on a runtime as `settings` say.
+pub(crate) fn drive(
+    run: &Arc<Run>,
+    make: MakeFuture,
+    settings: Settings,
+    at: &'static Location<'static>,
+) -> Checked {
+    let scope = run.runtime.scope();
+    let session = Session::of(scope);
+    if settings.flavor == Flavor::Local {
+        session.count_local();
+    }
+    let desk = Arc::new(Desk::new(session));
+    run.hosted_by(desk.clone());
+    let (of_body, its_desk) = (run.clone(), desk.clone());
+    let body = run.spawn(move || on_own_thread(&of_body, &its_desk, make, &settings, at));
+    desk.wait_for_start();
+    let checked = run.progress.wait(Duration::ZERO).unwrap_or_else(|| {
+        let of_m = run.clone();
+        let m = run.spawn(move || drive_goroutines(&of_m));
+        run.clone().watch_over(m)
+    });
+    end_of_thread(body);
+    Session::forget(scope);
+    checked
+}
+
+/// On the M: runs what the body started with `go`, and timers, until the test is over.
+fn drive_goroutines(run: &Run) {
+    let scope = run.runtime.scope();
+    let done = || {
+        run.progress.beat();
+        run.progress.is_body_done()
+    };
+    run.runtime.drive(|driver| {
+        run.progress.set_m(census::own_number());
+        let mut end = quiesce::drive(driver, scope, &run.limits(), &done);
+        // It has left the registry, and says so in a moment: then it was not asleep.
+        while end == End::Asleep && run.body_has_left() {
+            driver.sleep(Some(Instant::now() + LOOK));
+            end = quiesce::drive(driver, scope, &run.limits(), &done);
+        }
+        match end {
+            End::Lost => return,
+            End::Done => {}
+            End::Asleep => run.progress.set_end(BodyEnd::Asleep),
+            End::TimedOut => run.progress.set_end(BodyEnd::TimedOut(run.timeout())),
+        }
+        run.settle(driver, true);
+    });
+}
+
+/// On the thread of the body.
+fn on_own_thread(
+    run: &Arc<Run>,
+    desk: &Desk,
+    make: MakeFuture,
+    settings: &Settings,
+    at: &'static Location<'static>,
+) {
+    let scope = run.runtime.scope();
+    let _entered = scope.enter();
+    let started = match Started::new(settings, scope, &desk.threads) {
+        Ok(started) => started,
+        Err(error) => {
+            let text = format!("gmp: the tokio runtime of the test did not start: {error}");
+            run.progress.finish(Checked::clean(BodyEnd::Panicked(Box::new(text)), scope));
+            return desk.start(None);
+        }
+    };
+    let mut body = Hosted::new_local(scope, async move { make().await }, at);
+    run.set_body(body.id());
+    desk.start(Some(started.handle()));
+    let (mut runs, mut turns) = (true, LAST_TURNS);
+    started.block_on(poll_fn(|cx| {
+        let is_asked = desk.is_asked(cx.waker());
+        if runs && let Poll::Ready(ended) = Pin::new(&mut body).poll(cx) {
+            runs = false;
+            tell(run, ended);
+        }
+        match is_asked {
+            false => Poll::Pending,
+            // What is ready already has not had its turn yet.
+            true if turns > 0 && quiesce::moving(scope) > 0 => {
+                turns -= 1;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            true => Poll::Ready(()),
+        }
+    }));
+    desk.take();
+    let checked = judge(run, desk, &started, at);
+    drop(body);
+    let stays = checked.as_ref().is_some_and(stays_behind) || desk.threads.blocking() > 0;
+    started.shut_down(if stays { Duration::ZERO } else { ENDS });
+    if let Some(mut checked) = checked {
+        if stays {
+            checked.notes.push(STAYS.into());
+        }
+        run.progress.finish(checked);
+    }
+}
+
+/// The body has ended.
+fn tell(run: &Run, ended: Result<Outcome, Ended>) {
+    run.progress.set_end(match ended {
+        Ok(outcome) => BodyEnd::Returned(outcome.is_success()),
+        Err(Ended::Panicked(payload)) => BodyEnd::Panicked(payload),
+        Err(Ended::Dropped) => BodyEnd::Returned(false),
+    });
+    run.progress.body_is_done();
+    run.runtime.notify();
+}
+
+/// Judges what is left, unless somebody else does.
+fn judge(
+    run: &Run,
+    desk: &Desk,
+    started: &Started,
+    at: &'static Location<'static>,
+) -> Option<Checked> {
+    let scope = run.runtime.scope();
+    let (end, since) = run.progress.take_end()?;
+    let session = Session::of(scope);
+    let payload = match &end {
+        BodyEnd::Panicked(payload) => Some(&**payload),
+        _ => None,
+    };
+    session.tell_panics(scope, payload);
+    // Of a body that goes on, whatever it spawned may be a part.
+    let has_ended = matches!(end, BodyEnd::Returned(_) | BodyEnd::Panicked(_));
+    let others = if has_ended { desk.others() } else { 0 };
+    let strangers = stand_ins(scope, &session, others, at);
+    if scope.live() == 0 {
+        scope.close();
+        let took = since.elapsed();
+        let leftovers = leftovers::of(scope, &[]);
+        return Some(Checked { took, leftovers, ..Checked::clean(end, scope) });
+    }
+    // Destructors may use the runtime.
+    let _inside = started.handle().enter();
+    let reach = Reach { body: run.progress.body(), body_is_elsewhere: false };
+    let checked = check::close_and_judge(scope, &run.progress, &reach, end, since);
+    drop(strangers);
+    Some(checked)
+}
+
+/// Whether a thread of the runtime is in the middle of something.
+fn stays_behind(checked: &Checked) -> bool {
+    let both = checked.suspects.iter().zip(&checked.verdicts);
+    let runs = |suspect: &crate::leak::suspect::Suspect| !suspect.frozen.is_done();
+    both.into_iter().any(|(suspect, verdict)| *verdict == Verdict::Running && runs(suspect))
+}

@@ -1,0 +1,132 @@
+//! What is known of the tokio side of a scope: tasks that stand for goroutines, calls in line, panics.
+
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use gmp_core::inspect::{GoroutineId, PanicNote};
+use gmp_core::runtime::{Scope, host};
+
+use super::panics::{PanicRecord, TaskPanic};
+use crate::leak::check::payload_text;
+use crate::leak::suspect::Suspect;
+
+/// One for each scope that tasks are tracked in.
+#[derive(Default)]
+pub(crate) struct Session {
+    /// Tasks of runtimes that count them which stand for goroutines.
+    tasks: AtomicUsize,
+    /// The runtime counts local tasks too.
+    counts_local: AtomicBool,
+    /// Calls of `spawn_blocking` that wait for a thread.
+    queued: AtomicUsize,
+    panics: Mutex<Vec<Arc<PanicRecord>>>,
+    /// What is to be said of goroutines that stand for tasks which are not ours.
+    notes: Mutex<Vec<(GoroutineId, &'static str)>>,
+}
+
+static SESSIONS: Mutex<Vec<(Weak<Scope>, Arc<Session>)>> = Mutex::new(Vec::new());
+
+impl Session {
+    /// The session of `scope`, made when it is first asked for.
+    pub(crate) fn of(scope: &Arc<Scope>) -> Arc<Self> {
+        let mut all = lock(&SESSIONS);
+        if let Some(known) = find(&all, scope) {
+            return known;
+        }
+        all.retain(|(scope, _)| scope.strong_count() > 0);
+        let session = Arc::<Self>::default();
+        all.push((Arc::downgrade(scope), session.clone()));
+        session
+    }
+
+    /// The session of `scope`, if there is one.
+    pub(crate) fn find(scope: &Scope) -> Option<Arc<Self>> {
+        find(&lock(&SESSIONS), scope)
+    }
+
+    /// The scope is over.
+    pub(crate) fn forget(scope: &Scope) {
+        lock(&SESSIONS).retain(|(known, _)| !core::ptr::eq(known.as_ptr(), scope));
+    }
+
+    /// Local tasks are counted by the runtime, instead of by a `LocalSet`.
+    pub(super) fn count_local(&self) {
+        self.counts_local.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn counts_local(&self) -> bool {
+        self.counts_local.load(Ordering::SeqCst)
+    }
+
+    /// A task that the runtime counts begins or ends to stand for a goroutine.
+    pub(super) fn count_task(&self, change: isize) {
+        // SeqCst: read together with tokio's own count.
+        self.tasks.fetch_add(change.cast_unsigned(), Ordering::SeqCst);
+    }
+
+    /// Tasks that the runtime counts and that stand for goroutines.
+    pub(crate) fn tasks(&self) -> usize {
+        self.tasks.load(Ordering::SeqCst)
+    }
+
+    /// A blocking call gets in line or starts.
+    pub(super) fn count_queued(&self, change: isize) {
+        // SeqCst: it is registered as a goroutine before it leaves the line.
+        self.queued.fetch_add(change.cast_unsigned(), Ordering::SeqCst);
+    }
+
+    /// Blocking calls in line.
+    pub(super) fn queued(&self) -> usize {
+        self.queued.load(Ordering::SeqCst)
+    }
+
+    /// Notes a panic; what tokio is to get instead of the payload.
+    pub(super) fn panicked(
+        &self,
+        goroutine: GoroutineId,
+        created_at: gmp_core::inspect::Location,
+        payload: Box<dyn Any + Send>,
+    ) -> Box<dyn Any + Send> {
+        // One that was joined, and thrown on.
+        TaskPanic::receive(&*payload);
+        let note = PanicNote { goroutine, created_at, message: payload_text(&*payload) };
+        let record = PanicRecord::new(note);
+        lock(&self.panics).push(record.clone());
+        Box::new(TaskPanic::new(payload, record))
+    }
+
+    /// Tells the scope of the panics that nobody has received; the body ended with `payload`.
+    pub(crate) fn tell_panics(&self, scope: &Scope, payload: Option<&(dyn Any + Send)>) {
+        payload.into_iter().for_each(TaskPanic::receive);
+        let panics = core::mem::take(&mut *lock(&self.panics));
+        for record in panics.iter().filter(|record| !record.is_received()) {
+            host::note_panic(scope, record.note.clone());
+        }
+    }
+
+    /// `text` is to be said of this goroutine.
+    pub(super) fn note(&self, id: GoroutineId, text: &'static str) {
+        lock(&self.notes).push((id, text));
+    }
+}
+
+/// Says what is known of suspects that stand for tasks.
+pub(crate) fn annotate(scope: &Scope, suspects: &mut [Suspect]) {
+    let Some(session) = Session::find(scope) else { return };
+    let notes: HashMap<GoroutineId, &'static str> = lock(&session.notes).iter().copied().collect();
+    for suspect in suspects {
+        let note = notes.get(&suspect.id()).map(ToString::to_string);
+        suspect.notes.extend(note);
+    }
+}
+
+fn find(all: &[(Weak<Scope>, Arc<Session>)], scope: &Scope) -> Option<Arc<Session>> {
+    let known = all.iter().find(|(known, _)| core::ptr::eq(known.as_ptr(), scope));
+    known.map(|(_, session)| session.clone())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

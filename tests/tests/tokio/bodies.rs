@@ -1,0 +1,125 @@
+//! Bodies on tokio: the runtime that they have, and how they end.
+
+use std::time::Duration;
+
+use gmp::report::finding::BodyOutcome;
+use gmp::tokio::spawn;
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+#[gmp::test(tokio)]
+async fn the_default_is_one_thread_and_everything_is_enabled() {
+    assert_eq!(Handle::current().runtime_flavor(), RuntimeFlavor::CurrentThread);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    drop(listener);
+}
+
+#[gmp::test(tokio(flavor = "multi_thread", worker_threads = 2))]
+async fn workers_run_tasks_beside_the_body() {
+    assert_eq!(Handle::current().runtime_flavor(), RuntimeFlavor::MultiThread);
+    assert_eq!(Handle::current().metrics().num_workers(), 2);
+    let here = std::thread::current().id();
+    let there = spawn(async { std::thread::current().id() }).await.unwrap();
+    assert_ne!(here, there);
+}
+
+#[gmp::test(tokio(start_paused = true))]
+async fn a_paused_clock_makes_an_hour_short() {
+    let began = tokio::time::Instant::now();
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert!(began.elapsed() >= Duration::from_secs(3600));
+}
+
+#[gmp::test(tokio(flavor = "local"))]
+async fn a_local_runtime_has_tasks_that_are_not_send() {
+    let shared = std::rc::Rc::new(7);
+    let own = shared.clone();
+    assert_eq!(gmp::tokio::spawn_local(async move { *own }).await.unwrap(), *shared);
+}
+
+#[gmp::test(tokio, timeout = "10s", linger = "50ms", ignore("created-by:nobody"))]
+#[should_panic(expected = "as it should")]
+async fn other_options_and_attributes_go_with_it() {
+    panic!("as it should");
+}
+
+#[gmp::test(tokio, expect_leak("chan receive: Proven"))]
+async fn a_leak_may_be_expected() {
+    let ch = gmp::chan::<u32>(0);
+    spawn(async move { ch.recv().await });
+}
+
+#[gmp::test(tokio)]
+async fn gmp_primitives_work_in_tasks() {
+    let (jobs, results) = (gmp::chan::<u32>(2), gmp::chan::<u32>(0));
+    let wg = gmp::sync::WaitGroup::new();
+    let sum = std::sync::Arc::new(gmp::sync::Mutex::new(0));
+    for _ in 0..3 {
+        wg.add(1);
+        let (jobs, results) = (jobs.clone(), results.clone());
+        let (wg, sum) = (wg.clone(), sum.clone());
+        spawn(async move {
+            while let Some(job) = jobs.recv().await {
+                *sum.lock().await += job;
+                results.send(job * 2).await;
+            }
+            wg.done();
+        });
+    }
+    let ctx = gmp::test::context();
+    spawn(async move { ctx.done().await });
+    let producer = gmp::go(async move {
+        for job in 1..=10 {
+            jobs.send(job).await;
+        }
+        jobs.close();
+    });
+    let mut doubled = 0;
+    for _ in 0..10 {
+        doubled += results.recv().await.unwrap();
+    }
+    producer.await.unwrap();
+    wg.wait().await;
+    gmp::time::sleep(Duration::from_millis(2)).await;
+    assert_eq!((*sum.lock().await, doubled), (55, 110));
+}
+
+#[test]
+fn a_body_that_only_gmp_could_release_is_asleep_at_once() {
+    super::on_each(
+        "asleep",
+        || async {
+            gmp::chan::<u32>(0).recv().await;
+        },
+        |report| {
+            assert_eq!(report.outcome, BodyOutcome::Asleep, "{report}");
+            assert!(super::one(report).is_body);
+        },
+    );
+}
+
+#[test]
+fn a_task_that_is_on_its_way_keeps_a_body_from_being_asleep() {
+    super::on_each(
+        "a foreign task sends",
+        || async {
+            let ch = gmp::chan::<u32>(0);
+            let to = ch.clone();
+            drop(tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                to.send(1).await;
+            }));
+            assert_eq!(ch.recv().await, Some(1));
+        },
+        |report| assert!(report.is_clean(), "{report}"),
+    );
+}
+
+#[gmp::test(tokio, timeout = "50ms", expect_leak("external: External"))]
+async fn a_body_that_waits_for_tokio_times_out_and_is_dropped() {
+    std::future::poll_fn(|cx| {
+        std::mem::forget(cx.waker().clone());
+        std::task::Poll::<()>::Pending
+    })
+    .await;
+}

@@ -1,0 +1,94 @@
+//! Panics of tasks: those that nobody receives fail the test.
+
+use gmp::tokio::{JoinSet, spawn, spawn_blocking, spawn_local};
+
+use super::on_each;
+
+#[test]
+fn a_panic_that_nobody_receives_is_told_with_the_spawn_line() {
+    on_each(
+        "detached",
+        || async {
+            drop(spawn(async { panic!("in the task") }));
+            drop(spawn_blocking(|| panic!("in the call")));
+            tokio::task::LocalSet::new()
+                .run_until(async {
+                    drop(spawn_local(async { panic!("in the local task") }));
+                    tokio::task::yield_now().await;
+                })
+                .await;
+        },
+        |report| {
+            let mut told: Vec<_> =
+                report.panics.iter().map(|p| (p.message.as_str(), p.created_at.line)).collect();
+            told.sort_unstable();
+            let line = line!();
+            let expected = [
+                ("in the call", line - 12),
+                ("in the local task", line - 9),
+                ("in the task", line - 13),
+            ];
+            assert_eq!(told, expected, "{report}");
+            assert!(report.findings.is_empty(), "{report}");
+        },
+    );
+}
+
+#[test]
+fn a_panic_that_somebody_receives_is_theirs() {
+    on_each(
+        "joined",
+        || async {
+            let early = spawn(async { panic!("early") });
+            let error = early.await.unwrap_err();
+            assert!(error.is_panic());
+            let late = spawn(async { panic!("late") });
+            while !late.is_finished() {
+                tokio::task::yield_now().await;
+            }
+            let other = spawn(async move { late.await.unwrap_err().is_panic() });
+            assert!(other.await.unwrap());
+            let mut set = JoinSet::new();
+            set.spawn(async { panic!("in the set") });
+            set.spawn_blocking(|| panic!("in the call"));
+            while let Some(result) = set.join_next().await {
+                let result: Result<(), _> = result;
+                assert!(result.unwrap_err().is_panic());
+            }
+        },
+        |report| assert!(report.is_clean(), "{report}"),
+    );
+}
+
+#[test]
+fn a_handle_that_is_dropped_with_a_panic_inside_receives_nothing() {
+    on_each(
+        "never joined",
+        || async {
+            let handle = spawn(async { panic!("unseen") });
+            while !handle.is_finished() {
+                tokio::task::yield_now().await;
+            }
+        },
+        |report| {
+            assert_eq!(report.panics.len(), 1, "{report}");
+            assert_eq!(report.panics[0].message, "unseen");
+        },
+    );
+}
+
+#[test]
+fn the_payload_of_a_task_can_be_thrown_on() {
+    on_each(
+        "thrown on",
+        || async {
+            let error = spawn(async { panic!("from below") }).await.unwrap_err();
+            std::panic::resume_unwind(error.into_panic());
+        },
+        |report| {
+            let panicked = gmp::report::finding::BodyOutcome::Panicked("from below".into());
+            assert_eq!(report.outcome, panicked, "{report}");
+            assert!(report.panics.is_empty(), "{report}");
+        },
+    );
+}
