@@ -224,3 +224,77 @@ impl Shared {
 pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     super::m::Machine::while_blocking(f)
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use super::super::owner::Status;
+    use super::*;
+    use crate::runtime::Builder;
+
+    /// Ps that Ms have, under the lock under which Ps change hands.
+    fn owned(shared: &Shared) -> usize {
+        let pool = shared.pool.as_ref().expect("Ms of its own");
+        pool.idle.read(|_| {
+            let holders = shared.ps().map(|p| p.owner.holder());
+            let in_use = holders.filter(|holder| holder.status != Status::Idle);
+            let mut ms: Vec<u32> = in_use.map(|holder| holder.machine).collect();
+            let owned = ms.len();
+            ms.sort_unstable();
+            ms.dedup();
+            assert_eq!(ms.len(), owned, "an M has two Ps");
+            owned
+        })
+    }
+
+    fn spin_until(done: impl Fn() -> bool) {
+        while !done() {
+            core::hint::spin_loop();
+        }
+    }
+
+    /// As many as there are Ps spin, and as many again have to run at the same time to end: so each P is taken
+    /// from a poll.
+    #[test]
+    fn as_many_spinners_as_ps_lose_them_all_and_no_more_ps_are_in_use() {
+        for procs in 1..=3 {
+            let runtime = Builder::new().procs(procs).build();
+            let stop = Arc::new(AtomicBool::new(false));
+            let (spinning, arrived) =
+                (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+            let spinner = |_| {
+                let (stop, spinning) = (stop.clone(), spinning.clone());
+                runtime.go(async move {
+                    spinning.fetch_add(1, Ordering::AcqRel);
+                    spin_until(|| stop.load(Ordering::Acquire));
+                })
+            };
+            let mut all: Vec<_> = (0..procs).map(spinner).collect();
+            spin_until(|| spinning.load(Ordering::Acquire) == procs);
+            let other = |_| {
+                let arrived = arrived.clone();
+                runtime.go(async move {
+                    arrived.fetch_add(1, Ordering::AcqRel);
+                    spin_until(|| arrived.load(Ordering::Acquire) == procs);
+                })
+            };
+            all.extend((0..procs).map(other));
+            let mut most = owned(runtime.shared());
+            while arrived.load(Ordering::Acquire) < procs {
+                most = most.max(owned(runtime.shared()));
+                std::thread::yield_now();
+            }
+            stop.store(true, Ordering::Release);
+            runtime.block_on(async {
+                for one in all {
+                    one.await.expect("no panic");
+                }
+            });
+            let retakes = runtime.metrics().retakes;
+            assert!(retakes >= procs as u64, "{retakes} retakes of {procs} Ps");
+            assert_eq!(most, procs, "all Ps are in use, and no more");
+        }
+    }
+}
