@@ -12,6 +12,7 @@ mod handle;
 mod models;
 mod queue;
 mod recv;
+mod ring;
 mod select;
 mod send;
 mod sink;

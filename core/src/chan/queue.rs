@@ -4,10 +4,10 @@ use core::cell::UnsafeCell;
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;
 use std::any::Any;
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
+use super::ring::Ring;
 use crate::g::current;
 use crate::g::leaf::{CLOSED, Claim, Claimed, FIRED, Leaf, WaitQueue, Wake};
 use crate::inspect::{
@@ -52,7 +52,7 @@ pub(super) struct Core<T> {
 #[repr(C)]
 pub(super) struct Inner<T> {
     lines: Lines,
-    buffer: VecDeque<T>,
+    buffer: Ring<T>,
     cap: usize,
     closed: bool,
 }
@@ -163,7 +163,7 @@ impl<T> Core<T> {
             alarm,
             inner: BriefLock::new(Inner {
                 lines: Lines { receivers: WaitQueue::new(), senders: WaitQueue::new() },
-                buffer: VecDeque::new(),
+                buffer: Ring::new(),
                 cap,
                 closed: false,
             }),
@@ -241,12 +241,12 @@ impl<T> Core<T> {
     }
 
     /// Takes everything out of the buffer, to be dropped outside the lock.
-    pub(super) fn drain(&self) -> VecDeque<T> {
-        core::mem::take(&mut self.lock().buffer)
+    pub(super) fn drain(&self) -> Ring<T> {
+        self.lock().buffer.take()
     }
 
     /// As [`drain`](Self::drain), by the last receiver.
-    pub(super) fn drain_unread(&self) -> VecDeque<T> {
+    pub(super) fn drain_unread(&self) -> Ring<T> {
         let unread = self.drain();
         if !unread.is_empty() {
             self.anchor.left_undone(amount(unread.len()));

@@ -31,7 +31,7 @@ impl<'a, T> Recv<'a, T> {
     }
 
     /// Called with the future pinned.
-    #[inline]
+    #[inline(always)]
     fn poll_recv(&self, cx: &Context<'_>) -> Poll<Option<T>> {
         let leaf = &self.wait.leaf;
         if leaf.traced(cx) {
@@ -124,7 +124,7 @@ impl<'a, T> Recv<'a, T> {
 impl<T> Future for Recv<'_, T> {
     type Output = Option<T>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.as_ref().get_ref().poll_recv(cx)
     }

@@ -34,7 +34,7 @@ impl<'a, T> SendChecked<'a, T> {
     }
 
     /// Called with the future pinned.
-    #[inline]
+    #[inline(always)]
     fn poll_send(&self, cx: &Context<'_>) -> Poll<Result<(), SendError<T>>> {
         let leaf = &self.wait.leaf;
         if leaf.traced(cx) {
@@ -140,7 +140,7 @@ impl<'a, T> SendChecked<'a, T> {
 impl<T> Future for SendChecked<'_, T> {
     type Output = Result<(), SendError<T>>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.as_ref().get_ref().poll_send(cx)
     }
@@ -180,7 +180,7 @@ impl<'a, T> Send<'a, T> {
 impl<T> Future for Send<'_, T> {
     type Output = ();
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match self.as_ref().get_ref().checked.poll_send(cx) {
             Poll::Pending => Poll::Pending,

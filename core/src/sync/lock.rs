@@ -72,7 +72,7 @@ impl Waiter {
     }
 
     /// Ready when the lock is owned.
-    #[inline]
+    #[inline(always)]
     fn poll(&self, core: &Core, cx: &Context<'_>) -> Poll<()> {
         if self.leaf.traced(cx) {
             return Poll::Pending;
@@ -205,6 +205,7 @@ impl<T: ?Sized> LockOwned<T> {
 impl<'a, T: ?Sized> Future for Lock<'a, T> {
     type Output = MutexGuard<'a, T>;
 
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.as_ref().get_ref();
         this.waiter.poll(this.mutex.core(), cx).map(|()| MutexGuard::new(this.mutex))
