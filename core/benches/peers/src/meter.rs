@@ -9,24 +9,35 @@ use rustix::time::{ClockId, clock_gettime};
 pub const CPU: &str = "PEERS_CPU";
 
 /// The time of the whole case so far: what has passed, or what this process has used of its CPUs.
-pub struct Watch(Option<Instant>);
+pub enum Watch {
+    /// Since then.
+    Wall(Instant),
+    /// After so many nanoseconds.
+    Cpu(u128),
+}
 
 impl Watch {
     /// Starts it.
     pub fn start() -> Self {
-        Self(std::env::var_os(CPU).is_none().then(Instant::now))
+        match std::env::var_os(CPU) {
+            None => Self::Wall(Instant::now()),
+            Some(_) => Self::Cpu(used()),
+        }
     }
 
     /// Nanoseconds.
     pub fn nanos(&self) -> u128 {
-        match self.0 {
-            Some(start) => start.elapsed().as_nanos(),
-            None => {
-                let used = clock_gettime(ClockId::ProcessCPUTime);
-                used.tv_sec as u128 * 1_000_000_000 + used.tv_nsec as u128
-            }
+        match self {
+            Self::Wall(start) => start.elapsed().as_nanos(),
+            Self::Cpu(before) => used() - before,
         }
     }
+}
+
+/// Nanoseconds of CPU time of this process.
+fn used() -> u128 {
+    let used = clock_gettime(ClockId::ProcessCPUTime);
+    used.tv_sec as u128 * 1_000_000_000 + used.tv_nsec as u128
 }
 
 /// The 99th percentile of some durations.

@@ -27,7 +27,7 @@ pub const PEERS: &[&str] = &[
 
 /// A measurement that takes longer is given up: of the whole work, and of that of a quick run.
 const LIMIT: Duration = Duration::from_secs(30);
-const QUICK_LIMIT: Duration = Duration::from_secs(8);
+const QUICK_LIMIT: Duration = Duration::from_secs(15);
 
 /// How one child ended.
 #[derive(Clone, Copy, Debug)]
