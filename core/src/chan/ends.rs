@@ -82,7 +82,7 @@ impl<T> Sender<T> {
     /// [`TrySendError`] with the value, if it cannot be sent at once or all receivers are gone.
     #[track_caller]
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
-        self.core.try_send(value, core::panic::Location::caller())
+        self.core.try_send(value, Location::caller())
     }
 
     /// Sends from a plain thread, which waits.
@@ -98,16 +98,21 @@ impl<T> Sender<T> {
     }
 
     /// Whether all receivers are gone.
+    #[track_caller]
     pub fn is_closed(&self) -> bool {
+        point::before(Operation::Look, Some(Location::caller()));
         self.core.lock().is_closed()
     }
 
     /// Values in the buffer.
+    #[track_caller]
     pub fn len(&self) -> usize {
+        point::before(Operation::Look, Some(Location::caller()));
         self.core.lock().len()
     }
 
     /// Whether the buffer is empty.
+    #[track_caller]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -156,7 +161,7 @@ impl<T> Receiver<T> {
     /// is drained.
     #[track_caller]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        self.core.try_recv(core::panic::Location::caller())
+        self.core.try_recv(Location::caller())
     }
 
     /// Receives on a plain thread, which waits.
@@ -169,16 +174,21 @@ impl<T> Receiver<T> {
     }
 
     /// Whether all senders are gone; there may still be values.
+    #[track_caller]
     pub fn is_closed(&self) -> bool {
+        point::before(Operation::Look, Some(Location::caller()));
         self.core.lock().is_closed()
     }
 
     /// Values in the buffer.
+    #[track_caller]
     pub fn len(&self) -> usize {
+        point::before(Operation::Look, Some(Location::caller()));
         self.core.lock().len()
     }
 
     /// Whether the buffer is empty.
+    #[track_caller]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -254,11 +254,14 @@ impl<T> Chan<T> {
 
     /// Values in the buffer. A value that a dropped receiver gave back counts, so that this may
     /// exceed [`cap`](Self::cap) for a moment.
+    #[track_caller]
     pub fn len(&self) -> usize {
+        point::before(Operation::Look, Some(Location::caller()));
         self.core.as_ref().map_or(0, |core| core.lock().len())
     }
 
     /// Whether the buffer is empty.
+    #[track_caller]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

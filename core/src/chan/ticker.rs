@@ -6,7 +6,8 @@ use std::panic::Location as Panic;
 
 use super::Recv;
 use super::handle::Chan;
-use crate::inspect::{Location, PrimitiveKind};
+use crate::g::point;
+use crate::inspect::{Location, Operation, PrimitiveKind};
 use crate::time::Instant;
 use crate::time::alarm::period;
 
@@ -83,7 +84,9 @@ impl Ticker {
     }
 
     /// Stops the ticker. It can be reset.
+    #[track_caller]
     pub fn stop(&self) {
+        point::before(Operation::Timer, Some(Panic::caller()));
         if let Some(timed) = self.chan.as_timed() {
             timed.stop();
         }
@@ -95,6 +98,7 @@ impl Ticker {
     /// If `every` is zero.
     #[track_caller]
     pub fn reset(&self, every: Duration) {
+        point::before(Operation::Timer, Some(Panic::caller()));
         check(every);
         if let Some(timed) = self.chan.as_timed() {
             timed.reset(every, period(every));

@@ -5,6 +5,8 @@ use core::time::Duration;
 
 use super::handle::Chan;
 use super::{Recv, after};
+use crate::g::point;
+use crate::inspect::Operation;
 use crate::time::Instant;
 
 /// A timer that fires once: then its channel, which has room for one value, gets the time.
@@ -59,13 +61,17 @@ impl Timer {
 
     /// Stops the timer. True if it will not fire because of this call: it was running, or it had fired and
     /// nobody had received the time.
+    #[track_caller]
     pub fn stop(&self) -> bool {
+        point::before(Operation::Timer, Some(core::panic::Location::caller()));
         self.chan.as_timed().is_some_and(|timed| timed.stop())
     }
 
     /// Makes the timer fire when `duration` has passed from now, whether it is running or not. True as for
     /// [`stop`](Self::stop).
+    #[track_caller]
     pub fn reset(&self, duration: Duration) -> bool {
+        point::before(Operation::Timer, Some(core::panic::Location::caller()));
         self.chan.as_timed().is_some_and(|timed| timed.reset(duration, 0))
     }
 }

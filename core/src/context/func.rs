@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::Context;
 use super::value::drop_user;
-use crate::g::{Scope, go_in};
-use crate::inspect::Location;
+use crate::g::{Scope, go_in, point};
+use crate::inspect::{Location, Operation};
 use crate::sched::scope_here;
 
 /// A goroutine that is started when a context is done.
@@ -98,7 +98,9 @@ pub struct Stop {
 impl Stop {
     /// Drops the function. True if it will not run because of this call; false if it was started or
     /// stopped before.
+    #[track_caller]
     pub fn stop(&self) -> bool {
+        point::before(Operation::Timer, Some(Panic::caller()));
         let node = self.context.node();
         let holder = node.canceller().unwrap_or(node);
         let func = self.number.and_then(|number| holder.remove_func(number));

@@ -106,7 +106,9 @@ impl<T> JoinHandle<T> {
     }
 
     /// Whether the goroutine has finished, in whichever way.
+    #[track_caller]
     pub fn is_finished(&self) -> bool {
+        point::before(Operation::Look, Some(core::panic::Location::caller()));
         self.g.snapshot().is_complete()
     }
 
@@ -220,7 +222,9 @@ impl AbortHandle {
     }
 
     /// Whether the goroutine has finished.
+    #[track_caller]
     pub fn is_finished(&self) -> bool {
+        point::before(Operation::Look, Some(core::panic::Location::caller()));
         self.g.snapshot().is_complete()
     }
 }

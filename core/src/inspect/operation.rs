@@ -38,8 +38,10 @@ pub enum Operation {
     TryAcquire,
     /// Cancelling a context.
     Cancel,
-    /// Looking at the state of a context, a channel or a `Once`.
+    /// Looking at what others change: a context, a channel, a goroutine, a `Value`, a `Map`.
     Look,
+    /// Changing a `Value`, a `Map`, a `Pool` or a `SingleFlight`.
+    Store,
     /// Stopping or changing a timer.
     Timer,
     /// Aborting a goroutine.
@@ -75,6 +77,7 @@ impl Operation {
             Self::TryAcquire => "try acquire",
             Self::Cancel => "cancel",
             Self::Look => "look",
+            Self::Store => "store",
             Self::Timer => "timer",
             Self::Abort => "abort",
         }

@@ -8,6 +8,8 @@ use std::collections::hash_map::{Entry, RandomState};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use super::shards::Shards;
+use crate::g::point;
+use crate::inspect::Operation;
 
 /// A hash map that many goroutines use at a time, as Go's `sync.Map`.
 ///
@@ -136,18 +138,24 @@ impl<K, V> Map<K, V> {
     }
 
     /// How many keys there are. Other goroutines may have changed it when this returns.
+    #[track_caller]
     pub fn len(&self) -> usize {
+        point::before(Operation::Look, Some(core::panic::Location::caller()));
         let size = |table: &Table<K, V>| table.values().map(|b| b.pairs().len()).sum::<usize>();
         self.parts.made().map(|part| read(part, size)).sum()
     }
 
     /// Whether there is no key.
+    #[track_caller]
     pub fn is_empty(&self) -> bool {
+        point::before(Operation::Look, Some(core::panic::Location::caller()));
         self.parts.made().all(|part| read(part, |table| table.is_empty()))
     }
 
     /// Deletes all.
+    #[track_caller]
     pub fn clear(&self) {
+        point::before(Operation::Store, Some(core::panic::Location::caller()));
         for part in self.parts.made() {
             // Dropped outside the lock.
             let table = write(part, core::mem::take);
@@ -165,7 +173,9 @@ impl<K, V> Map<K, V> {
     /// }
     /// assert_eq!(map.range().map(|(_, square)| *square).sum::<u32>(), 285);
     /// ```
+    #[track_caller]
     pub fn range(&self) -> impl Iterator<Item = (Arc<K>, Arc<V>)> {
+        point::before(Operation::Look, Some(core::panic::Location::caller()));
         let shared = |pair: &Pair<K, V>| (pair.key.clone(), pair.value.clone());
         let copy = move |table: &Table<K, V>| -> Vec<_> {
             table.values().flat_map(Bucket::pairs).map(shared).collect()
@@ -195,7 +205,17 @@ impl<K: Hash + Eq, V> Map<K, V> {
     }
 
     /// The value of `key`.
+    #[track_caller]
     pub fn load<Q>(&self, key: &Q) -> Option<Arc<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        point::before(Operation::Look, Some(core::panic::Location::caller()));
+        self.value_of(key)
+    }
+
+    fn value_of<Q>(&self, key: &Q) -> Option<Arc<V>>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
@@ -208,12 +228,15 @@ impl<K: Hash + Eq, V> Map<K, V> {
     }
 
     /// Gives `key` the value `value`.
+    #[track_caller]
     pub fn store(&self, key: K, value: V) {
         drop(self.swap(key, value));
     }
 
     /// As [`store`](Self::store); the value before comes back.
+    #[track_caller]
     pub fn swap(&self, key: K, value: V) -> Option<Arc<V>> {
+        point::before(Operation::Store, Some(core::panic::Location::caller()));
         let hash = self.hash(&key);
         let pair = Pair { key: Arc::new(key), value: Arc::new(value) };
         let (before, _unused) =
@@ -231,7 +254,9 @@ impl<K: Hash + Eq, V> Map<K, V> {
     }
 
     /// The value of `key` if it has one, and true; else `value`, which is stored, and false.
+    #[track_caller]
     pub fn load_or_store(&self, key: K, value: V) -> (Arc<V>, bool) {
+        point::before(Operation::Store, Some(core::panic::Location::caller()));
         let hash = self.hash(&key);
         let pair = Pair { key: Arc::new(key), value: Arc::new(value) };
         let (value, unused) = write(self.part(hash), |table| {
@@ -246,16 +271,19 @@ impl<K: Hash + Eq, V> Map<K, V> {
     }
 
     /// Deletes `key`; its value comes back.
+    #[track_caller]
     pub fn load_and_delete<Q>(&self, key: &Q) -> Option<Arc<V>>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
+        point::before(Operation::Store, Some(core::panic::Location::caller()));
         let hash = self.hash(key);
         write(self.part(hash), |table| remove(table, hash, key, |_| true)).map(|pair| pair.value)
     }
 
     /// Deletes `key`, if it is there.
+    #[track_caller]
     pub fn delete<Q>(&self, key: &Q)
     where
         K: Borrow<Q>,
@@ -274,12 +302,14 @@ impl<K: Hash + Eq, V> Map<K, V> {
     /// assert!(!map.compare_and_delete("a", &1));
     /// assert!(map.compare_and_delete("a", &2));
     /// ```
+    #[track_caller]
     pub fn compare_and_swap<Q>(&self, key: &Q, old: &V, new: V) -> bool
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
         V: PartialEq,
     {
+        point::before(Operation::Store, Some(core::panic::Location::caller()));
         let (hash, new) = (self.hash(key), Arc::new(new));
         self.while_equal(key, old, |now| {
             write(self.part(hash), |table| {
@@ -291,12 +321,14 @@ impl<K: Hash + Eq, V> Map<K, V> {
     }
 
     /// Deletes `key` if it has a value equal to `old`. True if it did.
+    #[track_caller]
     pub fn compare_and_delete<Q>(&self, key: &Q, old: &V) -> bool
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
         V: PartialEq,
     {
+        point::before(Operation::Store, Some(core::panic::Location::caller()));
         let hash = self.hash(key);
         self.while_equal(key, old, |now| {
             let is_now = |value: &Arc<V>| Arc::ptr_eq(value, now);
@@ -312,7 +344,7 @@ impl<K: Hash + Eq, V> Map<K, V> {
         Q: Hash + Eq + ?Sized,
         V: PartialEq,
     {
-        while let Some(now) = self.load(key).filter(|now| **now == *old) {
+        while let Some(now) = self.value_of(key).filter(|now| **now == *old) {
             if change(&now) {
                 return true;
             }

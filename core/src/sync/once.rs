@@ -10,9 +10,9 @@ use std::sync::{Arc, OnceLock};
 
 use super::seat::{Left, Seat, release_all, release_first};
 use crate::g::leaf::{FIRED, Leaf};
-use crate::g::{WaitQueue, Wake, block_on, current};
+use crate::g::{WaitQueue, Wake, block_on, current, point};
 use crate::inspect::{
-    Anchor, Capability, Figure, Location, PrimitiveKind, Record, WaitInfo, WaitReason,
+    Anchor, Capability, Figure, Location, Operation, PrimitiveKind, Record, WaitInfo, WaitReason,
 };
 use crate::sys::BriefLock;
 use crate::sys::atomic::{AtomicU8, Ordering};
@@ -121,7 +121,9 @@ impl Once {
     }
 
     /// Whether it was done.
+    #[track_caller]
     pub fn is_done(&self) -> bool {
+        point::before(Operation::Look, Some(Panic::caller()));
         self.core.is_done()
     }
 }

@@ -9,8 +9,8 @@ use std::panic::{AssertUnwindSafe, Location as Panic, catch_unwind, resume_unwin
 use std::sync::OnceLock;
 
 use super::once::{Core, Words};
-use crate::g::{block_on, current, payload_message};
-use crate::inspect::PrimitiveKind;
+use crate::g::{block_on, current, payload_message, point};
+use crate::inspect::{Operation, PrimitiveKind};
 
 /// A value made once by an async function, as Go's `sync.OnceValue`.
 ///
@@ -95,7 +95,9 @@ where
     }
 
     /// The value, if it was made.
+    #[track_caller]
     pub fn try_get(&self) -> Option<&T> {
+        point::before(Operation::Look, Some(Panic::caller()));
         self.made.get().and_then(|made| made.as_ref().ok())
     }
 }

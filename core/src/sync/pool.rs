@@ -8,6 +8,8 @@ use core::fmt;
 use core::ops::{Deref, DerefMut};
 
 use super::shards::Shards;
+use crate::g::point;
+use crate::inspect::Operation;
 use crate::sys::BriefLock;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 
@@ -99,7 +101,9 @@ impl<T, F> Pool<T, F> {
     /// pool.put(7);
     /// assert_eq!(pool.try_get(), Some(7));
     /// ```
+    #[track_caller]
     pub fn try_get(&self) -> Option<T> {
+        point::before(Operation::Store, Some(core::panic::Location::caller()));
         let fresh = self.caches.nearest_first().find_map(|shared| shared.take(|c| &mut c.fresh));
         fresh.or_else(|| {
             self.caches.nearest_first().find_map(|shared| shared.take(|c| &mut c.victims))
@@ -107,7 +111,9 @@ impl<T, F> Pool<T, F> {
     }
 
     /// Keeps `value` in the cache of this P.
+    #[track_caller]
     pub fn put(&self, value: T) {
+        point::before(Operation::Store, Some(core::panic::Location::caller()));
         let old = self.caches.here().with(|cache| {
             cache.fresh.push(value);
             cache.puts += 1;
@@ -144,6 +150,7 @@ impl<T, F> Pool<T, F> {
 
 impl<T, F: Fn() -> T> Pool<T, F> {
     /// A kept value, or a new one.
+    #[track_caller]
     pub fn get(&self) -> T {
         self.try_get().unwrap_or_else(|| (self.make)())
     }
@@ -156,6 +163,7 @@ impl<T, F: Fn() -> T> Pool<T, F> {
     /// pool.lend().push_str("reused");
     /// assert_eq!(pool.try_get().as_deref(), Some("reused"));
     /// ```
+    #[track_caller]
     pub fn lend(&self) -> Lent<'_, T, F> {
         Lent { value: Some(self.get()), pool: self }
     }

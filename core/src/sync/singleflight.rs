@@ -9,8 +9,8 @@ use std::sync::{Arc, OnceLock};
 
 use super::once::{Core, Words};
 use super::once_value::catch;
-use crate::g::{current, payload_message};
-use crate::inspect::PrimitiveKind;
+use crate::g::{current, payload_message, point};
+use crate::inspect::{Operation, PrimitiveKind};
 use crate::sys::Lock;
 use crate::sys::atomic::{AtomicBool, Ordering};
 
@@ -85,7 +85,9 @@ impl<K: Eq + Hash + Clone, V: Clone> SingleFlight<K, V> {
     }
 
     /// Lets the next caller for `key` work anew, though somebody works for it now.
+    #[track_caller]
     pub fn forget(&self, key: &K) {
+        point::before(Operation::Store, Some(Panic::caller()));
         let gone = self.flights.lock().remove_entry(key);
         drop(gone);
     }

@@ -4,6 +4,8 @@ use core::fmt;
 use std::sync::Arc;
 
 use super::shards::Shards;
+use crate::g::point;
+use crate::inspect::Operation;
 use crate::sys::BriefLock;
 
 /// One object that is replaced as a whole while others read it, as Go's `atomic.Value`: a configuration,
@@ -42,11 +44,14 @@ impl<T> Value<T> {
     }
 
     /// What was stored last; `None` if nothing was.
+    #[track_caller]
     pub fn load(&self) -> Option<Arc<T>> {
+        point::before(Operation::Look, Some(core::panic::Location::caller()));
         self.cells.here().lock().clone()
     }
 
     /// Replaces the object. Whoever loaded the one before keeps it.
+    #[track_caller]
     pub fn store(&self, value: T) {
         drop(self.swap(value));
     }
@@ -57,7 +62,9 @@ impl<T> Value<T> {
     /// let value = gmp_core::sync::Value::new("old");
     /// assert_eq!(value.swap("new").as_deref(), Some(&"old"));
     /// ```
+    #[track_caller]
     pub fn swap(&self, value: T) -> Option<Arc<T>> {
+        point::before(Operation::Store, Some(core::panic::Location::caller()));
         self.replace(|_| true, Arc::new(value)).ok().flatten()
     }
 
@@ -73,7 +80,9 @@ impl<T> Value<T> {
     /// value.compare_and_swap(one.as_ref(), 2).unwrap();
     /// assert_eq!(value.compare_and_swap(one.as_ref(), 3), Err(3));
     /// ```
+    #[track_caller]
     pub fn compare_and_swap(&self, old: Option<&Arc<T>>, new: T) -> Result<(), T> {
+        point::before(Operation::Store, Some(core::panic::Location::caller()));
         let is_old = |now: Option<&Arc<T>>| match (now, old) {
             (Some(now), Some(old)) => Arc::ptr_eq(now, old),
             (now, old) => now.is_none() && old.is_none(),

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use super::Instant;
 use super::alarm::{Alarm, Ring};
-use crate::g::{Scope, Wake, current, go_in};
-use crate::inspect::{Location, PrimitiveKind, Record, TimerInfo, TimerView};
+use crate::g::{Scope, Wake, current, go_in, point};
+use crate::inspect::{Location, Operation, PrimitiveKind, Record, TimerInfo, TimerView};
 use crate::sched::scope_here;
 
 /// What a call of the function gives.
@@ -108,13 +108,17 @@ impl TimerView for Func {
 impl AfterFunc {
     /// Stops the timer. True if it was running: the function will not be called because of this call. If
     /// false, it was called, or the timer was stopped before; a goroutine that was started goes on.
+    #[track_caller]
     pub fn stop(&self) -> bool {
+        point::before(Operation::Timer, Some(Panic::caller()));
         self.func.alarm.disarm()
     }
 
     /// Makes the timer call the function when `duration` has passed from now, whether it is running or not.
     /// True if it was running.
+    #[track_caller]
     pub fn reset(&self, duration: Duration) -> bool {
+        point::before(Operation::Timer, Some(Panic::caller()));
         self.func.alarm.note_reset();
         let was_armed = self.func.alarm.disarm();
         self.func.arm(duration);

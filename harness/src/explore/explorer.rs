@@ -320,11 +320,14 @@ impl Explorer {
         draw: Draw,
         before: &Seen,
     ) -> Result<Option<Found>, Trouble> {
-        let mut seen = stage.play(self.keeping(draw), body, Want::Judgement);
+        let Showed::Found(kind) = before.showed else { return Ok(None) };
+        // What is made smaller is judged then.
+        let judged = kind == Kind::Failure || !self.policy.is_default();
+        let want = if judged { Want::Judgement } else { Want::Sign };
+        let mut seen = stage.play(self.keeping(draw), body, want);
         if seen.showed == Showed::Outside {
             return Err(Trouble::Outside);
         }
-        let Showed::Found(kind) = before.showed else { return Ok(None) };
         let same_course = seen.guide.hash == before.guide.hash;
         if same_course && kind == Kind::Panic && seen.showed == Showed::Nothing {
             // Whoever joined the goroutine that panicked has dealt with it.

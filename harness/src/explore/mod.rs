@@ -32,10 +32,7 @@
 //! assert_eq!(again.finding.unwrap().replay, finding.replay);
 //! ```
 //!
-//! # What a body has to be
-//! The same each time it is called: fresh channels and locks, nothing kept in statics, random draws by
-//! [`choose`](crate::choose), time by [`time::now`](crate::time::now), no threads and no I/O. A body that is not
-//! is recognised, and the [`Outcome`] says so in its [`Trouble`].
+#![doc = include_str!("../../docs/explore.md")]
 
 mod asked;
 mod entry;

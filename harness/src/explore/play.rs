@@ -204,8 +204,8 @@ impl Audience<Outcome> for Seat {
     }
 
     fn waits(&mut self, scope: &Arc<Scope>) -> bool {
-        let evidence =
-            snapshot::read(scope).iter().any(|g| g.wakers > 0) || census::foreign_thread_lives();
+        let evidence = snapshot::read(scope).iter().any(snapshot::Reading::is_external)
+            || census::foreign_thread_lives();
         evidence && self.waits_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE
     }
 

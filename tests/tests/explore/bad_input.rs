@@ -24,6 +24,25 @@ fn a_body_with_a_thread_of_its_own_is_recognised() {
     assert!(outcome.finding.is_none());
 }
 
+async fn waits_for_the_network() {
+    let listener = gmp::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    let client = go(async move { gmp::net::TcpStream::connect(at).await.is_ok() });
+    listener.accept().await.unwrap();
+    assert!(client.await.unwrap());
+}
+
+#[test]
+fn a_body_that_uses_the_network_is_recognised() {
+    let outcome = explorer().run(waits_for_the_network);
+    let trouble = outcome.trouble.expect("the network is no part of a schedule");
+    assert_eq!(trouble, Trouble::Outside);
+    let text = trouble.to_string();
+    for part in ["a thread, the network", "take it out of this test, or do not explore it"] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
 #[test]
 fn a_body_that_is_different_each_time_is_recognised() {
     let runs = Arc::new(AtomicU32::new(0));

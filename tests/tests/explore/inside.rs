@@ -1,10 +1,14 @@
 //! Switches inside a poll, at operations that are not awaited.
 
 use gmp::explore::{Explorer, Kind, Outcome};
-use gmp::sync::WaitGroup;
+use gmp::sync::{Map, Value, WaitGroup};
+use gmp::time::after_func;
 use gmp::{Chan, chan, go};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex as StdMutex};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(60);
 
 fn explorer() -> Explorer {
     Explorer::new("a body").schedules(300)
@@ -137,4 +141,64 @@ fn a_correct_body_shows_nothing_and_leaves_no_thread_at_work() {
     for _ in 0..3 {
         assert_eq!(kind(&explorer().run(counts_down)), None);
     }
+}
+
+/// Between the close and what follows nothing is awaited: only there can the timer fire, or another goroutine run.
+fn found_after_a_close<F: Future<Output = ()> + 'static>(body: fn() -> F) {
+    let outcome = explorer().run(body);
+    assert_eq!(kind(&outcome), Some(Kind::Panic));
+    let text = format!("{:?}", outcome.finding.unwrap().report.outcome);
+    assert!(text.contains("too late"), "{text}");
+}
+
+async fn stops_a_function() {
+    let timer = after_func(SOON, || async {});
+    chan::<()>(0).close();
+    assert!(timer.stop(), "too late");
+}
+
+async fn resets_a_function() {
+    let timer = after_func(SOON, || async {});
+    chan::<()>(0).close();
+    let before = timer.reset(SOON);
+    let _ = timer.stop();
+    assert!(before, "too late");
+}
+
+#[test]
+fn a_timer_may_fire_just_before_it_is_stopped_or_reset() {
+    found_after_a_close(stops_a_function);
+    found_after_a_close(resets_a_function);
+}
+
+/// What another goroutine does meanwhile is seen, whichever operation looks.
+async fn looks_after_a_close() {
+    let (numbers, map, ch) = (Arc::new(Value::new(1)), Arc::new(Map::new()), chan(1));
+    let (value, table, sender) = (numbers.clone(), map.clone(), ch.clone());
+    let other = go(async move {
+        value.store(2);
+        table.store("key", 2);
+        sender.try_send(2).unwrap();
+    });
+    let which = gmp::choose(4);
+    chan::<()>(0).close();
+    let late = match which {
+        0 => numbers.load().as_deref() == Some(&2),
+        1 => map.load("key").is_some(),
+        2 => ch.len() == 1,
+        _ => other.is_finished(),
+    };
+    assert!(!late, "too late {which}");
+    other.await.unwrap();
+}
+
+#[test]
+fn everything_that_looks_at_what_others_do_is_a_point() {
+    let mut left: Vec<_> = (0..4).map(|which| format!("too late {which}")).collect();
+    for seed in 0..64 {
+        let outcome = explorer().seed(seed).run(looks_after_a_close);
+        let text = format!("{:?}", outcome.finding.expect("it is found").report.outcome);
+        left.retain(|wanted| !text.contains(wanted));
+    }
+    assert!(left.is_empty(), "never found: {left:?}");
 }

@@ -2,5 +2,6 @@
 
 mod attribute;
 mod bad_input;
+mod environment;
 mod findings;
 mod inside;
