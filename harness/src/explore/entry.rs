@@ -14,7 +14,7 @@ use super::explorer::{Explored, Explorer};
 use super::found::Found;
 use super::outcome::Trouble;
 use super::play::Kind;
-use super::progress::Bar;
+use super::progress::{Bar, terminal_width};
 use crate::leak::census::Ours;
 use crate::leak::check::{BodyEnd, Checked};
 use crate::report::build::Policy;
@@ -130,6 +130,15 @@ fn came(test: &Test<'_>, explorer: &Explorer, explored: Explored) -> Came {
     }
 }
 
+/// As standard error wants it. A table is of little use where its lines break.
+fn style() -> Style {
+    let style = Style::detect();
+    match terminal_width() {
+        Some(width) if std::env::var_os("COLUMNS").is_none() => style.with_width(width),
+        _ => style,
+    }
+}
+
 /// What is to be said about a schedule that showed something, below the report.
 fn more(
     name: &str,
@@ -148,7 +157,7 @@ fn more(
         1 => "1 switch, marked `>`".to_string(),
         n => format!("{n} switches, marked `>`"),
     };
-    let table = found.table.render(&Style::detect());
+    let table = found.table.render(&style());
     let test = name.rsplit("::").next().unwrap_or(name);
     let strays = trouble.map(|trouble| format!("   = note: {trouble}\n")).unwrap_or_default();
     format!(

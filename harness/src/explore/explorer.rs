@@ -197,8 +197,9 @@ impl Explorer {
         &self.name
     }
 
-    pub(super) fn most_schedules(&self) -> u64 {
-        self.schedules
+    /// How many schedules it plays, and for how long, at most.
+    pub(super) fn most(&self) -> (u64, Option<Duration>) {
+        (self.schedules, self.max_time)
     }
 
     /// The seed that it works with.
