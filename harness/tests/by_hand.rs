@@ -108,6 +108,22 @@ fn the_error_is_the_report() {
     assert!(error.contains("by_hand.rs"), "{error}");
 }
 
+/// The system may let the threads of the global runtime wait for longer than any linger.
+#[test]
+fn goroutines_that_are_on_their_way_get_a_turn_after_the_linger() {
+    for _ in 0..100 {
+        let guard = guard!(Options::new().linger(Duration::ZERO));
+        let before = Snapshot::take();
+        let ch = chan(0);
+        for _ in 0..8 {
+            drop(go(receive(ch.clone())));
+        }
+        ch.close();
+        before.diff_with(&Options::new().linger(Duration::ZERO)).unwrap();
+        guard.check().unwrap();
+    }
+}
+
 /// The global runtime's Ms poll while the guard ends: it waits for polls in progress, which are short.
 #[test]
 fn a_guard_ends_goroutines_that_run_on_other_threads() {

@@ -381,7 +381,7 @@ fn a_destructor_that_cancels_contexts_does_not_disturb_the_graph() {
 }
 
 #[test]
-fn a_hundred_thousand_edges_are_told_on_a_page() {
+fn a_chain_of_twenty_thousand_joins_is_told_on_a_page() {
     let report = examine("many", || async {
         let lock = Arc::new(Mutex::new(()));
         core::mem::forget(lock.clone().lock_owned().await);
@@ -402,4 +402,32 @@ fn a_hundred_thousand_edges_are_told_on_a_page() {
     assert_eq!((finding.code, finding.count, finding.behind()), (Code::Lock, 1, 19_999));
     assert!(report.graph.total >= 19_999 && report.graph.edges.len() <= 1_000);
     assert!(report.to_string().len() < 16 << 10);
+}
+
+#[test]
+fn a_hundred_thousand_edges_are_told_on_a_page() {
+    const SIDE: usize = 316;
+    let report = examine("many", || async {
+        // Everybody waits for a sender that everybody has: one circle of all.
+        let ends: Vec<_> = (0..SIDE).map(|_| channel::<u32>(0)).collect();
+        let begin = chan::<()>(0);
+        for (_, rx) in &ends {
+            let senders: Vec<_> = ends.iter().map(|(tx, _)| tx.clone()).collect();
+            let (rx, begin) = (rx.clone(), begin.clone());
+            drop(go(async move {
+                begin.recv().await;
+                rx.recv().await;
+                drop(senders);
+            }));
+        }
+        begin.close();
+        drop(ends);
+        yield_now().await;
+    })
+    .unwrap();
+    let finding = one(&report);
+    assert_eq!((finding.verdict.clone(), finding.total()), (Verdict::Proven, SIDE));
+    assert_eq!(finding.code, Code::Circle);
+    assert!(report.graph.total >= 99_000, "{}", report.graph.total);
+    assert!(report.graph.edges.len() <= 1_000 && report.to_string().len() < 16 << 10);
 }

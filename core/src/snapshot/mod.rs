@@ -22,6 +22,8 @@ pub struct Reading {
     pub id: GoroutineId,
     /// Neither queued nor inside a poll.
     pub parked: bool,
+    /// Inside a poll.
+    pub running: bool,
     /// Live waker clones: somebody foreign may make it ready.
     pub wakers: u32,
     /// It is a thread's own call: it does not need an M.
@@ -38,7 +40,8 @@ pub fn read(scope: &Scope) -> Vec<Reading> {
         let state = g.snapshot();
         let (id, parked, wakers) = (g.id(), state.is_parked(), state.wakers());
         let io = anybody_waits && waits_for_io(g);
-        Reading { id, parked, wakers, thread_bound: g.is_thread_bound(), io, polls: g.polls() }
+        let (running, thread_bound) = (state.is_running(), g.is_thread_bound());
+        Reading { id, parked, running, wakers, thread_bound, io, polls: g.polls() }
     };
     scope.goroutines().iter().map(read).collect()
 }
@@ -52,6 +55,11 @@ fn waits_for_io(g: &GRef) -> bool {
 }
 
 impl Reading {
+    /// How many polls began between an earlier reading of the same goroutine and this one.
+    pub fn polls_since(&self, earlier: &Self) -> u32 {
+        self.polls.wrapping_sub(earlier.polls)
+    }
+
     /// Whether somebody outside the runtime may make it ready.
     pub fn is_external(&self) -> bool {
         self.wakers > 0 || self.io
@@ -244,7 +252,8 @@ impl Frozen {
 
     /// What it waits for: one entry a leaf.
     pub fn waits(&self) -> Vec<WaitInfo> {
-        let mut waits = Vec::new();
+        // Mostly it is one thing; there may be a million goroutines.
+        let mut waits = Vec::with_capacity(1);
         let list = self.g.leaves().lock();
         // SAFETY: the cell's lock is held, so a leaf that is listed stays; the goroutine is frozen, so
         // its futures are not polled meanwhile.

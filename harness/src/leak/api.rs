@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use gmp_core::inspect::GoroutineId;
 use gmp_core::runtime::{self, Entered, Scope};
-use gmp_core::snapshot::{self, Frozen};
+use gmp_core::snapshot::{self, Frozen, Reading};
 
 use super::capture;
 use super::census::Ours;
@@ -16,7 +16,7 @@ use super::graph;
 use super::progress::Progress;
 use super::rules::{RuleError, Rules, Source};
 use super::severity::{Severities, SeverityError};
-use super::suspect::{Class, Suspect};
+use super::suspect::{Class, Reader, Suspect};
 use super::verdict::{Holder, Verdict};
 use crate::report::build::{self, Policy};
 use crate::report::finding::{BodyOutcome, Finding, Report};
@@ -28,6 +28,13 @@ use crate::test::tally;
 
 /// How long a check looks again for goroutines that are still moving.
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
+
+/// How long a goroutine that is in a run queue may wait for its turn when the linger is over, and how long a
+/// poll may then go on: on a busy machine the system lets the threads of a runtime wait.
+const TURN: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(250);
+/// Whoever is polled so often when the linger is over, and is not through, only yields.
+const YIELDS: u32 = 2;
 
 /// How a check by hand is done.
 ///
@@ -228,8 +235,9 @@ fn look(
     let (ours, others): (Vec<Frozen>, Vec<Frozen>) =
         snapshot::freeze_parked(scope).into_iter().partition(|g| counts(g.id()));
     others.into_iter().for_each(Frozen::thaw);
+    let mut reader = Reader::new(scope);
     let mut suspects: Vec<Suspect> =
-        ours.into_iter().map(|frozen| Suspect::new(frozen, scope, false)).collect();
+        ours.into_iter().map(|frozen| reader.read(frozen, false)).collect();
     capture::trace(&mut suspects, &Progress::new(), |_| true);
     let verdicts = suspects.iter().map(|suspect| unreaped(suspect, scope)).collect();
     contexts::note_ignored(scope, &mut suspects);
@@ -271,9 +279,11 @@ fn report(name: &str, checked: &Checked, policy: &Policy) -> Report {
     report
 }
 
-/// Waits until nothing that counts moves or is left, at most for `linger`, and only on evidence.
+/// Waits until nothing that counts moves or is left, at most for `linger`, and only on evidence. Who is on the
+/// way then gets a turn.
 fn settle(scope: &Scope, linger: Duration, counts: &dyn Fn(GoroutineId) -> bool) {
     let deadline = Instant::now() + linger;
+    let mut at_deadline: Option<Vec<Reading>> = None;
     loop {
         let read = || {
             let mut all = snapshot::read(scope);
@@ -283,13 +293,29 @@ fn settle(scope: &Scope, linger: Duration, counts: &dyn Fn(GoroutineId) -> bool)
         let (first, second) = (read(), read());
         let timers = scope.watch().is_none_or(|watch| watch.armed_timers() > 0);
         let evidence = timers || second.iter().any(|g| g.is_external());
-        let done = second.is_empty() || (snapshot::quiescent(&first, &second) && !evidence);
-        if done || Instant::now() >= deadline {
+        if second.is_empty() || (snapshot::quiescent(&first, &second) && !evidence) {
             return;
+        }
+        if let Some(late) = Instant::now().checked_duration_since(deadline) {
+            let then = at_deadline.get_or_insert_with(|| second.clone());
+            if !second.iter().any(|now| is_owed_a_turn(now, then, late)) {
+                return;
+            }
         }
         // The goroutines run on the Ms of their own runtime, which tells nobody when they finish.
         std::thread::park_timeout(LOOK_AGAIN);
     }
+}
+
+/// Whether a goroutine was made ready and has not had the time to show what it does then. `then` are the
+/// readings at the end of the linger, `late` ago.
+fn is_owed_a_turn(now: &Reading, then: &[Reading], late: Duration) -> bool {
+    let polls = match then.binary_search_by_key(&now.id, |reading| reading.id) {
+        Ok(at) => now.polls_since(&then[at]),
+        // Somebody who was on the way has started it.
+        Err(_) => 0,
+    };
+    !now.parked && polls < YIELDS && late < if now.running { POLL } else { TURN }
 }
 
 /// A scope that is checked when it ends: made by [`guard!`](crate::leak::guard).

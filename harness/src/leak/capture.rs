@@ -1,11 +1,11 @@
 //! Stacks of frozen goroutines by trace poll: a few of each group, before anything is dropped.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use gmp_core::snapshot::{Sink, TracePoll, Traced};
 
 use super::progress::Progress;
-use super::suspect::{Class, Stack, Suspect};
+use super::suspect::{Class, Stack, Suspect, number_kinds};
 
 /// Goroutines of each (spawn line, leaf lines) group that are traced; the others wait in the same
 /// places.
@@ -20,25 +20,26 @@ pub(crate) fn trace(
     progress: &Progress,
     may_trace: impl Fn(&Suspect) -> bool,
 ) {
-    let mut groups: HashMap<_, Vec<usize>> = HashMap::new();
+    let mut groups: Vec<Vec<usize>> = vec![Vec::new(); number_kinds(suspects)];
     for (i, suspect) in suspects.iter().enumerate() {
         if suspect.class != Class::Running && may_trace(suspect) {
-            groups.entry(suspect.key()).or_default().push(i);
+            groups[suspect.kind as usize].push(i);
         }
     }
-    // The oldest goroutine first: the order of a hash map would change from run to run.
-    let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
-    groups.sort_unstable_by_key(|members| members[0]);
     for members in &groups {
-        for &i in members.iter().take(TRACED_PER_GROUP) {
+        for (n, &i) in members.iter().take(TRACED_PER_GROUP).enumerate() {
             progress.works_on(Some(suspects[i].id()));
             trace_one(&mut suspects[i]);
+            // Equal ones share theirs: then they are compared quickly.
+            let equal = members[..n].iter().find(|&&j| suspects[j].stacks == suspects[i].stacks);
+            suspects[i].stacks =
+                equal.map_or(suspects[i].stacks.clone(), |&j| suspects[j].stacks.clone());
         }
-        let shown = members.iter().find(|&&i| !suspects[i].stacks.is_empty());
-        let Some(stacks) = shown.map(|&i| suspects[i].stacks.clone()) else { continue };
+        let shown = members.iter().take(TRACED_PER_GROUP).find_map(|&i| suspects[i].stacks.clone());
+        let Some(stacks) = shown else { continue };
         for &i in members {
-            if suspects[i].stacks.is_empty() && suspects[i].class != Class::Running {
-                suspects[i].stacks.clone_from(&stacks);
+            if suspects[i].stacks.is_none() && suspects[i].class != Class::Running {
+                suspects[i].stacks = Some(stacks.clone());
             }
         }
     }
@@ -46,7 +47,7 @@ pub(crate) fn trace(
 
 fn trace_one(suspect: &mut Suspect) {
     let (stacks, traced) = stacks(|sink| suspect.frozen.trace(sink));
-    suspect.stacks = stacks;
+    suspect.stacks = (!stacks.is_empty()).then(|| Arc::new(stacks));
     match traced {
         Some(Traced::Progressed) => {
             suspect.class = Class::External;

@@ -15,7 +15,7 @@ use super::leftovers;
 use super::probe::Probes;
 use super::progress::{Phase, Progress};
 use super::reap::Reaper;
-use super::suspect::{Class, Suspect};
+use super::suspect::{Class, Reader, Suspect};
 use super::verdict::{Holder, Verdict};
 use crate::report::finding::{ContextNode, Counts, Leftover};
 
@@ -136,9 +136,10 @@ pub(crate) fn close_and_judge(
     let Some(watch) = scope.watch() else { return Checked::clean(body, scope) };
     let after = counts(scope);
     let not_ours = reach.body.filter(|_| reach.body_is_elsewhere);
+    let mut reader = Reader::new(scope);
     let suspect = |frozen: snapshot::Frozen| {
         let is_body = Some(frozen.id()) == reach.body;
-        Suspect::new(frozen, scope, is_body)
+        reader.read(frozen, is_body)
     };
     let mut suspects: Vec<Suspect> = snapshot::freeze(scope).into_iter().map(suspect).collect();
     if matches!(body, BodyEnd::Asleep | BodyEnd::TimedOut(_)) {

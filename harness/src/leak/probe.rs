@@ -12,7 +12,7 @@ use gmp_core::inspect::{GoroutineId, Location, PrimitiveId, PrimitiveKind, Recor
 use gmp_core::runtime::Scope;
 use gmp_core::snapshot::{self, Frozen};
 
-use super::suspect::{Class, Suspect};
+use super::suspect::{Class, Reader, Suspect};
 use crate::report::finding::CancelProbe;
 
 /// Kinds of goroutines that are probed.
@@ -53,7 +53,8 @@ pub(crate) fn run(scope: &Arc<Scope>, drive: impl Fn() -> bool) -> Probes {
 /// The oldest parked goroutine of each kind that has a context.
 fn candidates(scope: &Arc<Scope>) -> Vec<Candidate> {
     let frozen = snapshot::freeze_parked(scope).into_iter();
-    let suspects: Vec<Suspect> = frozen.map(|g| Suspect::new(g, scope, false)).collect();
+    let mut reader = Reader::new(scope);
+    let suspects: Vec<Suspect> = frozen.map(|g| reader.read(g, false)).collect();
     let records: HashMap<PrimitiveId, Arc<Record>> = scope
         .watch()
         .map(|watch| watch.records())

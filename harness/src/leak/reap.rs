@@ -2,6 +2,7 @@
 //! says who held what.
 
 use std::any::Any;
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -190,7 +191,7 @@ impl<'a> Reaper<'a> {
 
     /// Futures that destructors handed to `go` meanwhile: dropped in turn, never run.
     fn worklist(&mut self, suspects: &[Suspect]) {
-        let known: HashSet<GoroutineId> = suspects.iter().map(Suspect::id).collect();
+        let is_known = |id| suspects.binary_search_by_key(&id, Suspect::id).is_ok();
         let mut dropped = 0;
         loop {
             let late: Vec<Frozen> = snapshot::freeze(self.scope)
@@ -204,7 +205,7 @@ impl<'a> Reaper<'a> {
                 let Some(done) = g.reap(self.scope) else { continue };
                 dropped += 1;
                 // The others were inside a poll, which has ended meanwhile.
-                if !known.contains(&g.id()) {
+                if !is_known(g.id()) {
                     self.note(format!("{at}: a goroutine started by a destructor was not run"));
                 }
                 if let Some(message) = done.panicked {
@@ -234,10 +235,11 @@ impl<'a> Reaper<'a> {
 
     /// The log of the stuck ones, as far as what died before `until` speaks for itself.
     fn entries(&self, suspects: &[Suspect], until: Tick) -> Vec<Entry> {
-        let known: HashSet<GoroutineId> = suspects.iter().map(Suspect::id).collect();
+        // They are in the order of their ids.
+        let is_known = |id| suspects.binary_search_by_key(&id, Suspect::id).is_ok();
         let released = |s: &Suspect| {
             // A goroutine of another scope may end at any time.
-            let among_us = s.joins().iter().all(|target| known.contains(target));
+            let among_us = s.joins().into_iter().all(is_known);
             s.released(self.scope).filter(|tau| among_us && *tau < until)
         };
         let entry = |(s, dropped): (&Suspect, &Option<Tick>)| Entry {
@@ -252,7 +254,9 @@ impl<'a> Reaper<'a> {
 
     /// Stage 4 and what stage 5 added: who is proven, and who holds the others.
     fn judge(&self, suspects: &[Suspect], found: &HashSet<GoroutineId>) -> Vec<Verdict> {
-        let holders = Holders::new(suspects, &self.drops, &self.nobody, found);
+        let holders = OnceCell::new();
+        let holders =
+            || holders.get_or_init(|| Holders::new(suspects, &self.drops, &self.nobody, found));
         suspects
             .iter()
             .map(|suspect| match suspect.class {
@@ -260,7 +264,7 @@ impl<'a> Reaper<'a> {
                 Class::External => Verdict::External,
                 Class::Running => Verdict::Running,
                 Class::Stuck if !found.contains(&suspect.id()) => Verdict::Proven,
-                Class::Stuck => Verdict::Reachable { by: holders.of(suspect, self.scope) },
+                Class::Stuck => Verdict::Reachable { by: holders().of(suspect, self.scope) },
             })
             .collect()
     }

@@ -1,6 +1,7 @@
 //! A goroutine that outlived its scope, with everything the check learns about it.
 
 use core::time::Duration;
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use gmp_core::inspect::{
@@ -40,10 +41,14 @@ pub(crate) struct Suspect {
     test_context: Option<PrimitiveId>,
     pub(crate) class: Class,
     pub(crate) waits: Vec<WaitInfo>,
-    /// The primitive of each wait as it was then: reaping changes holders and counters.
-    pub(crate) primitives: Vec<Option<Primitive>>,
+    /// The primitive of each wait as it was then: reaping changes holders and counters. Shared by those who
+    /// wait for the same.
+    pub(crate) primitives: Vec<Option<Arc<Primitive>>>,
     pub(crate) waited: Duration,
-    pub(crate) stacks: Vec<Stack>,
+    /// Equal for those who wait in the same way, see [`number_kinds`].
+    pub(crate) kind: u32,
+    /// Shared by those of a kind.
+    pub(crate) stacks: Option<Arc<Vec<Stack>>>,
     /// The stacks of a goroutine that is bound to its thread, seen when it was reaped.
     pub(crate) thread_stacks: OnceLock<Vec<Stack>>,
     pub(crate) notes: Vec<String>,
@@ -52,9 +57,47 @@ pub(crate) struct Suspect {
     pub(crate) ignored: Option<(Location, Option<Location>)>,
 }
 
-impl Suspect {
+/// Reads frozen goroutines of one scope.
+pub(crate) struct Reader<'a> {
+    scope: &'a Scope,
+    test_context: Option<PrimitiveId>,
+    /// What others wait for too.
+    known: HashMap<PrimitiveId, Arc<Primitive>>,
+}
+
+/// Primitives that are kept to be shared.
+const SHARED: usize = 4096;
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(scope: &'a Scope) -> Self {
+        Self { scope, test_context: crate::test::context::id(scope), known: HashMap::new() }
+    }
+
+    /// The primitive behind a wait. While its scope is frozen it is the same for all who wait for it, if the
+    /// figures say nothing of the waiter.
+    fn primitive(&mut self, wait: &WaitInfo, waited: Duration) -> Option<Arc<Primitive>> {
+        let id = wait.record.as_ref()?.id;
+        let is_own = matches!(
+            wait.figure,
+            Figure::Semaphore { .. }
+                | Figure::Timer { .. }
+                | Figure::Goroutine { .. }
+                | Figure::Io { .. }
+        );
+        let known = self.known.get(&id).filter(|_| !is_own);
+        if let Some(known) = known {
+            return Some(known.clone());
+        }
+        let primitive = build::primitive(wait, is_below(wait, self.test_context), waited)?;
+        let primitive = Arc::new(primitive);
+        if !is_own && self.known.len() < SHARED {
+            self.known.insert(id, primitive.clone());
+        }
+        Some(primitive)
+    }
+
     /// Reads a frozen goroutine. The harness itself has the rights to the body.
-    pub(crate) fn new(frozen: Frozen, scope: &Scope, is_body: bool) -> Self {
+    pub(crate) fn read(&mut self, frozen: Frozen, is_body: bool) -> Suspect {
         // The leaves of a goroutine inside a poll are in use.
         let waits = if frozen.doing() == Doing::Running { Vec::new() } else { frozen.waits() };
         let due = waits.iter().filter_map(|wait| wait.due_in).min();
@@ -65,25 +108,68 @@ impl Suspect {
             _ if waits.iter().any(|wait| wait.reason == WaitReason::IoWait) => Class::External,
             _ => Class::Stuck,
         };
-        let test_context = crate::test::context::id(scope);
-        let waited = frozen.parked_for(scope);
-        let primitive = |wait| build::primitive(wait, is_below(wait, test_context), waited);
-
-        Self {
+        let waited = frozen.parked_for(self.scope);
+        Suspect {
             waited,
             frozen,
             is_body,
             waits_for_body: false,
             may_be_aborted: false,
-            test_context,
+            test_context: self.test_context,
             class,
-            primitives: waits.iter().map(primitive).collect(),
+            primitives: waits.iter().map(|wait| self.primitive(wait, waited)).collect(),
             waits,
-            stacks: Vec::new(),
+            kind: 0,
+            stacks: None,
             thread_stacks: OnceLock::new(),
             notes: Vec::new(),
             ignored: None,
         }
+    }
+}
+
+/// Gives those the same number that wait in the same way: that were started at one line, and wait for the
+/// same reasons at the same lines. Returns how many numbers there are.
+pub(crate) fn number_kinds(suspects: &mut [Suspect]) -> usize {
+    // The first of each kind, by what is quick to compare.
+    let mut known: HashMap<u64, Vec<usize>> = HashMap::new();
+    let mut kinds = 0;
+    for i in 0..suspects.len() {
+        let alike = known.entry(suspects[i].rough_key()).or_default();
+        suspects[i].kind = match alike.iter().find(|&&j| suspects[j].waits_like(&suspects[i])) {
+            Some(&first) => suspects[first].kind,
+            None => {
+                alike.push(i);
+                kinds += 1;
+                kinds - 1
+            }
+        };
+    }
+    kinds as usize
+}
+
+impl Suspect {
+    /// Where it waits: one stack a place, once it was traced.
+    pub(crate) fn stacks(&self) -> &[Stack] {
+        self.stacks.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    /// Equal for equal [keys](Self::key).
+    fn rough_key(&self) -> u64 {
+        let place = |at: Location| u64::from(at.line()) << 32 | u64::from(at.column());
+        let mix = |key: u64, n: u64| (key.rotate_left(5) ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let created = mix(0, place(self.frozen.created_at()));
+        self.waits
+            .iter()
+            .fold(created, |key, wait| mix(mix(key, wait.reason as u64), place(wait.at)))
+    }
+
+    /// Whether both have the same [key](Self::key).
+    fn waits_like(&self, other: &Self) -> bool {
+        let same = |(a, b): (&WaitInfo, &WaitInfo)| a.reason == b.reason && a.at == b.at;
+        self.waits.len() == other.waits.len()
+            && self.frozen.created_at() == other.frozen.created_at()
+            && self.waits.iter().zip(&other.waits).all(same)
     }
 
     pub(crate) fn id(&self) -> GoroutineId {

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use gmp_core::inspect::{self, PrimitiveKind, Record, Spawned, WaitInfo, WaitReason};
 
@@ -111,7 +112,8 @@ fn samples(checked: &Checked) -> Vec<Sample> {
     let mut known: HashMap<_, u32> = HashMap::new();
     let mut kinds = Vec::with_capacity(suspects.len());
     for (suspect, verdict) in suspects.iter().zip(verdicts) {
-        let key = (suspect.key(), verdict.name(), suspect.is_body, &suspect.stacks, &suspect.notes);
+        let stacks = suspect.stacks.as_ref().map(Arc::as_ptr);
+        let key = (suspect.kind, verdict.name(), suspect.is_body, stacks, &suspect.notes);
         let next = known.len() as u32;
         kinds.push(*known.entry(key).or_insert(next));
     }
@@ -244,7 +246,7 @@ impl Stacks<'_> {
 fn finding(checked: &Checked, at: usize, stacks: &mut Stacks<'_>) -> Finding {
     let (suspect, verdict) = (&checked.suspects[at], checked.verdicts[at].clone());
     let own = suspect.thread_stacks.get().into_iter().flatten();
-    let frames = suspect.stacks.iter().chain(own).map(|stack| stacks.resolve(stack));
+    let frames = suspect.stacks().iter().chain(own).map(|stack| stacks.resolve(stack));
     let outside = matches!(verdict, Verdict::Reachable { by: Holder::Outside });
     let ignored = suspect.ignored.map(|(made_at, cancelled_at)| ContextFault::Ignored {
         made_at: made_at.into(),
@@ -307,8 +309,8 @@ fn possible_holders(suspect: &Suspect) -> Vec<(SourceLine, i64)> {
     lines
 }
 
-fn wait((info, primitive): (&WaitInfo, &Option<Primitive>)) -> Wait {
-    Wait { reason: info.reason, at: info.at.into(), primitive: primitive.clone() }
+fn wait((info, primitive): (&WaitInfo, &Option<Arc<Primitive>>)) -> Wait {
+    Wait { reason: info.reason, at: info.at.into(), primitive: primitive.as_deref().cloned() }
 }
 
 /// The primitive behind a wait, with its figures at this moment.

@@ -10,5 +10,6 @@ mod production;
 mod remedies;
 mod repeat;
 mod shared;
+mod soak;
 mod stores;
 mod support;

@@ -96,6 +96,16 @@ impl Names {
         self.goroutines.binary_search(&id).ok().map(|at| at as u32)
     }
 
+    /// As [`goroutine`](Self::goroutine), at once if it is the one at the cursor or the next.
+    fn goroutine_near(&self, id: GoroutineId, cursor: &mut usize) -> Option<u32> {
+        let near = (*cursor..*cursor + 2).find(|at| self.goroutines.get(*at) == Some(&id));
+        *cursor = match near {
+            Some(at) => at,
+            None => self.goroutine(id)? as usize,
+        };
+        Some(*cursor as u32)
+    }
+
     fn primitive(&self, id: PrimitiveId) -> Option<u32> {
         let at = self.primitives.binary_search(&id).ok()?;
         Some((self.goroutines.len() + at) as u32)
@@ -230,11 +240,10 @@ fn held_edges(
     // Which suspect is known to wait on a primitive: set anew for each, read while its entries last.
     let mut waited_on_by = vec![u32::MAX; names.primitives.len()];
     let mut current = u32::MAX;
+    let mut cursor = 0;
     for entry in held {
-        let (Some(by), Some(node)) = (names.goroutine(entry.by), names.primitive(entry.primitive))
-        else {
-            continue;
-        };
+        let Some(node) = names.primitive(entry.primitive) else { continue };
+        let Some(by) = names.goroutine_near(entry.by, &mut cursor) else { continue };
         let slot = |node: u32| node as usize - names.goroutines.len();
         if by != current {
             current = by;

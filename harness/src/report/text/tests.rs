@@ -328,6 +328,104 @@ fn a_select_of_64_arms_stays_short() {
 }
 
 #[test]
+fn no_part_of_a_report_lets_control_characters_through() {
+    let evil = "\x1b]0;owned\x07\x1b[2J\u{9b}31m\r\n\u{202e}\0";
+    let place = || SourceLine { file: format!("{evil}.rs").into(), line: 7, column: 3 };
+    let edge = |from, to| Edge {
+        from: g(from),
+        to: g(to),
+        primitive: Some((p(9), PrimitiveKind::Mutex)),
+        at: Some(place()),
+        held_at: Some(place()),
+    };
+    let faults = [
+        ContextFault::OtherRoot { at: place(), kind: "background", derive_from: place() },
+        ContextFault::Ignored { made_at: place(), cancelled_at: Some(place()) },
+    ];
+    let mut findings: Vec<Finding> = Vec::new();
+    for fault in faults {
+        let on = primitive(9, PrimitiveKind::Context, Figure::None);
+        let mut leak = finding(
+            1,
+            WaitReason::ContextDone,
+            vec![wait(WaitReason::ContextDone, place(), Some(on))],
+        );
+        leak.context = Some(fault);
+        leak.probe = Some(CancelProbe::Stays);
+        leak.verdict = Verdict::Reachable { by: Holder::Outside };
+        leak.possible_holders = vec![(place(), 1), (place(), 2)];
+        leak.ancestry =
+            vec![Ancestor { id: g(4), at: place() }, Ancestor { id: g(3), at: place() }];
+        findings.push(leak);
+    }
+    let locked = Figure::Mutex { holder: Some(g(2)), locked_at: Some(place()) };
+    let on = primitive(9, PrimitiveKind::Mutex, locked);
+    let mut circle =
+        finding(1, WaitReason::MutexLock, vec![wait(WaitReason::MutexLock, place(), Some(on))]);
+    circle.circle = Some(Circle { steps: vec![edge(1, 2), edge(2, 1)], length: 2 });
+    let mut follower = findings[0].clone();
+    follower.waits_for = Some(g(1));
+    circle.followers = vec![follower];
+    findings.push(circle);
+    let io = Figure::Io {
+        local: Some(evil.to_owned()),
+        peer: Some(evil.to_owned()),
+        want: gmp_core::inspect::IoWant::Read,
+        since: Duration::from_secs(1),
+    };
+    let on = primitive(10, PrimitiveKind::UnixStream, io);
+    findings.push(finding(
+        5,
+        WaitReason::IoWait,
+        vec![wait(WaitReason::IoWait, place(), Some(on))],
+    ));
+    let mut report = report(findings);
+    report.leftovers = vec![Leftover {
+        code: Code::ForgottenGuard,
+        severity: Severity::Deny,
+        id: p(6),
+        kind: PrimitiveKind::Mutex,
+        created_at: place(),
+        count: 1,
+        amount: 1,
+        is_alive: true,
+        lines: vec![(place(), 1)],
+        held: Some((None, place())),
+        timer: None,
+    }];
+    report.contexts = contexts();
+    report.contexts[1].broken_from = Some(place());
+    report.contexts[0].created_at = place();
+    report.contexts[0].state = ContextState::Cancelled { at: Some(place()) };
+    report.outcome = BodyOutcome::Panicked(evil.to_owned());
+    let text = rendered(&report, &Style::plain());
+    assert!(text.matches("\\u{1b}").count() > 20, "the names are there: {text}");
+    for line in text.lines() {
+        assert!(!line.chars().any(|c| c.is_control() || c == '\u{202e}'), "{line:?}");
+    }
+    assert_eq!(uncoloured(&rendered(&report, &Style::coloured())), text);
+}
+
+#[test]
+fn a_line_of_source_with_escapes_is_shown_without_them() {
+    let folder = std::env::temp_dir().join(format!("gmp-escapes-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("evil.rs");
+    std::fs::write(&file, "let a = \"\x1b[2J\u{202e}\"; a.recv().await;\n").unwrap();
+    let place = SourceLine { file: file.clone(), line: 1, column: 22 };
+    let leak =
+        finding(1, WaitReason::ChanReceive, vec![wait(WaitReason::ChanReceive, place, None)]);
+    let told = |leak: &Finding| rendered(&report(vec![leak.clone()]), &Style::plain());
+    let text = told(&leak);
+    assert!(text.contains("let a = ") && text.contains(r"\u{1b}[2J\u{202e}"), "{text}");
+    assert!(!text.contains('\x1b'), "{text:?}");
+    // A file that is gone since: its line is named and not shown.
+    std::fs::remove_dir_all(&folder).unwrap();
+    let text = told(&leak);
+    assert!(text.contains("evil.rs:1:22") && !text.contains("let a = "), "{text}");
+}
+
+#[test]
 fn a_hundred_thousand_hostile_leaks_fit_on_a_page() {
     let evil = "a\x1b[2Jb\r\nError: gmp: nothing\u{202e}";
     let place = SourceLine { file: format!("{evil}.rs").into(), line: 7, column: 3 };
