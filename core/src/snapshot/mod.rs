@@ -76,6 +76,12 @@ pub fn quiescent(first: &[Reading], second: &[Reading]) -> bool {
     first == second && first.iter().all(|reading| reading.parked)
 }
 
+/// When the next timer of the runtime of `scope` is due; `None` if no clock will get there.
+pub fn next_timer(scope: &Scope) -> Option<Instant> {
+    let timers = scope.schedule().timers();
+    Some(timers.next()).filter(|next| *next != NEVER).and_then(|next| timers.clock().instant(next))
+}
+
 /// What the global runtime may still do by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Elsewhere {
@@ -94,11 +100,7 @@ pub fn global_runtime() -> Elsewhere {
     if !quiescent(&first, &second) || second.iter().any(Reading::is_external) {
         return Elsewhere::Moving;
     }
-    let timers = scope.schedule().timers();
-    match timers.next() {
-        NEVER => Elsewhere::Quiet,
-        next => timers.clock().instant(next).map_or(Elsewhere::Quiet, Elsewhere::Timer),
-    }
+    next_timer(scope).map_or(Elsewhere::Quiet, Elsewhere::Timer)
 }
 
 /// Whether the global runtime runs a goroutine now. Its timers do not count, nor what waits for somebody

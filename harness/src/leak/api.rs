@@ -24,7 +24,7 @@ use crate::report::source::Sources;
 use crate::report::text::{self, Style};
 use crate::say::{in_a_test, say};
 use crate::settings::{SettingsError, settings};
-use crate::test::tally;
+use crate::test::{baseline, tally};
 
 /// How long a check looks again for goroutines that are still moving.
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
@@ -231,10 +231,17 @@ fn look(
     let began = Instant::now();
     let caller = snapshot::who().map(|(id, _)| id);
     let counts = |id: GoroutineId| Some(id) != caller && !known.contains(&id);
-    settle(scope, options.linger, &counts);
-    let (ours, others): (Vec<Frozen>, Vec<Frozen>) =
-        snapshot::freeze_parked(scope).into_iter().partition(|g| counts(g.id()));
-    others.into_iter().for_each(Frozen::thaw);
+    let ours = loop {
+        settle(scope, options.linger, &counts);
+        let (ours, others): (Vec<Frozen>, Vec<Frozen>) =
+            snapshot::freeze_parked(scope).into_iter().partition(|g| counts(g.id()));
+        others.into_iter().for_each(Frozen::thaw);
+        // What made one ready at this moment has come late, and it goes on.
+        if !ours.iter().any(Frozen::was_woken) || began.elapsed() > options.linger + TURN {
+            break ours;
+        }
+        ours.into_iter().for_each(Frozen::thaw);
+    };
     let mut reader = Reader::new(scope);
     let mut suspects: Vec<Suspect> =
         ours.into_iter().map(|frozen| reader.read(frozen, false)).collect();
@@ -298,7 +305,10 @@ fn settle(scope: &Scope, linger: Duration, counts: &dyn Fn(GoroutineId) -> bool)
         }
         if let Some(late) = Instant::now().checked_duration_since(deadline) {
             let then = at_deadline.get_or_insert_with(|| second.clone());
-            if !second.iter().any(|now| is_owed_a_turn(now, then, late)) {
+            let is_overdue = timers
+                && late < TURN
+                && snapshot::next_timer(scope).is_some_and(|at| at <= deadline);
+            if !is_overdue && !second.iter().any(|now| is_owed_a_turn(now, then, late)) {
                 return;
             }
         }
@@ -315,7 +325,8 @@ fn is_owed_a_turn(now: &Reading, then: &[Reading], late: Duration) -> bool {
         // Somebody who was on the way has started it.
         Err(_) => 0,
     };
-    !now.parked && polls < YIELDS && late < if now.running { POLL } else { TURN }
+    let in_one_poll = now.running && !baseline::is_anybody_panicking();
+    !now.parked && polls < YIELDS && late < if in_one_poll { POLL } else { TURN }
 }
 
 /// A scope that is checked when it ends: made by [`guard!`](crate::leak::guard).

@@ -5,11 +5,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gmp_core::inspect::GoroutineId;
 
-use crate::leak::census;
+use crate::leak::census::{self, ThreadNumber};
 use crate::say::say;
 
 /// The bodies of the tests that run now. Their panics are the test's own and need no name.
 static BODIES: Mutex<Vec<GoroutineId>> = Mutex::new(Vec::new());
+/// The threads that are in a panic hook.
+static PANICKING: Mutex<Vec<Option<ThreadNumber>>> = Mutex::new(Vec::new());
 
 ctor::declarative::ctor! {
     /// Runs before `main`, in every binary that links the harness: it records and prepares, nothing more.
@@ -26,13 +28,34 @@ fn prepare() {
         if gmp_core::runtime::play::is_quiet() {
             return;
         }
+        let thread = census::own_number();
+        panicking().push(thread);
         before(info);
+        let mut panicking = panicking();
+        if let Some(at) = panicking.iter().position(|other| *other == thread) {
+            panicking.swap_remove(at);
+        }
+        drop(panicking);
         if let Some((id, at)) = gmp_core::snapshot::who()
             && !bodies().contains(&id)
         {
             say(&format!("it panicked in goroutine {id}, which was started at {at}"));
         }
     }));
+}
+
+/// Whether this thread writes the message of a panic, which takes long with a backtrace: it is not lost.
+pub(super) fn is_panicking(thread: Option<ThreadNumber>) -> bool {
+    panicking().contains(&thread)
+}
+
+/// Whether any thread does.
+pub(crate) fn is_anybody_panicking() -> bool {
+    !panicking().is_empty()
+}
+
+fn panicking() -> MutexGuard<'static, Vec<Option<ThreadNumber>>> {
+    PANICKING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// This goroutine is the body of a test.

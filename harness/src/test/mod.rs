@@ -1,7 +1,7 @@
 //! What `#[gmp::test]` calls: the descriptor of a test, its run on two threads, and the judgement.
 
 mod alarm;
-mod baseline;
+pub(crate) mod baseline;
 pub(crate) mod context;
 mod descriptor;
 mod entry;

@@ -1,10 +1,12 @@
 //! For how long an M has been inside one poll, not counting the time in which the system let others run.
 //!
 //! On a busy machine a thread that is ready to run may wait for a processor longer than any grace. It is
-//! not lost then: only processor time that it used, or time in which it is blocked in the system, counts.
+//! not lost then: only processor time that it used, or time in which it is blocked in the system, counts. Nor
+//! is it lost while it writes the message of a panic.
 
 use std::time::{Duration, Instant};
 
+use super::baseline;
 use crate::leak::census::ThreadNumber;
 use crate::leak::progress::Progress;
 
@@ -36,7 +38,8 @@ impl Standstill {
 
     /// For how long, at this look. It sees no more than what lies between looks: they are to be frequent.
     pub(super) fn lasts(&mut self, progress: &Progress) -> Duration {
-        if progress.beats() != self.beats || progress.m() != self.m {
+        let is_busy = baseline::is_panicking(progress.m());
+        if is_busy || progress.beats() != self.beats || progress.m() != self.m {
             *self = Self::new(progress);
         }
         let (now, seen) = (Instant::now(), self.m.and_then(look_at));

@@ -82,10 +82,8 @@ async fn start(jobs: &'static Jobs, name: &'static str, is_cancelled: bool) {
             group.done();
         }
     }));
-    drop(go(async move {
-        let group = jobs.load(name).expect("it was stored");
-        group.wait().await;
-    }));
+    let group = jobs.load(name).expect("it was stored");
+    drop(go(async move { group.wait().await }));
     yield_now().await;
 }
 
