@@ -301,21 +301,32 @@ impl Machine {
     #[inline]
     pub(super) fn fire_timers(&self) {
         let timers = self.shared.timers();
-        if timers.has_any(self.p().index) {
-            wake_in_order(timers.fire_due(self.p().index, timers.clock().now()));
+        let p = self.p().index;
+        if timers.has_any(p) {
+            let now = timers.clock().now();
+            if timers.is_due(p, now) {
+                timers.delivering(|| wake_in_order(timers.fire_due(p, now)));
+            }
         }
     }
 
     /// As [`fire_timers`](Self::fire_timers), of what was armed on any P. True if something was due.
     pub(super) fn fire_all_timers(&self) -> bool {
         let timers = self.shared.timers();
-        if timers.next() == NEVER {
+        let next = timers.next();
+        if next == NEVER {
             return false;
         }
-        let wakes = timers.fire_all_due(timers.clock().now());
-        let any = !wakes.is_empty();
-        wake_in_order(wakes);
-        any
+        let now = timers.clock().now();
+        if next > now {
+            return false;
+        }
+        timers.delivering(|| {
+            let wakes = timers.fire_all_due(now);
+            let any = !wakes.is_empty();
+            wake_in_order(wakes);
+            any
+        })
     }
 
     /// Polls one goroutine with the P lent to the poll.

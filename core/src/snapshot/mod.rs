@@ -76,6 +76,12 @@ pub fn quiescent(first: &[Reading], second: &[Reading]) -> bool {
     first == second && first.iter().all(|reading| reading.parked)
 }
 
+/// A number that changes whenever timers of the runtime of `scope` fire; `None` while somebody that one has
+/// released is not ready yet. Equal before and after readings: no timer released anybody meanwhile.
+pub fn timers_at_rest(scope: &Scope) -> Option<u64> {
+    scope.schedule().timers().at_rest()
+}
+
 /// When the next timer of the runtime of `scope` is due; `None` if no clock will get there.
 pub fn next_timer(scope: &Scope) -> Option<Instant> {
     let timers = scope.schedule().timers();
@@ -96,8 +102,10 @@ pub enum Elsewhere {
 /// What the global runtime, whose goroutines belong to no test, may still do by itself; daemons included.
 pub fn global_runtime() -> Elsewhere {
     let Some(scope) = crate::sched::started_global_scope() else { return Elsewhere::Quiet };
+    let before = timers_at_rest(scope);
     let (first, second) = (read_global(), read_global());
-    if !quiescent(&first, &second) || second.iter().any(Reading::is_external) {
+    let fired = before.is_none() || timers_at_rest(scope) != before;
+    if fired || !quiescent(&first, &second) || second.iter().any(Reading::is_external) {
         return Elsewhere::Moving;
     }
     next_timer(scope).map_or(Elsewhere::Quiet, Elsewhere::Timer)

@@ -84,6 +84,10 @@ pub(crate) struct Timers {
     /// Told when a timer became the earliest of its heap, and when that is due: an M that sleeps longer has
     /// to look again.
     earlier: Box<dyn Fn(Nanos) + Send + Sync>,
+    /// How often somebody began to fire what is due, and how often all wakes of that were run. In between a
+    /// timer is not armed any more, and whoever it wakes is not ready yet.
+    begun: AtomicU64,
+    delivered: AtomicU64,
 }
 
 impl Timers {
@@ -95,7 +99,29 @@ impl Timers {
         let clock = Arc::new(clock);
         let home = |_| Arc::new(Home::new(clock.clone()));
         let homes = (0..homes.next_power_of_two()).map(home).collect();
-        Arc::new(Self { clock, homes, earlier })
+        let (begun, delivered) = (AtomicU64::new(0), AtomicU64::new(0));
+        Arc::new(Self { clock, homes, earlier, begun, delivered })
+    }
+
+    /// Runs `deliver`, which fires what is due and runs the wakes.
+    pub(crate) fn delivering<R>(&self, deliver: impl FnOnce() -> R) -> R {
+        // SeqCst, both: pairs with `at_rest`, which reads around looks at the goroutines.
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        let result = deliver();
+        self.delivered.fetch_add(1, Ordering::SeqCst);
+        result
+    }
+
+    /// A number that changes whenever timers fire; `None` while somebody is owed a wake. If it is the same
+    /// before and after a look at the goroutines, no timer made one ready meanwhile.
+    pub(crate) fn at_rest(&self) -> Option<u64> {
+        let delivered = self.delivered.load(Ordering::SeqCst);
+        (self.begun.load(Ordering::SeqCst) == delivered).then_some(delivered)
+    }
+
+    /// Whether a timer of the P number `p` is due at `now`.
+    pub(crate) fn is_due(&self, p: usize, now: Nanos) -> bool {
+        self.home_of(p).next.load(Ordering::Relaxed) <= now
     }
 
     pub(crate) fn clock(&self) -> &Arc<Clock> {

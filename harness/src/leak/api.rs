@@ -297,17 +297,19 @@ fn settle(scope: &Scope, linger: Duration, counts: &dyn Fn(GoroutineId) -> bool)
             all.retain(|reading| counts(reading.id));
             all
         };
+        let before = snapshot::timers_at_rest(scope);
         let (first, second) = (read(), read());
         let timers = scope.watch().is_none_or(|watch| watch.armed_timers() > 0);
-        let evidence = timers || second.iter().any(|g| g.is_external());
+        // One that has fired is not armed, but whom it wakes may have been seen parked.
+        let fired = before.is_none() || snapshot::timers_at_rest(scope) != before;
+        let evidence = timers || fired || second.iter().any(|g| g.is_external());
         if second.is_empty() || (snapshot::quiescent(&first, &second) && !evidence) {
             return;
         }
         if let Some(late) = Instant::now().checked_duration_since(deadline) {
             let then = at_deadline.get_or_insert_with(|| second.clone());
-            let is_overdue = timers
-                && late < TURN
-                && snapshot::next_timer(scope).is_some_and(|at| at <= deadline);
+            let is_due = || snapshot::next_timer(scope).is_some_and(|at| at <= deadline);
+            let is_overdue = late < TURN && (fired || timers && is_due());
             if !is_overdue && !second.iter().any(|now| is_owed_a_turn(now, then, late)) {
                 return;
             }
