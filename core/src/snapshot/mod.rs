@@ -28,6 +28,8 @@ pub struct Reading {
     pub wakers: u32,
     /// It is a thread's own call: it does not need an M.
     pub thread_bound: bool,
+    /// A future of another runtime polls it.
+    pub hosted: bool,
     /// It waits for a socket, a pipe or a process: the world outside may make it ready.
     pub io: bool,
     polls: u32,
@@ -41,7 +43,8 @@ pub fn read(scope: &Scope) -> Vec<Reading> {
         let (id, parked, wakers) = (g.id(), state.is_parked(), state.wakers());
         let io = anybody_waits && waits_for_io(g);
         let (running, thread_bound) = (state.is_running(), g.is_thread_bound());
-        Reading { id, parked, running, wakers, thread_bound, io, polls: g.polls() }
+        let hosted = g.is_hosted();
+        Reading { id, parked, running, wakers, thread_bound, hosted, io, polls: g.polls() }
     };
     scope.goroutines().iter().map(read).collect()
 }

@@ -226,7 +226,11 @@ impl Audience<Outcome> for Seat {
             Want::Sign => self.sign = Some(sign(kind, scope, &played)),
             Want::Judgement => {
                 self.sign = Some(sign(kind, scope, &played));
-                let reach = Reach { body: Some(played.body_id), body_is_elsewhere: false };
+                let reach = Reach {
+                    body: Some(played.body_id),
+                    body_is_elsewhere: false,
+                    spare_ready_tasks: false,
+                };
                 let end = body_end(played.body, played.end);
                 let progress = Progress::new();
                 let since = Instant::now();

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gmp_core::inspect::GoroutineId;
-use gmp_core::runtime::{self, Entered, Scope};
+use gmp_core::runtime::{self, Scope};
 use gmp_core::snapshot::{self, Frozen, Reading};
 
 use super::capture;
-use super::census::Ours;
-use super::check::{self, BodyEnd, Checked, Reach};
+use super::check::{self, BodyEnd, Checked};
 use super::contexts;
 use super::graph;
 use super::progress::Progress;
@@ -22,7 +21,7 @@ use crate::report::build::{self, Policy};
 use crate::report::finding::{BodyOutcome, Finding, Report};
 use crate::report::source::Sources;
 use crate::report::text::{self, Style};
-use crate::say::{in_a_test, say};
+use crate::say::say;
 use crate::settings::{SettingsError, settings};
 use crate::test::{baseline, tally};
 
@@ -85,7 +84,12 @@ impl Options {
         self
     }
 
-    fn policy(&self) -> Result<Policy, CheckError> {
+    /// How long goroutines may take to finish.
+    pub(super) fn linger_time(&self) -> Duration {
+        self.linger
+    }
+
+    pub(super) fn policy(&self) -> Result<Policy, CheckError> {
         let mut policy = settings().map_err(|error| CheckError::from(error.clone()))?.policy();
         for text in &self.severities {
             policy.severities.extend(Severities::parse("Options::severity", text)?);
@@ -159,7 +163,7 @@ pub fn verify_none_with(options: &Options) -> Result<(), CheckError> {
     fail_if_any(look(&runtime::current_scope(), options, &HashSet::new())?)
 }
 
-fn fail_if_any(report: Report) -> Result<(), CheckError> {
+pub(super) fn fail_if_any(report: Report) -> Result<(), CheckError> {
     if !report.has_denied() {
         return Ok(());
     }
@@ -232,7 +236,7 @@ fn look(
     let caller = snapshot::who().map(|(id, _)| id);
     let counts = |id: GoroutineId| Some(id) != caller && !known.contains(&id);
     let ours = loop {
-        settle(scope, options.linger, &counts);
+        settle(scope, options.linger, &counts, &|| false);
         let (ours, others): (Vec<Frozen>, Vec<Frozen>) =
             snapshot::freeze_parked(scope).into_iter().partition(|g| counts(g.id()));
         others.into_iter().for_each(Frozen::thaw);
@@ -286,36 +290,68 @@ fn report(name: &str, checked: &Checked, policy: &Policy) -> Report {
     report
 }
 
-/// Waits until nothing that counts moves or is left, at most for `linger`, and only on evidence. Who is on the
-/// way then gets a turn.
-fn settle(scope: &Scope, linger: Duration, counts: &dyn Fn(GoroutineId) -> bool) {
+/// Waits until nothing that counts moves or is left, and nothing `outside`, at most for `linger`, and only on
+/// evidence. Who is on the way then gets a turn.
+pub(super) fn settle(
+    scope: &Scope,
+    linger: Duration,
+    counts: &dyn Fn(GoroutineId) -> bool,
+    outside: &dyn Fn() -> bool,
+) {
     let deadline = Instant::now() + linger;
     let mut at_deadline: Option<Vec<Reading>> = None;
     loop {
+        let seen = Seen::of(scope, counts);
+        if !seen.moves() && !outside() {
+            return;
+        }
+        if let Some(late) = Instant::now().checked_duration_since(deadline) {
+            let then = at_deadline.get_or_insert_with(|| seen.now.clone());
+            let is_due = || snapshot::next_timer(scope).is_some_and(|at| at <= deadline);
+            let is_overdue = late < TURN && (seen.fired || seen.timers && is_due());
+            if !is_overdue && !seen.now.iter().any(|now| is_owed_a_turn(now, then, late)) {
+                return;
+            }
+        }
+        // The goroutines run on the Ms of their own runtime, which tells nobody when they finish.
+        std::thread::park_timeout(LOOK_AGAIN);
+    }
+}
+
+/// Whether something that counts is left and moves, or may do so.
+#[cfg(feature = "tokio")]
+pub(super) fn moves(scope: &Scope, counts: &dyn Fn(GoroutineId) -> bool) -> bool {
+    Seen::of(scope, counts).moves()
+}
+
+/// Two looks at the goroutines that count, and at the timers around them.
+struct Seen {
+    now: Vec<Reading>,
+    /// Nobody ran between the looks.
+    is_quiet: bool,
+    /// A timer is armed.
+    timers: bool,
+    /// A timer has fired: it is not armed, but whom it wakes may have been seen parked.
+    fired: bool,
+}
+
+impl Seen {
+    fn of(scope: &Scope, counts: &dyn Fn(GoroutineId) -> bool) -> Self {
         let read = || {
             let mut all = snapshot::read(scope);
             all.retain(|reading| counts(reading.id));
             all
         };
         let before = snapshot::timers_at_rest(scope);
-        let (first, second) = (read(), read());
+        let (first, now) = (read(), read());
         let timers = scope.watch().is_none_or(|watch| watch.armed_timers() > 0);
-        // One that has fired is not armed, but whom it wakes may have been seen parked.
         let fired = before.is_none() || snapshot::timers_at_rest(scope) != before;
-        let evidence = timers || fired || second.iter().any(|g| g.is_external());
-        if second.is_empty() || (snapshot::quiescent(&first, &second) && !evidence) {
-            return;
-        }
-        if let Some(late) = Instant::now().checked_duration_since(deadline) {
-            let then = at_deadline.get_or_insert_with(|| second.clone());
-            let is_due = || snapshot::next_timer(scope).is_some_and(|at| at <= deadline);
-            let is_overdue = late < TURN && (fired || timers && is_due());
-            if !is_overdue && !second.iter().any(|now| is_owed_a_turn(now, then, late)) {
-                return;
-            }
-        }
-        // The goroutines run on the Ms of their own runtime, which tells nobody when they finish.
-        std::thread::park_timeout(LOOK_AGAIN);
+        Self { is_quiet: snapshot::quiescent(&first, &now), now, timers, fired }
+    }
+
+    fn moves(&self) -> bool {
+        let evidence = self.timers || self.fired || self.now.iter().any(Reading::is_external);
+        !self.now.is_empty() && (!self.is_quiet || evidence)
     }
 }
 
@@ -331,86 +367,7 @@ fn is_owed_a_turn(now: &Reading, then: &[Reading], late: Duration) -> bool {
     !now.parked && polls < YIELDS && late < if in_one_poll { POLL } else { TURN }
 }
 
-/// A scope that is checked when it ends: made by [`guard!`](crate::leak::guard).
-#[must_use = "a guard that is dropped at once checks nothing: `let _guard = gmp::leak::guard!();`"]
-pub struct Guard {
-    scope: Arc<Scope>,
-    options: Options,
-    name: &'static str,
-    entered: Option<Entered>,
-}
-
-impl Guard {
-    #[doc(hidden)]
-    pub fn new(name: &'static str, options: Options) -> Self {
-        in_a_test();
-        let scope = runtime::new_scope();
-        let entered = Some(scope.enter());
-        Self { scope, options, name, entered }
-    }
-
-    /// Ends the scope now: lets goroutines finish, then drops the futures of those that are left and
-    /// gives each its verdict.
-    ///
-    /// # Errors
-    /// [`CheckError::Leaks`] with the report, and what [`find`] fails with.
-    pub fn check(mut self) -> Result<(), CheckError> {
-        self.end()
-    }
-
-    fn end(&mut self) -> Result<(), CheckError> {
-        let Some(entered) = self.entered.take() else { return Ok(()) };
-        drop(entered);
-        let policy = self.options.policy()?;
-        let _ours = Ours::register();
-        settle(&self.scope, self.options.linger, &|_| true);
-        let (end, progress) = (BodyEnd::Returned(true), Progress::new());
-        let reach = Reach { body: None, body_is_elsewhere: false };
-        let checked = check::close_and_judge(&self.scope, &progress, &reach, end, Instant::now());
-        fail_if_any(report(self.name, &checked, &policy))
-    }
-}
-
-impl Drop for Guard {
-    /// Ends the scope.
-    ///
-    /// # Panics
-    /// If a goroutine leaked: the report goes to stderr. While the thread panics already, it is only
-    /// printed.
-    fn drop(&mut self) {
-        if let Err(error) = self.end() {
-            say(&format!("Error: {error}"));
-            if !std::thread::panicking() {
-                std::panic::resume_unwind(Box::new("gmp: the guarded scope leaked goroutines"));
-            }
-        }
-    }
-}
-
-impl core::fmt::Debug for Guard {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Guard").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-/// Checks everything that this thread starts until the guard is dropped: leaks panic, with a report on
-/// stderr. For tests without `#[gmp::test]`. Takes [`Options`] if given.
-///
-/// ```
-/// let _guard = gmp::leak::guard!();
-/// let done = gmp::go(async { 7 });
-/// # drop(done);
-/// ```
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __leak_guard {
-    () => {
-        $crate::leak::guard!($crate::leak::Options::new())
-    };
-    ($options:expr) => {
-        $crate::leak::Guard::new(
-            ::core::concat!("the guard at ", ::core::file!(), ":", ::core::line!()),
-            $options,
-        )
-    };
+/// Whether another runtime polls all goroutines of the scope.
+pub(super) fn are_hosted(scope: &Scope) -> bool {
+    snapshot::read(scope).iter().all(|reading| reading.hosted)
 }

@@ -121,6 +121,8 @@ pub(crate) struct Reach {
     pub(crate) body: Option<GoroutineId>,
     /// Its future belongs to another thread, which is not available.
     pub(crate) body_is_elsewhere: bool,
+    /// Tasks of another runtime that are ready are let off: they had no turn.
+    pub(crate) spare_ready_tasks: bool,
 }
 
 /// Closes the scope and finds out about everything that is left in it. `since` is when the body ended.
@@ -141,7 +143,12 @@ pub(crate) fn close_and_judge(
         let is_body = Some(frozen.id()) == reach.body;
         reader.read(frozen, is_body)
     };
-    let mut suspects: Vec<Suspect> = snapshot::freeze(scope).into_iter().map(suspect).collect();
+    let is_spared = |frozen: &snapshot::Frozen| {
+        let is_ready = frozen.is_hosted() && frozen.doing() == snapshot::Doing::Runnable;
+        reach.spare_ready_tasks && is_ready && frozen.reap(scope).is_some()
+    };
+    let frozen = snapshot::freeze(scope).into_iter().filter(|frozen| !is_spared(frozen));
+    let mut suspects: Vec<Suspect> = frozen.map(suspect).collect();
     if matches!(body, BodyEnd::Asleep | BodyEnd::TimedOut(_)) {
         for suspect in &mut suspects {
             suspect.waits_for_body = !suspect.is_body && suspect.ends_with_the_body();

@@ -8,6 +8,7 @@ pub mod code;
 mod contexts;
 pub(crate) mod declare;
 pub(crate) mod graph;
+mod guard;
 pub(crate) mod leftovers;
 pub(crate) mod probe;
 pub(crate) mod progress;
@@ -23,9 +24,8 @@ pub mod verdict;
 pub use crate::report::finding::{Finding, Report};
 pub use crate::test::examine_body as examine;
 pub use crate::{__leak_declare as declare, __leak_guard as guard};
-pub use api::{
-    CheckError, Guard, Options, Snapshot, find, find_with, verify_none, verify_none_with,
-};
+pub use api::{CheckError, Options, Snapshot, find, find_with, verify_none, verify_none_with};
 pub use code::Code;
+pub use guard::Guard;
 pub use severity::{Severities, Severity, SeverityError};
 pub use verdict::{Holder, Verdict};

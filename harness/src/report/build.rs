@@ -276,6 +276,7 @@ fn finding(checked: &Checked, at: usize, stacks: &mut Stacks<'_>) -> Finding {
         context: ignored,
         probe: checked.probes.get(&suspect.key()).copied(),
         possible_holders: if outside { possible_holders(suspect) } else { Vec::new() },
+        is_task: suspect.frozen.is_hosted(),
     }
 }
 

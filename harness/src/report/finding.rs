@@ -154,9 +154,16 @@ pub struct Finding {
     pub probe: Option<CancelProbe>,
     /// Lines where handles were cloned that could release it and that nobody here held at the end.
     pub possible_holders: Vec<(SourceLine, i64)>,
+    /// It is a task of another runtime, such as tokio.
+    pub is_task: bool,
 }
 
 impl Finding {
+    /// What one of them is called.
+    pub(crate) fn noun(&self) -> &'static str {
+        if self.is_task { "task" } else { "goroutine" }
+    }
+
     /// The goroutines of this group and of those behind it.
     pub fn total(&self) -> usize {
         self.count + self.behind()

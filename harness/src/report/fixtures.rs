@@ -73,6 +73,7 @@ pub(crate) fn finding(id: u64, reason: WaitReason, waits: Vec<Wait>) -> Finding 
         context: None,
         probe: None,
         possible_holders: Vec::new(),
+        is_task: false,
     }
 }
 

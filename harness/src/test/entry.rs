@@ -17,6 +17,7 @@ use crate::leak::rules::{Rules, Source};
 use crate::leak::severity::{Severities, Severity};
 use crate::report::build::{self, Policy};
 use crate::report::finding::{BodyOutcome, Report};
+use crate::report::remedy::of_panic;
 use crate::report::source::Sources;
 use crate::report::text::{self, Style};
 use crate::say::{in_a_test, say};
@@ -378,6 +379,11 @@ fn judge(
         && !expected_end
     {
         text.push_str(&format!("Error: gmp: {name}: {why}\n"));
+    }
+    if failed_end && let Some(cure) = panic_text.as_deref().and_then(of_panic) {
+        text.push_str(&format!(
+            "Error: gmp: {name} panicked for want of another runtime\n  = fix: {cure}\n"
+        ));
     }
     Err(Failure {
         text: (!text.is_empty()).then_some(text),

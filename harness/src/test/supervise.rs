@@ -342,7 +342,7 @@ impl Run {
             let took = since.elapsed();
             Checked { took, leftovers: leftovers::of(scope, &[]), ..Checked::clean(end, scope) }
         } else {
-            let reach = Reach { body, body_is_elsewhere };
+            let reach = Reach { body, body_is_elsewhere, spare_ready_tasks: false };
             check::close_and_judge(scope, &self.progress, &reach, end, since)
         };
         self.progress.finish(Checked { probes, ..self.told_of_clock(checked) });

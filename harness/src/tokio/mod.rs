@@ -14,6 +14,8 @@
 mod desk;
 #[cfg(feature = "test")]
 mod examine;
+#[cfg(feature = "test")]
+pub(crate) mod guarded;
 mod join_set;
 #[cfg(feature = "test")]
 mod panics;

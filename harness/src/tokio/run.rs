@@ -179,7 +179,8 @@ fn judge(
     }
     // Destructors may use the runtime.
     let _inside = started.handle().enter();
-    let reach = Reach { body: run.progress.body(), body_is_elsewhere: false };
+    let reach =
+        Reach { body: run.progress.body(), body_is_elsewhere: false, spare_ready_tasks: false };
     let checked = check::close_and_judge(scope, &run.progress, &reach, end, since);
     drop(strangers);
     Some(checked)

@@ -12,3 +12,4 @@ mod options;
 mod output;
 mod project;
 mod scenarios;
+mod tokio;

@@ -1,8 +1,11 @@
 //! Tests whose body runs on tokio: what is seen of its tasks, and what is said of them.
 
 mod bodies;
+mod guarded;
 mod leaks;
 mod panics;
+mod runtimes;
+mod served;
 
 use gmp::leak::{Finding, Report, Verdict};
 use gmp::tokio::{Flavor, Settings, examine};

@@ -73,6 +73,7 @@ fn finding() -> Finding {
         context: None,
         probe: None,
         possible_holders: Vec::new(),
+        is_task: false,
     }
 }
 

@@ -4,6 +4,7 @@ mod chan;
 mod circle;
 mod context;
 mod io;
+mod panics;
 mod shared;
 mod sync;
 
@@ -14,6 +15,7 @@ use super::group::OWN_PRIMITIVES;
 use super::source::{Sources, first_own};
 use super::words::{count, duration};
 use crate::leak::verdict::{Holder, Verdict};
+pub(crate) use panics::of_panic;
 
 /// The longest name that is taken from a source line.
 const NAME_LIMIT: usize = 40;

@@ -13,7 +13,7 @@ use crate::leak::verdict::{Holder, Verdict};
 use crate::report::finding::{
     CancelProbe, Figure, Finding, GoroutinePanic, Primitive, Report, SourceLine, Wait,
 };
-use crate::report::remedy::remedy;
+use crate::report::remedy::{of_panic, remedy};
 use crate::report::source::Sources;
 use crate::report::words::{LIST_LIMIT, clean, count, doing, duration, list, number, plural};
 
@@ -78,7 +78,7 @@ fn symptom(page: &mut Page, finding: &Finding) {
     page.paint(ink(&finding.verdict), &head).paint(Ink::Strong, ": ");
     let who = match finding.is_body {
         true => "the body of the test".to_owned(),
-        false => count(finding.count, "goroutine"),
+        false => count(finding.count, finding.noun()),
     };
     let is = if finding.count == 1 { "is" } else { "are" };
     let stuck = match finding.verdict {
@@ -313,7 +313,11 @@ pub(super) fn write_panic(page: &mut Page, panic: &GoroutinePanic, sources: &Sou
         label: format!("{} was started here", panic.goroutine),
         weight: snippet::Weight::Origin,
     };
-    snippet::write(page, sources, snippet::gutter([&step]), "-->", &step);
+    let gutter = snippet::gutter([&step]);
+    snippet::write(page, sources, gutter, "-->", &step);
+    if let Some(cure) = of_panic(&panic.message) {
+        entry(page, gutter, "fix", Ink::Fix, cure);
+    }
 }
 
 /// Writes how many groups are left out.

@@ -86,6 +86,10 @@ fn leaked(
         (BodyOutcome::Failed, _) => format!(" in {name}, which failed"),
         _ => format!(" in {name}"),
     };
+    let is_task = |finding: &&Finding| {
+        finding.is_task && finding.followers.iter().all(|follower| follower.is_task)
+    };
+    let noun = if leaks.iter().all(is_task) { "task" } else { "goroutine" };
     let each: Vec<String> = leaks
         .iter()
         .take(NAMED + 1)
@@ -98,7 +102,7 @@ fn leaked(
             format!("{who} {}{}", is(finding), does(finding, sources))
         })
         .collect();
-    format!("{} leaked{place}: {}", count(total, "goroutine"), list(&each, leaks.len(), NAMED))
+    format!("{} leaked{place}: {}", count(total, noun), list(&each, leaks.len(), NAMED))
 }
 
 /// The verb of `still running`; a place to wait in needs none.
