@@ -222,12 +222,12 @@ fn a_locked_goroutine_that_is_reaped_leaves_no_thread_behind() {
     {
         let _inner = scope.enter();
         let (locked, ends) = (locked.clone(), Ends(ended.clone()));
-        let _ = go(async move {
+        drop(go(async move {
             lock_os_thread();
             ENDS.set(Some(ends));
             locked.send(()).await;
             pending::<()>().await;
-        });
+        }));
     }
     assert_eq!(locked.blocking_recv(), Some(()));
     scope.close();

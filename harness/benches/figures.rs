@@ -40,6 +40,7 @@ fn test(body: Body) -> &'static Descriptor {
         probe_cancel: false,
         expect_leak: None,
         explore: None,
+        tokio: None,
         should_panic: ShouldPanic::No,
         ignored: None,
     })))

@@ -111,6 +111,7 @@ mod stand_in {
             pub(crate) timeout: Option<Duration>,
             pub(crate) linger: Option<Duration>,
             pub(crate) clock: Clock,
+            pub(crate) procs: usize,
             pub(crate) ignore_rules: &'static [&'static str],
             pub(crate) severities: &'static [&'static str],
             pub(crate) probe_cancel: bool,
@@ -157,6 +158,7 @@ mod stand_in {
                 given.extend(timeout.map(|timeout| format!("timeout {timeout:?}")));
                 given.extend(linger.map(|linger| format!("linger {linger:?}")));
                 given.extend(explore.as_ref().map(|explore| format!("explore {:?}", explore.seed)));
+                given.extend((self.0.procs != 1).then(|| format!("procs {}", self.0.procs)));
                 if !matches!(clock, Clock::Real) {
                     given.push(format!("clock {clock:?}"));
                 }
@@ -220,6 +222,7 @@ const EXPECTED: &[(&str, &str)] = &[
          probes, 2 leaks, Some(2) chan receive Some(\"Proven\"), None sleep None",
     ),
     ("any_leak", "0 leaks"),
+    ("several", "procs 4"),
     ("virtual_clock", "clock Virtual"),
     ("real_clock", ""),
     ("result", ""),
@@ -272,6 +275,9 @@ async fn all_options() {}
 
 #[gmp::test(crate = crate::stand_in, expect_leak)]
 async fn any_leak() {}
+
+#[gmp::test(crate = crate::stand_in, procs = 4)]
+async fn several() {}
 
 #[gmp::test(crate = crate::stand_in, clock = "virtual")]
 async fn virtual_clock() {}

@@ -284,7 +284,7 @@ fn unreaped(suspect: &Suspect, scope: &Scope) -> Verdict {
     }
 }
 
-fn report(name: &str, checked: &Checked, policy: &Policy) -> Report {
+pub(super) fn report(name: &str, checked: &Checked, policy: &Policy) -> Report {
     let mut report = build::report(name, checked, None, policy, &Sources::from_env());
     report.outcome = BodyOutcome::NoBody;
     report
