@@ -91,8 +91,10 @@ pub(super) struct Guide {
     /// Who runs, or ran last, and how many decisions each has had; while it keeps what happens.
     last: u32,
     had: Vec<u32>,
-    /// Who runs has nothing to do for the moment.
+    /// Who runs has nothing to do for the moment; while it keeps what happens.
     idle: bool,
+    /// Who had nothing to do when it was last asked, and has gone on since.
+    looks: Option<u32>,
     /// Decisions in a row by which the same goroutine went on.
     in_a_row: u32,
 }
@@ -116,6 +118,7 @@ impl Guide {
             last: 0,
             had,
             idle,
+            looks: None,
             in_a_row,
         }
     }
@@ -124,7 +127,7 @@ impl Guide {
     pub(super) fn begin(&mut self) {
         (self.hash, self.decisions, self.missed, self.last) = (0, 0, 0, 0);
         (self.idle, self.in_a_row) = (false, 0);
-        (self.within, self.waited) = (0, 0);
+        (self.within, self.waited, self.looks) = (0, 0, None);
         self.had.clear();
         if let Some(course) = &mut self.course {
             *course = Course { inside: self.inside, ..Course::default() };
@@ -179,7 +182,7 @@ impl Guide {
                 self.plan.pop();
                 way.leave(options, &mut self.rng)
             }
-            Mind::Way(way) if self.idle && !options.pinned => {
+            Mind::Way(way) if self.looks == options.current && !options.pinned => {
                 way.next(options, self.decisions, &mut self.rng)
             }
             _ => Choice::Current,
@@ -249,6 +252,9 @@ impl Policy for Guide {
         let open = (options.ready.len() as u64) << 1 | u64::from(options.timer);
         let current = options.current.map_or(0, |g| u64::from(g) + 1);
         self.hash = mix(self.hash, word | open << 20 | current << 42);
+        if choice != Choice::Current {
+            self.looks = None;
+        }
         if kept && !options.pinned && choice != self.ordinary(&options) {
             self.keep(nth, deed);
         }
@@ -302,7 +308,7 @@ impl Policy for Guide {
     }
 
     fn idles(&mut self, g: u32) {
-        self.idle = true;
+        (self.idle, self.looks) = (true, Some(g));
         if let Mind::Way(way) = &mut self.mind {
             way.idles(g);
         }
