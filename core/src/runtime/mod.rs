@@ -15,7 +15,7 @@ pub mod host;
 pub use crate::inspect::{Histogram, Metrics, ProcMetrics};
 pub use crate::sched::{PanicPolicy, Turn, blocking, lock_os_thread, policy, unlock_os_thread};
 #[doc(hidden)]
-pub use exit::at_exit;
+pub use exit::{at_exit, end_now};
 pub use handle::{Builder, Runtime};
 pub use procs::{procs, set_procs};
 pub use remote::{Handle, Paused, metrics, pause};

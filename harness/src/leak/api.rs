@@ -27,6 +27,8 @@ use crate::test::{baseline, tally};
 
 /// How long a check looks again for goroutines that are still moving.
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
+/// The name of a scope that is looked at from inside.
+const CURRENT: &str = "the current scope";
 
 /// How long a goroutine that is in a run queue may wait for its turn when the linger is over, and how long a
 /// poll may then go on: on a busy machine the system lets the threads of a runtime wait.
@@ -144,7 +146,7 @@ pub fn find() -> Result<Vec<Finding>, CheckError> {
 /// # Errors
 /// As [`find`].
 pub fn find_with(options: &Options) -> Result<Vec<Finding>, CheckError> {
-    Ok(look(&runtime::current_scope(), options, &HashSet::new())?.findings)
+    Ok(look(CURRENT, &runtime::current_scope(), options, &HashSet::new())?.findings)
 }
 
 /// Succeeds if [`find`] finds nothing.
@@ -160,7 +162,7 @@ pub fn verify_none() -> Result<(), CheckError> {
 /// # Errors
 /// As [`verify_none`].
 pub fn verify_none_with(options: &Options) -> Result<(), CheckError> {
-    fail_if_any(look(&runtime::current_scope(), options, &HashSet::new())?)
+    fail_if_any(look(CURRENT, &runtime::current_scope(), options, &HashSet::new())?)
 }
 
 pub(super) fn fail_if_any(report: Report) -> Result<(), CheckError> {
@@ -215,7 +217,7 @@ impl Snapshot {
     /// # Errors
     /// As [`diff`](Self::diff).
     pub fn diff_with(&self, options: &Options) -> Result<(), CheckError> {
-        fail_if_any(look(&self.scope, options, &self.known)?)
+        fail_if_any(look(CURRENT, &self.scope, options, &self.known)?)
     }
 }
 
@@ -225,8 +227,15 @@ impl core::fmt::Debug for Snapshot {
     }
 }
 
+/// What is left on the global runtime when the process ends.
+pub(crate) fn look_at_the_end() -> Option<Report> {
+    let scope = snapshot::global_scope()?;
+    look("this process, outside of its tests", &scope, &Options::new(), &HashSet::new()).ok()
+}
+
 /// Looks at a scope that goes on. Goroutines in `known`, and the one that calls, are left out.
 fn look(
+    name: &str,
     scope: &Arc<Scope>,
     options: &Options,
     known: &HashSet<GoroutineId>,
@@ -264,7 +273,7 @@ fn look(
         took: began.elapsed(),
         ..Checked::clean(BodyEnd::Returned(true), scope)
     };
-    let report = report("the current scope", &checked, &policy);
+    let report = report(name, &checked, &policy);
     if let Ok(suspects) = Arc::try_unwrap(checked.suspects) {
         suspects.into_iter().for_each(|suspect| suspect.frozen.thaw());
     }
@@ -342,9 +351,11 @@ impl Seen {
             all.retain(|reading| counts(reading.id));
             all
         };
-        let before = snapshot::timers_at_rest(scope);
+        let armed = || scope.watch().is_none_or(|watch| watch.armed_timers() > 0);
+        let (was_armed, before) = (armed(), snapshot::timers_at_rest(scope));
         let (first, now) = (read(), read());
-        let timers = scope.watch().is_none_or(|watch| watch.armed_timers() > 0);
+        // Whoever armed one meanwhile is parked again.
+        let timers = was_armed || armed();
         let fired = before.is_none() || snapshot::timers_at_rest(scope) != before;
         Self { is_quiet: snapshot::quiescent(&first, &now), now, timers, fired }
     }

@@ -1,6 +1,8 @@
 //! The leak detector: quiescence, freezing, staged reaping, verdicts, and the rules that allow leaks.
+//!
+#![doc = include_str!("../../docs/goleak.md")]
 
-mod api;
+pub(crate) mod api;
 pub(crate) mod capture;
 pub(crate) mod census;
 pub(crate) mod check;

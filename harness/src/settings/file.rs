@@ -304,7 +304,7 @@ mod tests {
         }
         let two = read("speed = 1\nmode = \"x\"").expect_err("both are bad");
         assert!(two.contains(":1:1: ") && two.contains(":2:9: "), "{two}");
-        let marked = read("é = 1\nmood = \"report\"").expect_err("bad");
+        let marked = read("\"é\" = 1\nmood = \"report\"").expect_err("bad");
         assert!(marked.contains("\n    mood = \"report\"\n    ^^^^"), "{marked}");
     }
 }

@@ -8,6 +8,7 @@
 //! | `GMP_LEAK_IGNORE` | allow rules, see [`rules`](crate::leak::rules) |
 //! | `GMP_LEAK_SEVERITY` | what findings do to a test, see [`severity`](crate::leak::severity) |
 //! | `GMP_LEAK_PROBE_CANCEL` | `on`: tests that leak run again to see what a cancel would have done |
+//! | `GMP_LEAK_MAIN` | `on`: at the end of the process what is left on the global runtime is an error, too |
 //! | `GMP_LEAK_MODE` | `report`: leaks are told and counted, but fail no test; `fail`: they do (default) |
 //! | `GMP_EXPLORE` | feature `explore`: `on` or settings for every async test, `off` for none |
 //! | `GMP_EXPLORE_SHARD` | feature `explore`: `2/8` plays the second eighth of the schedules |
@@ -61,6 +62,7 @@ use crate::report::build::Policy;
 use crate::test::Submission;
 
 const LEAK_IGNORE: &str = "GMP_LEAK_IGNORE";
+const LEAK_MAIN: &str = "GMP_LEAK_MAIN";
 const LEAK_MODE: &str = "GMP_LEAK_MODE";
 const LEAK_SEVERITY: &str = "GMP_LEAK_SEVERITY";
 const LEAK_PROBE_CANCEL: &str = "GMP_LEAK_PROBE_CANCEL";
@@ -74,6 +76,7 @@ const REPLAY: &str = "GMP_REPLAY";
 /// The variables that the harness reads.
 const KNOWN: &[&str] = &[
     LEAK_IGNORE,
+    LEAK_MAIN,
     LEAK_MODE,
     LEAK_SEVERITY,
     LEAK_PROBE_CANCEL,
@@ -97,6 +100,8 @@ pub struct Settings {
     pub leak_severity: Severities,
     /// `GMP_LEAK_PROBE_CANCEL`: every test that leaks runs again to see what a cancel would have done.
     pub leak_probe_cancel: bool,
+    /// `GMP_LEAK_MAIN`: the global runtime is checked when the process ends.
+    pub leak_main: bool,
     /// `GMP_LEAK_MODE`; `None` without it.
     pub leak_mode: Option<Mode>,
     /// The rules of libraries, see [`declare!`](crate::leak::declare!).
@@ -143,6 +148,11 @@ enum Fault {
 pub fn settings() -> Result<&'static Settings, &'static SettingsError> {
     static SETTINGS: OnceLock<Result<Settings, SettingsError>> = OnceLock::new();
     SETTINGS.get_or_init(read_all).as_ref()
+}
+
+/// Whether the environment may ask for a check at the end of the process; read before `main`.
+pub(crate) fn asks_for_the_end() -> bool {
+    std::env::var_os(LEAK_MAIN).is_some()
 }
 
 /// Reads the variables, the files and what libraries declare.
@@ -228,16 +238,8 @@ impl Settings {
             LEAK_SEVERITY => {
                 self.leak_severity = Severities::parse(LEAK_SEVERITY, text(name, value)?)?;
             }
-            LEAK_PROBE_CANCEL => {
-                self.leak_probe_cancel = match text(name, value)? {
-                    "on" | "1" => true,
-                    "off" | "0" => false,
-                    other => {
-                        let why = format!("`{other}` is neither `on` nor `off`");
-                        return Err(Fault::BadValue { name: name.to_owned(), why });
-                    }
-                };
-            }
+            LEAK_PROBE_CANCEL => self.leak_probe_cancel = switch(name, value)?,
+            LEAK_MAIN => self.leak_main = switch(name, value)?,
             LEAK_MODE => {
                 let mode = Mode::named(text(name, value)?);
                 let mode = mode.map_err(|why| Fault::BadValue { name: name.to_owned(), why })?;
@@ -278,6 +280,18 @@ fn misspelt(name: &str) -> Result<(), Fault> {
         },
     };
     Err(Fault::UnknownName { name: name.to_owned(), meant })
+}
+
+/// The value of a variable that is on or off.
+fn switch(name: &str, value: &OsStr) -> Result<bool, Fault> {
+    match text(name, value)? {
+        "on" | "1" => Ok(true),
+        "off" | "0" => Ok(false),
+        other => {
+            let why = format!("`{other}` is neither `on` nor `off`");
+            Err(Fault::BadValue { name: name.to_owned(), why })
+        }
+    }
 }
 
 /// The value as text.
@@ -323,6 +337,17 @@ mod tests {
     }
 
     #[test]
+    fn the_check_at_the_end_is_on_or_off() {
+        let main = |value| read(&[("GMP_LEAK_MAIN", value)]).map(|settings| settings.leak_main);
+        assert_eq!((main("1"), main("0"), main("")), (Ok(true), Ok(false), Ok(false)));
+        assert!(
+            main("yes")
+                .expect_err("bad")
+                .starts_with("GMP_LEAK_MAIN: `yes` is neither `on` nor `off`")
+        );
+    }
+
+    #[test]
     fn the_mode_is_one_of_two_words() {
         let mode = |word| read(&[("GMP_LEAK_MODE", word)]).map(|settings| settings.mode());
         assert_eq!(mode("report"), Ok(Mode::Report));
@@ -348,7 +373,7 @@ mod tests {
         ])
         .expect_err("all bad");
         let starts = [
-            "GMP_LEAK_COLOUR: no such variable; known are GMP_LEAK_IGNORE, GMP_LEAK_MODE",
+            "GMP_LEAK_COLOUR: no such variable; known are GMP_LEAK_IGNORE, GMP_LEAK_MAIN",
             "GMP_LEAK_IGNORE: `[` is never closed",
             "    top:[",
             "        ^ a class",

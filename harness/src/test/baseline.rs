@@ -7,6 +7,8 @@ use gmp_core::inspect::GoroutineId;
 
 use crate::leak::census::{self, ThreadNumber};
 use crate::say::say;
+use crate::settings::asks_for_the_end;
+use crate::test::tally;
 
 /// The bodies of the tests that run now. Their panics are the test's own and need no name.
 static BODIES: Mutex<Vec<GoroutineId>> = Mutex::new(Vec::new());
@@ -23,6 +25,9 @@ ctor::declarative::ctor! {
 
 fn prepare() {
     census::take_baseline();
+    if asks_for_the_end() {
+        tally::tell_at_exit();
+    }
     let before = take_hook();
     set_hook(Box::new(move |info| {
         if gmp_core::runtime::play::is_quiet() {

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::io::Write as _;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::Termination;
 use std::time::Duration;
 
@@ -240,12 +240,12 @@ pub fn rerun(descriptor: &'static Descriptor) -> Result<(), String> {
 fn once(descriptor: &'static Descriptor) -> Result<(), Failure> {
     let name = descriptor.path();
     let policy = policy(descriptor.spec())?;
-    let judged = match explored(descriptor, &name, &policy)? {
-        None => judge(descriptor, &name, run_and_probe(descriptor, &name)?, &policy),
-        Some((checked, more)) => {
-            judge(descriptor, &name, checked, &policy).map_err(|failure| failure.with(&name, &more))
-        }
+    let (checked, more) = match explored(descriptor, &name, &policy)? {
+        None => (run_and_probe(descriptor, &name)?, String::new()),
+        Some(explored) => explored,
     };
+    let judged = written(&name, || judge(descriptor, &name, checked, &policy))
+        .map_err(|failure| failure.with(&name, &more));
     match judged {
         Err(failure) if failure.is_of_the_check && tally::only_reports() => {
             let text = failure.text.unwrap_or_default();
@@ -255,6 +255,17 @@ fn once(descriptor: &'static Descriptor) -> Result<(), Failure> {
         }
         judged => judged,
     }
+}
+
+/// What `judge` decides. If it panics while the report is written, the test fails with that, and with the name
+/// of the test in the first line.
+fn written(name: &str, judge: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+    catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|payload| {
+        let why = payload_text(&*payload);
+        Err(Failure::new(format!(
+            "Error: gmp: {name}: a panic while its report was written: {why}"
+        )))
+    })
 }
 
 /// The schedule that shows something, or what there is to judge if none does, if the test is to be explored;
@@ -428,4 +439,17 @@ fn last_resort(name: &str, checked: Checked) -> ! {
          have left the other tests alone.\n"
     );
     std::process::exit(101);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_while_the_report_is_written_fails_the_test_by_name() {
+        let failure = written("suite::leaks", || panic!("no symbols")).err().expect("it fails");
+        let text = "Error: gmp: suite::leaks: a panic while its report was written: no symbols";
+        assert_eq!(failure.into_text(), text);
+        assert!(written("suite::clean", || Ok(())).is_ok());
+    }
 }

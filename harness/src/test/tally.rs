@@ -7,8 +7,13 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
+use gmp_core::runtime::{at_exit, end_now};
+
 use super::descriptor::Submission;
+use crate::leak::api;
+use crate::leak::census::Ours;
 use crate::leak::rules::{Rule, Rules};
+use crate::report::text::{self, Style};
 use crate::report::words::{LIST_LIMIT, clean, count, list};
 use crate::say::say_outside;
 use crate::settings::{Mode, settings};
@@ -20,6 +25,8 @@ static OWN: Mutex<Vec<Rules>> = Mutex::new(Vec::new());
 /// The first lines of the reports that failed no test.
 static REPORTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
+/// The exit code of a process that failed, as the built-in harness has it.
+const FAILED: i32 = 101;
 /// The most lines of the summary of report mode.
 const LINES: usize = 100;
 /// The longest of them.
@@ -47,9 +54,10 @@ pub(crate) fn would_have_failed(report: &str) {
     lock(&REPORTED).push(clean(first, LINE_LIMIT));
 }
 
-fn tell_at_exit() {
+/// Tells at the end of the process what is to be told.
+pub(super) fn tell_at_exit() {
     static HOOK: Once = Once::new();
-    HOOK.call_once(|| gmp_core::runtime::at_exit(tell));
+    HOOK.call_once(|| at_exit(tell));
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -58,7 +66,22 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// At the end of the process.
 fn tell() {
-    let Ok(settings) = settings() else { return };
+    let settings = match settings() {
+        Ok(settings) => settings,
+        // Each test has said it; where there is none somebody has to.
+        Err(error) if RAN.load(Ordering::Relaxed) == 0 => {
+            say_outside(&format!("Error: gmp: {error}\n"));
+            end_now(FAILED);
+        }
+        Err(_) => return,
+    };
+    let left = settings.leak_main.then(left_over).flatten();
+    if let Some(text) = &left {
+        say_outside(text);
+        if settings.mode() == Mode::Report {
+            would_have_failed(text);
+        }
+    }
     let own = lock(&OWN);
     let shared = [&settings.leak_ignore, settings.file_rules()];
     let all: Vec<&Rules> =
@@ -73,6 +96,23 @@ fn tell() {
     let told = shared.into_iter().filter(|_| ran_all).chain(own.iter());
     text.push_str(&unused(&told.collect::<Vec<_>>()));
     say_outside(&text);
+    if left.is_some() && settings.mode() == Mode::Fail {
+        end_now(FAILED);
+    }
+}
+
+/// The report on what is left on the global runtime, if that fails.
+fn left_over() -> Option<String> {
+    if std::env::args_os().any(|argument| argument == "--list") {
+        return None;
+    }
+    // On a thread of its own: what this one keeps for itself is gone at the end of the process.
+    let looked = std::thread::Builder::new().name("gmp-end".into()).spawn(|| {
+        let _ours = Ours::register();
+        api::look_at_the_end()
+    });
+    let report = looked.ok()?.join().ok()??;
+    report.has_denied().then(|| text::render(&report, &Style::detect()))
 }
 
 /// `gmp: report mode: 2 of 7 tests would have failed:`, and a line for each.

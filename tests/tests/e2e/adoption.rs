@@ -3,7 +3,7 @@
 
 use super::project::{Project, Ran, Tool, installed};
 
-fn adoption() -> Project {
+pub(crate) fn adoption() -> Project {
     let manifest = "[workspace]\nmembers = [\"app\", \"broken\", \"pool\"]\nresolver = \"3\"\n";
     let app = r#"[package]
 name = "app"
@@ -13,9 +13,14 @@ edition = "2024"
 [dev-dependencies]
 gmp = { path = "{gmp}" }
 keeping-pool = { path = "../pool" }
+rstest = { version = "0.28", default-features = false }
 
 [[test]]
 name = "own"
+harness = false
+
+[[test]]
+name = "flags"
 harness = false
 "#;
     let pool = r#"[package]
@@ -35,6 +40,7 @@ gmp = { path = "{gmp}", default-features = false }
         ("app/Cargo.toml", with_path(app)),
         ("app/gmp-leak.toml", include_str!("fixtures/adoption_app.toml")),
         ("app/src/lib.rs", ""),
+        ("app/tests/flags.rs", include_str!("fixtures/flags.rs")),
         ("app/tests/cases.rs", include_str!("fixtures/adoption_cases.rs")),
         ("app/tests/own.rs", "#[path = \"cases.rs\"]\nmod cases;\n\ngmp::test_main!();\n"),
         ("broken/Cargo.toml", with_path(&broken)),
@@ -168,4 +174,56 @@ fn a_bad_file_fails_every_test_with_the_place() {
     let error = "Error: gmp: gmp-leak.toml:2:1: unknown key `igonre` (did you mean `ignore`?); known are \
                  ignore, severity, mode, timeout, linger\n    igonre = [\"a\"]\n    ^^^^^^\n";
     assert!(captured.starts_with(error), "{ran}");
+}
+
+#[test]
+fn what_is_started_outside_of_tests_is_checked_at_the_end_of_the_process() {
+    let run = |name: &str, value: &str| {
+        let command =
+            adoption().cargo(&["test", "-p", "app", "--test", "cases", "--", "--exact", name]);
+        command.env("GMP_LEAK_MAIN", value).run()
+    };
+    let left = "Error: gmp: 1 goroutine leaked in this process, outside of its tests: G";
+    run("global::leaks", "1").exits_with(101).says("1 passed; 0 failed").says(left);
+    run("global::ends", "1").passes_one().never_says("Error: gmp");
+    run("global::leaks", "0").passes_one().never_says("Error: gmp");
+    run("global::leaks", "yes").fails_one().says("GMP_LEAK_MAIN: `yes` is neither `on` nor `off`");
+}
+
+/// The first line of the report of each test that fails, or that it passed, by the name in the source.
+fn verdicts(ran: &Ran, prefix: &str) -> Vec<String> {
+    let text = format!("{}\n{}", ran.stdout, ran.stderr);
+    let mut told: Vec<String> = text
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("Error: gmp: "))
+        .map(|line| without_ids(&line.replace(prefix, "")))
+        .collect();
+    told.sort();
+    told.dedup();
+    told
+}
+
+/// The numbers of goroutines depend on what else the process runs.
+fn without_ids(line: &str) -> String {
+    let words = line.split(' ').map(|word| match word.strip_prefix('G') {
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_digit()) => "G",
+        _ => word,
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_harness_comes_to_the_same_verdicts() {
+    let mut all = Vec::new();
+    for (prefix, tool, is_nextest) in harnesses() {
+        let ran = tool.args(&["rows", "leaks", "asleep", "panics"]).run();
+        ran.exits_with(if is_nextest { 100 } else { 101 });
+        ran.says(if is_nextest { "8 passed, 7 failed" } else { "8 passed; 7 failed" });
+        all.push(verdicts(&ran, prefix));
+    }
+    assert!(all[0].len() >= 6, "{:#?}", all[0]);
+    assert!(all[0].iter().any(|line| line.contains("rows::case_2_leaks")), "{:#?}", all[0]);
+    for other in &all[1..] {
+        assert_eq!(*other, all[0]);
+    }
 }

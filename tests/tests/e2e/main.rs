@@ -6,6 +6,7 @@
 
 mod adoption;
 mod features;
+mod flags;
 mod hostile;
 mod newcomer;
 mod options;

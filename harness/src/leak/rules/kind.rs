@@ -121,7 +121,7 @@ fn created_in(pattern: &Pattern, finding: &Finding) -> bool {
     let outermost = finding.stacks.iter().filter_map(|stack| stack.last());
     module_of(file, package.as_deref()).is_some_and(is_in)
         || outermost
-            .filter(|frame| frame.at.as_ref().is_some_and(|at| at.file == *file))
+            .filter(|frame| frame.at.as_ref().is_some_and(|at| at.file.ends_with(file)))
             .any(|frame| pattern.matches_path(&frame.function))
 }
 
