@@ -125,11 +125,6 @@ pub fn global_scope() -> Option<Arc<Scope>> {
     crate::sched::started_global_scope().cloned()
 }
 
-/// Whether the runtime of `scope` has taken a timer out of its heap, and has still to wake who waits for it.
-pub fn is_firing(scope: &Scope) -> bool {
-    scope.schedule().timers().is_firing()
-}
-
 /// How many daemons there are, with what they started.
 pub fn daemons() -> usize {
     crate::sched::started_daemon_scope().map_or(0, |scope| scope.live())

@@ -447,7 +447,7 @@ mod tests {
 
     #[test]
     fn a_panic_while_the_report_is_written_fails_the_test_by_name() {
-        let failure = written("suite::leaks", || panic!("no symbols")).err().expect("it fails");
+        let failure = written("suite::leaks", || panic!("no symbols")).expect_err("it fails");
         let text = "Error: gmp: suite::leaks: a panic while its report was written: no symbols";
         assert_eq!(failure.into_text(), text);
         assert!(written("suite::clean", || Ok(())).is_ok());
