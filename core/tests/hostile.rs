@@ -18,7 +18,7 @@ use gmp_core::chan::{ArmList, NoArms, Select, SelectArms};
 use gmp_core::runtime::{Builder, Runtime, current_scope, lock_os_thread, new_scope};
 use gmp_core::snapshot;
 use gmp_core::sync::Mutex;
-use gmp_core::time::Timer;
+use gmp_core::time::{Timer, after_func};
 use gmp_core::{Chan, chan, channel, go, yield_now};
 use support::{Hand, Life, poll_once, rounds, spin_until};
 
@@ -197,6 +197,46 @@ fn a_scope_goes_with_its_last_goroutine_and_what_it_keeps_uses_no_dead_scope() {
         }
     });
     assert!(joined.is_finished());
+}
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("expected by this test");
+    }
+}
+
+#[test]
+fn what_a_scope_or_a_timer_keeps_may_panic_when_it_goes() {
+    let runtime = Builder::new().procs(1).build();
+    let scope = {
+        let _outer = runtime.scope().enter();
+        new_scope()
+    };
+    scope.attach(Bomb);
+    let gate = chan::<()>(0);
+    let last = {
+        let _inner = scope.enter();
+        drop(scope);
+        let gate = gate.clone();
+        go(async move { gate.recv().await })
+    };
+    // Nobody but the goroutine keeps the scope.
+    gate.close();
+    while !last.is_finished() {
+        thread::yield_now();
+    }
+    assert_eq!(runtime.block_on(runtime.go(async { 7 })).unwrap(), 7, "its M lives on");
+    let bomb = Bomb;
+    let _here = runtime.scope().enter();
+    let timer = after_func(Duration::from_secs(3600), move || {
+        let _ = &bomb;
+        async {}
+    });
+    drop(timer);
+    drop(runtime);
 }
 
 /// Set when its thread ends.

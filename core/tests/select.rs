@@ -12,7 +12,7 @@ use std::task::Poll;
 use futures_util::future::{join, ready};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use gmp_core::{Chan, block_on, chan, channel, go, select, yield_now};
-use support::{Counter, Life, Rng, panic_text, poll, poll_once, rounds};
+use support::{Counter, Hand, Life, Rng, panic_text, poll, poll_once, rounds};
 
 /// Whether `counts` may come from equal chances: chi-square at 1 in a million, for up to 8 classes.
 fn even(counts: &[usize]) -> bool {
@@ -629,4 +629,19 @@ fn one_arm_wins_when_a_future_and_a_peer_come_at_once() {
     });
     let (sum, _) = runtime.block_on(main).unwrap();
     assert_eq!(sum, u64::from(values) * (u64::from(values) + 1));
+}
+
+/// A peer takes an arm out of its line whose select another arm has won; the select must not do it again.
+#[test]
+fn an_arm_that_lost_is_out_of_its_line_when_its_select_goes_on() {
+    let (a, b) = (chan::<u8>(0), chan::<u8>(0));
+    let mut select = Hand::waiting(async {
+        gmp_core::select! { recv(a) -> got => got, recv(b) -> got => got }
+    });
+    assert!(a.try_send(1).is_ok());
+    assert!(b.try_send(2).is_err(), "nobody waits for it any more");
+    let mut next = Hand::waiting(b.recv());
+    assert_eq!(select.poll(), Some(Some(1)));
+    assert!(b.try_send(3).is_ok(), "the next is still in line");
+    assert_eq!(next.poll(), Some(Some(3)));
 }

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::node::Node;
-use super::value::drop_user;
-use crate::g::{current, point};
+use crate::g::{current, drop_caught, point};
 use crate::inspect::{GoroutineId, Location, Operation};
 
 /// Why a context was cancelled.
@@ -61,7 +60,7 @@ impl End {
     /// Lets go of the cause, which is the user's.
     pub(super) fn drop_cause(self) {
         if let Some(cause) = self.cause {
-            drop_user(cause);
+            drop_caught(cause);
         }
     }
 

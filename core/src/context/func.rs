@@ -7,8 +7,7 @@ use std::panic::Location as Panic;
 use std::sync::Arc;
 
 use super::Context;
-use super::value::drop_user;
-use crate::g::{Scope, go_in, point};
+use crate::g::{Scope, drop_caught, go_in, point};
 use crate::inspect::{Location, Operation};
 use crate::sched::scope_here;
 
@@ -105,7 +104,7 @@ impl Stop {
         let holder = node.canceller().unwrap_or(node);
         let func = self.number.and_then(|number| holder.remove_func(number));
         let stopped = func.is_some();
-        drop_user(func);
+        drop_caught(func);
         stopped
     }
 }

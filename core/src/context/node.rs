@@ -16,10 +16,10 @@ use super::expiry::Expiry;
 use super::func::{Func, Funcs};
 use super::kind::{Kind, Spec};
 use super::tree;
-use super::value::{Value, drop_user};
+use super::value::Value;
 use super::walk::{Children, Walk, let_go};
 use crate::g::leaf::{FIRED, Leaf, Prepared};
-use crate::g::{WaitQueue, current};
+use crate::g::{WaitQueue, current, drop_caught};
 use crate::inspect::{
     Anchor, Capability, ContextUse, ContextView, GoroutineId, Location, PrimitiveKind, Record,
 };
@@ -448,7 +448,7 @@ impl Drop for Node {
         let inner = self.inner.get_mut();
         Leaf::orphan_all(&mut inner.waiters);
         if let Some(funcs) = inner.funcs.take() {
-            funcs.all().for_each(drop_user);
+            funcs.all().for_each(drop_caught);
         }
         if let Some(end) = inner.end.take() {
             end.drop_cause();

@@ -1,9 +1,8 @@
 //! Typed values of a context.
 
 use core::any::{Any, TypeId, type_name};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::g::forget_payload;
+use crate::g::drop_caught;
 
 /// A key of a context value: a type of one's own that says which type the value has. So a value of a
 /// wrong type is impossible, and whoever cannot name the key cannot read the value.
@@ -52,14 +51,7 @@ impl Value {
 
 impl Drop for Value {
     fn drop(&mut self) {
-        drop_user(self.value.take());
-    }
-}
-
-/// Drops something of the user's with its panic caught: a context may go anywhere, also inside the
-/// scheduler.
-pub(super) fn drop_user<T>(value: T) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        forget_payload(payload);
+        // A context may go anywhere, also inside the scheduler.
+        drop_caught(self.value.take());
     }
 }

@@ -34,7 +34,7 @@ pub(crate) use gref::GRef;
 pub use host::{Ended, Hosted};
 pub use join::{AbortHandle, JoinError, JoinHandle};
 pub(crate) use leaf::{Leaf, WaitQueue, Wake};
-pub(crate) use panic::{forget_payload, payload_message};
+pub(crate) use panic::{drop_caught, forget_payload, payload_message};
 pub(crate) use run::Polled;
 pub(crate) use scope::Schedule;
 pub use scope::{Entered, Scope};

@@ -20,7 +20,7 @@ pub(crate) fn forget_payload(payload: Payload) {
 }
 
 /// Drops a value of the user's; a panic ends here.
-pub(super) fn drop_caught<T>(value: T) {
+pub(crate) fn drop_caught<T>(value: T) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
         forget_payload(payload);
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::cell::Header;
 use super::gref::GRef;
 use super::leaf::{FIRED, Joiner, Leaf, Wake};
-use super::panic::{Payload, forget_payload};
+use super::panic::{Payload, drop_caught, forget_payload};
 use super::scope::{Schedule, Scope};
 use super::state::{EndPoll, StartPoll};
 use super::{current, waker};
@@ -79,9 +79,11 @@ impl GRef {
         dropped
     }
 
-    /// Drops the future of a goroutine that nobody runs. False if there is somebody, or it is done.
+    /// Drops the future of a goroutine that nobody runs. False if there is somebody, or it is done; a thread's
+    /// own call ends on its thread.
     pub(crate) fn discard_idle(&self) -> bool {
-        if !(self.may_be_touched_here() && self.seize() && self.claim_frozen()) {
+        let may = self.may_be_touched_here() && !self.is_thread_bound();
+        if !(may && self.seize() && self.claim_frozen()) {
             return false;
         }
         if let Err(payload) = self.discard() {
@@ -145,7 +147,7 @@ impl Header {
     /// look for the scope of this goroutine, which is in none any more.
     fn finish_outside(g: NonNull<Header>, scope: Option<Arc<Scope>>, foreign: Option<Wake>) {
         current::leave(g);
-        drop(scope);
+        drop_caught(scope);
         if let Some(wake) = foreign {
             wake.wake();
         }
