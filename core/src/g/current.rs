@@ -82,6 +82,12 @@ pub(crate) fn goroutine() -> Option<NonNull<Header>> {
     CURRENT.with(|c| c.g.get())
 }
 
+/// Whether this thread polls a goroutine that came from a run queue of `schedule`.
+pub(crate) fn polls_for(schedule: &dyn Schedule) -> bool {
+    let of_poll = CURRENT.with(|c| c.poll().map(|poll| poll.schedule.as_ptr().cast_const()));
+    of_poll.is_some_and(|polled| core::ptr::addr_eq(polled, schedule))
+}
+
 /// Its id.
 pub(crate) fn id() -> Option<GoroutineId> {
     // SAFETY: whoever polls a goroutine keeps its cell alive.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 pub use crate::g::current::who;
 pub use crate::g::trace::{Sink, Traced};
-use crate::g::{GRef, Scope, ThreadG, payload_message, trace};
+use crate::g::{GRef, Scope, ThreadG, current, payload_message, trace};
 pub use crate::g::{Look, TracePoll};
 use crate::inspect::{GoroutineId, Location, Tick, WaitInfo, WaitReason};
 use crate::netpoll;
@@ -72,6 +72,12 @@ impl Reading {
 /// Whether the runtime of `scope` listens for signals, which go to a channel.
 pub fn listens(scope: &Scope) -> bool {
     scope.schedule().netpoll().is_listened_to()
+}
+
+/// Whether goroutines of `scope` may run while the caller waits: not if it has the one P they have.
+pub fn may_run(scope: &Scope) -> bool {
+    let schedule = scope.schedule();
+    schedule.has_machines() || scope.has_hosts() || !current::polls_for(&**schedule)
 }
 
 /// Whether all goroutines are parked in both readings and none ran in between.

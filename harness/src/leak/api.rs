@@ -300,18 +300,19 @@ pub(super) fn report(name: &str, checked: &Checked, policy: &Policy) -> Report {
 }
 
 /// Waits until nothing that counts moves or is left, and nothing `outside`, at most for `linger`, and only on
-/// evidence. Who is on the way then gets a turn.
+/// evidence. Who is on the way then gets a turn. A goroutine that has the one P there is waits for nobody.
 pub(super) fn settle(
     scope: &Scope,
     linger: Duration,
     counts: &dyn Fn(GoroutineId) -> bool,
     outside: &dyn Fn() -> bool,
 ) {
+    let may_run = snapshot::may_run(scope);
     let deadline = Instant::now() + linger;
     let mut at_deadline: Option<Vec<Reading>> = None;
     loop {
         let seen = Seen::of(scope, counts);
-        if !seen.moves() && !outside() {
+        if !(may_run && seen.moves()) && !outside() {
             return;
         }
         if let Some(late) = Instant::now().checked_duration_since(deadline) {

@@ -2,11 +2,12 @@
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gmp_core::runtime::drive::Driver;
 use gmp_core::runtime::{Scope, Turn};
-use gmp_core::snapshot::{self, Elsewhere};
+use gmp_core::snapshot::{self, Elsewhere, Reading};
 
 use super::census;
 use super::progress::Progress;
@@ -19,7 +20,7 @@ const FIRST_LOOK: Duration = Duration::from_micros(100);
 /// Polls between two looks at the time while goroutines keep running.
 const POLLS_A_LOOK: u32 = 64;
 
-/// Tests that run, and are not known to be parked as a whole.
+/// Tests that run, and are not known to be parked as a whole with nothing to come.
 static BUSY: AtomicUsize = AtomicUsize::new(0);
 
 /// A test runs as long as the value lives.
@@ -39,20 +40,35 @@ impl Drop for Busy {
     }
 }
 
-/// Nothing of a test that runs is ready as long as the value lives.
-struct Idle(());
+/// Scopes of tests that run, are parked, and could be released by nothing but a daemon.
+static IDLE: Mutex<Vec<Arc<Scope>>> = Mutex::new(Vec::new());
+
+fn idle_scopes() -> MutexGuard<'static, Vec<Arc<Scope>>> {
+    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The scope is in that list, and its test not among those that run, as long as the value lives.
+struct Idle(Arc<Scope>);
 
 impl Idle {
-    fn begin() -> Self {
+    fn begin(scope: &Arc<Scope>) -> Self {
+        idle_scopes().push(scope.clone());
         BUSY.fetch_sub(1, Ordering::SeqCst);
-        Self(())
+        Self(scope.clone())
     }
 }
 
 impl Drop for Idle {
     fn drop(&mut self) {
         BUSY.fetch_add(1, Ordering::SeqCst);
+        idle_scopes().retain(|scope| !Arc::ptr_eq(scope, &self.0));
     }
+}
+
+/// All goroutines of those scopes.
+fn read_idle() -> Vec<Reading> {
+    let scopes = idle_scopes().clone();
+    scopes.iter().flat_map(|scope| snapshot::read(scope)).collect()
 }
 
 /// Why the driving ended.
@@ -91,7 +107,7 @@ pub(crate) struct Limits<'a> {
 /// Drives the runtime until `done`, until nothing can happen any more, or until `limits`.
 pub(crate) fn drive(
     driver: &Driver<'_>,
-    scope: &Scope,
+    scope: &Arc<Scope>,
     limits: &Limits<'_>,
     done: &dyn Fn() -> bool,
 ) -> End {
@@ -112,7 +128,6 @@ pub(crate) fn drive(
             Turn::Stopped if done() => return End::Done,
             Turn::Stopped => return End::TimedOut,
             Turn::Idle(next_timer) => {
-                let _idle = Idle::begin();
                 if Instant::now() >= deadline {
                     return End::TimedOut;
                 }
@@ -126,7 +141,9 @@ pub(crate) fn drive(
                     }
                     continue;
                 }
-                match evidence(scope, next_timer, deadline, limits.other) {
+                let evidence = || evidence(scope, next_timer, deadline, limits.other);
+                let (evidence, _idle) = or_daemons(scope, &evidence);
+                match evidence {
                     Evidence::Timer(at) => driver.sleep(Some(at.min(deadline))),
                     Evidence::Outside(timer) => {
                         let again = Instant::now() + again_after;
@@ -170,21 +187,34 @@ fn evidence(
     // Before the readings: whoever was here and is gone when they are taken has left its wake in them.
     let others = other.is_some_and(OtherRuntime::is_alive)
         || global_runtime_acts(deadline)
-        || a_daemon_serves_others()
         || census::foreign_thread_lives()
         || snapshot::listens(scope);
     let (first, second) = (snapshot::read(scope), snapshot::read(scope));
     let in_time = next_timer.filter(|at| *at <= deadline);
     let moving = !snapshot::quiescent(&first, &second);
-    if moving || others || second.iter().any(snapshot::Reading::is_external) {
+    if moving || others || second.iter().any(Reading::is_external) {
         return Evidence::Outside(in_time);
     }
     in_time.map_or(Evidence::None, Evidence::Timer)
 }
 
-/// Whether a daemon that is parked may be waiting for another test, and serve this one afterwards.
-fn a_daemon_serves_others() -> bool {
-    snapshot::daemons() > 0 && BUSY.load(Ordering::SeqCst) > 0
+/// The evidence, where a daemon that is parked may be waiting for another test, and serve this one afterwards.
+/// The test counts as idle while nothing else is left to it.
+fn or_daemons(scope: &Arc<Scope>, evidence: &dyn Fn() -> Evidence) -> (Evidence, Option<Idle>) {
+    let own = evidence();
+    if !matches!(own, Evidence::None) || snapshot::daemons() == 0 {
+        return (own, None);
+    }
+    let idle = Idle::begin(scope);
+    // Looked at again: before it was idle, the last of the others may have sent a daemon on its way, and a
+    // daemon may have released one that is idle.
+    let first = read_idle();
+    let again = evidence();
+    let nobody = BUSY.load(Ordering::SeqCst) == 0 && snapshot::quiescent(&first, &read_idle());
+    match again {
+        Evidence::None if !nobody => (Evidence::Outside(None), Some(idle)),
+        again => (again, Some(idle)),
+    }
 }
 
 /// Whether goroutines that belong to no test, but to the process, may still release one of ours.

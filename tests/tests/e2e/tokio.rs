@@ -33,7 +33,7 @@ harness = false
 fn is_told(ran: &Ran, project: &Project) {
     let all = format!("{}{}", ran.stdout, ran.stderr);
     let says = |text: &str| assert!(all.contains(text), "no {text:?} in {ran}");
-    says("Error: gmp: 1 goroutine leaked in suite::leaks_a_task");
+    says("Error: gmp: 1 task leaked in suite::leaks_a_task");
     says("leak[GMP016, External]");
     says("started here by");
     says(&project.place("src/suite.rs", "spawn").replace("src/", ""));
