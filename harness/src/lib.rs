@@ -21,7 +21,8 @@
 //! ```
 //!
 //! # Features
-//! `net` brings sockets, signals and child processes; `tokio` and `hyper` the traits of those for its streams.
+//! `net` brings sockets, signals and child processes; `hyper` the traits of that for its streams, and `tokio` those
+//! of tokio, its tasks for the detector (`gmp::tokio`) and `#[gmp::test(tokio)]`.
 //! `test` (default) is the harness, `explore` adds exploration of schedules. Production code says `default-features = false` and gets the runtime
 //! alone, which is the `gmp-core` crate.
 

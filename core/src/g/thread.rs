@@ -221,9 +221,10 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         let text = "gmp: a destructor blocked while its scope was being reaped";
         resume_unwind(Box::new(text.to_string()));
     }
-    if let Some(g) = current::goroutine().filter(|_| !blocking::is_allowed()) {
-        // SAFETY: the current goroutine is alive.
-        let g = unsafe { GRef::clone_from_raw(g) };
+    // SAFETY: the current goroutine is alive.
+    let g = current::goroutine().map(|g| unsafe { GRef::clone_from_raw(g) });
+    // A thread of another runtime may block, if that runtime says so.
+    if let Some(g) = g.filter(|g| !g.is_hosted() && !blocking::is_allowed()) {
         assert!(
             g.is_thread_bound() && !ThreadG::cell(&g).is_async,
             "gmp: a blocking call inside a goroutine would stop its M; use the `.await` form, or `blocking` on a \

@@ -13,8 +13,9 @@ use super::start::Threads;
 use crate::leak::progress::Progress;
 use crate::leak::quiesce::OtherRuntime;
 
-/// How long the thread of the body may take to answer. In code that does not wait it never does.
-const ANSWERS: Duration = Duration::from_millis(500);
+/// How long the thread of the body may take to answer, on a machine that is busy. In code that does not wait it
+/// never does.
+const ANSWERS: Duration = Duration::from_secs(3);
 /// How often the M that waits says that it is there.
 const BEAT: Duration = Duration::from_millis(1);
 
@@ -58,6 +59,11 @@ impl Desk {
         self.changed.notify_all();
     }
 
+    /// The runtime, once it has started.
+    pub(super) fn runtime(&self) -> Option<&Handle> {
+        self.runtime.get()
+    }
+
     /// Waits until the body has started.
     pub(super) fn wait_for_start(&self) {
         let steps = lock(&self.steps);
@@ -76,6 +82,11 @@ impl Desk {
     pub(super) fn take(&self) {
         lock(&self.steps).taken = true;
         self.changed.notify_all();
+    }
+
+    /// Whether the thread of the body has come to judge.
+    pub(super) fn is_taken(&self) -> bool {
+        lock(&self.steps).taken
     }
 
     /// Tasks of the runtime that are no goroutines.

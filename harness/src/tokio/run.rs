@@ -12,6 +12,7 @@ use core::time::Duration;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ::tokio::runtime::Handle;
 use gmp_core::runtime::host::{Ended, Hosted};
 
 use super::desk::Desk;
@@ -54,15 +55,26 @@ pub(crate) fn drive(
     let (of_body, its_desk) = (run.clone(), desk.clone());
     let body = run.spawn(move || on_own_thread(&of_body, &its_desk, make, &settings, at));
     desk.wait_for_start();
-    let checked = run.progress.wait(Duration::ZERO).unwrap_or_else(|| {
-        let of_m = run.clone();
-        let m = run.spawn(move || drive_goroutines(&of_m));
+    let mut checked = run.progress.wait(Duration::ZERO).unwrap_or_else(|| {
+        let (of_m, its_desk) = (run.clone(), desk.clone());
+        let m = run.spawn(move || {
+            // A goroutine beside the body may use tokio, as the body does.
+            let _inside = its_desk.runtime().map(Handle::enter);
+            drive_goroutines(&of_m);
+        });
         run.clone().watch_over(m)
     });
     end_of_thread(body);
+    if !desk.is_taken() && checked.suspects.iter().any(|suspect| suspect.is_body) {
+        checked.notes.push(BODY_STAYS.into());
+    }
     Session::forget(scope);
     checked
 }
+
+/// Said when the body never came back from a call.
+const BODY_STAYS: &str = "the body is in a call that does not await; its thread stays behind until that returns, \
+                          and tasks that only this thread may look into were not looked into";
 
 /// On the M: runs what the body started with `go`, and timers, until the test is over.
 fn drive_goroutines(run: &Run) {
@@ -102,6 +114,7 @@ fn on_own_thread(
     let started = match Started::new(settings, scope, &desk.threads) {
         Ok(started) => started,
         Err(error) => {
+            desk.take();
             let text = format!("gmp: the tokio runtime of the test did not start: {error}");
             run.progress.finish(Checked::clean(BodyEnd::Panicked(Box::new(text)), scope));
             return desk.start(None);

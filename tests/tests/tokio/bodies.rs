@@ -123,3 +123,45 @@ async fn a_body_that_waits_for_tokio_times_out_and_is_dropped() {
     })
     .await;
 }
+
+#[gmp::test(tokio, timeout = "50ms", expect_leak("running: Running"))]
+async fn a_body_that_does_not_await_is_left_behind() {
+    std::thread::sleep(Duration::from_secs(5));
+}
+
+#[gmp::test(tokio)]
+async fn goroutines_beside_the_body_may_use_tokio() {
+    let slept = gmp::go(async {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        spawn(async { 7 }).await.unwrap()
+    });
+    assert_eq!(slept.await.unwrap(), 7);
+}
+
+#[gmp::test(tokio(flavor = "multi_thread", worker_threads = 2))]
+async fn a_task_may_block_in_place() {
+    let ch = gmp::chan::<u32>(0);
+    let to = ch.clone();
+    let received = spawn(async move { tokio::task::block_in_place(|| ch.blocking_recv()) });
+    to.send(3).await;
+    assert_eq!(received.await.unwrap(), Some(3));
+}
+
+/// A worker that the rules know.
+async fn known_worker(mut jobs: tokio::sync::mpsc::Receiver<u32>) {
+    while jobs.recv().await.is_some() {}
+}
+
+#[gmp::test(tokio, ignore("any:*::known_worker"))]
+async fn rules_allow_tasks() {
+    let (jobs, queue) = tokio::sync::mpsc::channel(1);
+    drop(spawn(known_worker(queue)));
+    std::mem::forget(jobs);
+}
+
+#[gmp::test(tokio, ignore("top:tokio::sync::mpsc::*"))]
+async fn rules_know_what_a_task_is_stuck_in() {
+    let (jobs, queue) = tokio::sync::mpsc::channel(1);
+    drop(spawn(known_worker(queue)));
+    std::mem::forget(jobs);
+}

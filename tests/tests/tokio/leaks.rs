@@ -194,6 +194,23 @@ fn a_task_that_is_not_ours_is_counted() {
     );
 }
 
+#[cfg(tokio_unstable)]
+#[test]
+fn a_task_that_is_not_ours_has_its_line() {
+    on_each(
+        "a stranger",
+        || async {
+            tokio::spawn(async {}).await.unwrap();
+            drop(tokio::spawn(std::future::pending::<()>()));
+        },
+        |report| {
+            let finding = one(report);
+            assert_eq!((finding.count, finding.reason), (1, WaitReason::External), "{report}");
+            is_spawned_at(finding, "drop(tokio::spawn(std");
+        },
+    );
+}
+
 #[test]
 fn a_task_that_respawns_itself_is_seen_and_ends_with_the_test() {
     fn again() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
