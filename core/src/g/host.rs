@@ -39,8 +39,8 @@ struct Head {
 
 /// The host, as far as the goroutine knows it.
 struct Host {
-    /// What it was polled with last.
-    waker: Option<Waker>,
+    /// What it was polled with last; shared, as a clone is code of that runtime.
+    waker: Option<Arc<Waker>>,
     is_there: bool,
 }
 
@@ -209,14 +209,14 @@ impl GRef {
         let Some(head) = self.head() else { return };
         let known = head.host.lock().waker.as_ref().is_some_and(|known| known.will_wake(waker));
         if !known {
-            let new = waker.clone();
+            let new = Arc::new(waker.clone());
             let old = head.host.lock().waker.replace(new);
             drop_caught(old);
         }
     }
 
     /// Its host goes.
-    fn leave_host(&self) -> Option<Waker> {
+    fn leave_host(&self) -> Option<Arc<Waker>> {
         let mut host = self.head()?.host.lock();
         host.is_there = false;
         host.waker.take()
@@ -271,9 +271,14 @@ unsafe fn unpark(g: NonNull<Header>) {
         }
         return;
     }
-    let waker = g.head().and_then(|head| head.host.lock().waker.clone());
+    let waker: Option<Arc<Waker>> = g.head().and_then(|head| head.host.lock().waker.clone());
     // It belongs to another runtime: its panics end here.
-    let woken = catch_unwind(AssertUnwindSafe(|| waker.map(Waker::wake)));
+    let woken = catch_unwind(AssertUnwindSafe(|| {
+        if let Some(waker) = &waker {
+            waker.wake_by_ref();
+        }
+    }));
+    drop_caught(waker);
     if let Err(payload) = woken {
         forget_payload(payload);
     }

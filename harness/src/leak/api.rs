@@ -126,9 +126,9 @@ pub enum CheckError {
 
 /// The goroutines of the current scope that have not finished, after a linger spent on evidence.
 ///
-/// The scope is that of the goroutine that calls, of the [`guard!`](crate::leak::guard) on this thread,
+/// The scope is that of the goroutine that calls, of the [`guard!`](crate::leak::guard!) on this thread,
 /// or the global runtime's. Nothing is dropped: the goroutines go on. So only those are `Proven` whose
-/// capabilities are all dead already; a [`guard!`](crate::leak::guard) proves more.
+/// capabilities are all dead already; a [`guard!`](crate::leak::guard!) proves more.
 ///
 /// # Errors
 /// [`CheckError`], if the settings or a rule cannot be read.

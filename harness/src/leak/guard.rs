@@ -37,7 +37,7 @@ impl Guarded {
     fn forget(&self, _: &Scope) {}
 }
 
-/// A scope that is checked when it ends: made by [`guard!`](crate::leak::guard).
+/// A scope that is checked when it ends: made by [`guard!`](crate::leak::guard!).
 #[must_use = "a guard that is dropped at once checks nothing: `let _guard = gmp::leak::guard!();`"]
 pub struct Guard {
     scope: Arc<Scope>,

@@ -10,7 +10,7 @@ use ::tokio::task::{AbortHandle, Id, JoinError, LocalSet};
 #[cfg(feature = "test")]
 use super::tracked::Place;
 
-/// As [`tokio::task::JoinSet`](::tokio::task::JoinSet), with tasks that the detector sees.
+/// As [`tokio::task::JoinSet`], with tasks that the detector sees.
 ///
 /// ```
 /// #[gmp::test(tokio)]

@@ -1,7 +1,7 @@
 //! Tasks of tokio that the leak detector sees: drop-ins for `tokio::spawn` and its kin, and tests whose
 //! body runs on a tokio runtime.
 //!
-//! Inside a test of `#[gmp::test(tokio)]`, or under a [`guard!`](crate::leak::guard), a task that is
+//! Inside a test of `#[gmp::test(tokio)]`, or under a [`guard!`](crate::leak::guard!), a task that is
 //! spawned through this module is a goroutine to the detector, though tokio polls it: the report says
 //! where it was spawned, by whom, where it waits and for what. Anywhere else these functions are tokio's
 //! own.

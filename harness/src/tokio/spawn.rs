@@ -7,7 +7,7 @@ use ::tokio::task::JoinHandle;
 #[cfg(feature = "test")]
 use super::tracked::Place;
 
-/// As [`tokio::spawn`](::tokio::spawn). Where a scope is inspected, the task belongs to it.
+/// As [`tokio::spawn`]. Where a scope is inspected, the task belongs to it.
 ///
 /// # Panics
 /// Outside a tokio runtime.
@@ -33,7 +33,7 @@ where
     ::tokio::spawn(future)
 }
 
-/// As [`tokio::task::spawn_blocking`](::tokio::task::spawn_blocking). Where a scope is inspected, the call
+/// As [`tokio::task::spawn_blocking`]. Where a scope is inspected, the call
 /// belongs to it: it is reported if it still runs when the test has ended, and a `blocking_recv` of gmp
 /// that it is stuck in is left by unwinding.
 ///
@@ -52,7 +52,7 @@ where
     ::tokio::task::spawn_blocking(call)
 }
 
-/// As [`tokio::task::spawn_local`](::tokio::task::spawn_local). Where a scope is inspected, the task
+/// As [`tokio::task::spawn_local`]. Where a scope is inspected, the task
 /// belongs to it, even if its `LocalSet` is forgotten.
 ///
 /// # Panics
