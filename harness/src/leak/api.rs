@@ -312,7 +312,7 @@ pub(super) fn settle(
     let mut at_deadline: Option<Vec<Reading>> = None;
     loop {
         let seen = Seen::of(scope, counts);
-        if !(may_run && seen.moves()) && !outside() {
+        if !(may_run && seen.moves() || outside()) {
             return;
         }
         if let Some(late) = Instant::now().checked_duration_since(deadline) {
