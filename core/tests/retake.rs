@@ -44,6 +44,64 @@ fn a_goroutine_starts_while_as_many_spin_as_there_are_ps() {
     }
 }
 
+#[test]
+fn a_long_poll_keeps_its_p_while_nobody_waits_for_it() {
+    let runtime = with_procs(2);
+    let long = runtime.go(async {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(100) {
+            core::hint::spin_loop();
+        }
+    });
+    runtime.block_on(long).unwrap();
+    assert_eq!(runtime.metrics().retakes, 0);
+}
+
+/// Two that wake each other inherit one slice: what else is ready on their P need not wait for longer.
+#[test]
+fn two_that_wake_each_other_with_long_polls_leave_their_p_after_a_slice() {
+    let runtime = with_procs(1);
+    let (ball, turns) = (chan::<()>(0), Arc::new(AtomicUsize::new(0)));
+    let others = Arc::new(AtomicBool::new(false));
+    let player = |serves: bool| {
+        let (ball, turns, others) = (ball.clone(), turns.clone(), others.clone());
+        async move {
+            if serves {
+                ball.send(()).await;
+            }
+            while ball.recv().await.is_some() {
+                turns.fetch_add(1, Ordering::Relaxed);
+                let began = Instant::now();
+                while began.elapsed() < Duration::from_millis(2) {
+                    core::hint::spin_loop();
+                }
+                if others.load(Ordering::Acquire) { ball.close() } else { ball.send(()).await }
+            }
+        }
+    };
+    let (one, two) = (player(true), player(false));
+    let (seen, waits) = (turns.clone(), others.clone());
+    let after = runtime
+        .block_on(runtime.go(async move {
+            let players = [go(one), go(two)];
+            yield_now().await;
+            while seen.load(Ordering::Relaxed) < 2 {
+                yield_now().await;
+            }
+            let before = seen.load(Ordering::Relaxed);
+            // To the end of the queue, behind what they do in `runnext`.
+            yield_now().await;
+            let after = seen.load(Ordering::Relaxed) - before;
+            waits.store(true, Ordering::Release);
+            for player in players {
+                player.await.unwrap();
+            }
+            after
+        }))
+        .unwrap();
+    assert!(after < 250, "it waited for {after} turns of two milliseconds");
+}
+
 /// Nobody may steal from the P of a runtime with one, and its M cannot say otherwise before its poll ends.
 #[test]
 fn what_waits_behind_a_spinning_poll_runs_when_there_are_more_ps() {

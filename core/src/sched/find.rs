@@ -170,10 +170,11 @@ impl Machine {
         true
     }
 
-    /// After a poll that has lost its P: takes an idle one, or lists this M as parked.
+    /// After a poll that has lost its P: takes an idle one, the lost one if it can, or lists this M as parked.
     fn come_back(&self, pool: &Pool, parker: &Arc<Parker>) {
         parker.lost_with.store(null_mut(), Ordering::Relaxed);
-        pool.idle.change(|lists| match lists.ps.pop() {
+        let lost = self.p().index;
+        pool.idle.change(|lists| match lists.take_idle_p(lost) {
             _ if lists.stopping => parker.grant(Grant::Exit),
             Some(index) => {
                 let p = self.shared().p(index);

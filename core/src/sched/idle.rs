@@ -243,6 +243,14 @@ impl Lists {
         if self.stopping || self.pauses != 0 { 0 } else { self.procs }
     }
 
+    /// Takes an idle P off the list: `wanted` if it is there, as what the caller used last is still in its caches.
+    pub(super) fn take_idle_p(&mut self, wanted: usize) -> Option<usize> {
+        match self.ps.iter().position(|index| *index == wanted) {
+            Some(at) => Some(self.ps.remove(at)),
+            None => self.ps.pop(),
+        }
+    }
+
     /// The M with this number has lost its P while it ran what is at this address; for whoever looks.
     pub(super) fn note_loss(&self, number: u32, running: *const ()) {
         if let Some(m) = self.all.iter().find(|m| m.number == number) {

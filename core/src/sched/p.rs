@@ -1,6 +1,5 @@
 //! A P: the right to run goroutines, with its run queue, the `runnext` slot and a tick.
 
-use core::cell::Cell;
 use core::ptr::{NonNull, null_mut};
 use std::time::{Duration, Instant};
 
@@ -10,16 +9,19 @@ use super::metrics::Meters;
 use super::owner::Owner;
 use super::runq::{RunQueue, SLOTS};
 use crate::g::{GRef, Header};
-use crate::sys::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use crate::sys::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 /// The global queue is looked at first on every 61st dispatch, so that two goroutines that keep
 /// making each other ready cannot starve it. Go's number.
-const GLOBAL_TICK: u64 = 61;
+pub(super) const GLOBAL_TICK: u64 = 61;
 
 /// Dispatches out of `runnext` in a row, after which the queue has its turn: two goroutines that keep
-/// making each other ready must not starve it. Go caps the time slice that they inherit; counted
-/// dispatches keep one P deterministic.
+/// making each other ready must not starve it. Go caps the time slice that they inherit; counted dispatches
+/// keep one P deterministic.
 const NEXT_IN_A_ROW: u32 = 256;
+/// The same where sysmon caps the slice, see [`P::end_streak`]: for short polls, which have had enough long
+/// before.
+const NEXT_IN_A_SLICE: u32 = 4096;
 
 /// So many in the queue are worth the end of a nap.
 const MANY: usize = 8;
@@ -42,19 +44,22 @@ pub(crate) struct P {
     tick: AtomicU64,
     /// Set by sysmon: the poll is to yield at its next operation.
     yields: AtomicBool,
-    /// Dispatches out of `next` since the queue had its turn.
-    streak: Cell<u32>,
+    /// Dispatches out of `next` since the queue had its turn. Only the owner writes.
+    streak: AtomicU32,
+    most_in_a_row: u32,
+    /// Set by sysmon: the queue is to have its turn.
+    ends_streak: AtomicBool,
     pub(super) meters: Meters,
 }
 
-// SAFETY: `streak`, and the cell in `meters`, is used by the M that owns the P, as the ownership word decides; the word's orderings hand it
-// over.
+// SAFETY: the cell in `meters` is used by the M that owns the P, as the ownership word decides; the word's orderings
+// hand it over.
 unsafe impl Sync for P {}
 // SAFETY: as above; `next` owns a reference, which is `Send`.
 unsafe impl Send for P {}
 
 impl P {
-    pub(super) fn new(index: usize, open: bool) -> Self {
+    pub(super) fn new(index: usize, open: bool, has_sysmon: bool) -> Self {
         Self {
             owner: Owner::new(),
             index,
@@ -63,7 +68,9 @@ impl P {
             next: AtomicPtr::new(null_mut()),
             tick: AtomicU64::new(0),
             yields: AtomicBool::new(false),
-            streak: Cell::new(0),
+            streak: AtomicU32::new(0),
+            most_in_a_row: if has_sysmon { NEXT_IN_A_SLICE } else { NEXT_IN_A_ROW },
+            ends_streak: AtomicBool::new(false),
             meters: Meters::new(),
         }
     }
@@ -102,6 +109,19 @@ impl P {
     pub(super) fn tick(&self) -> u64 {
         // Relaxed: a hint for anybody but the owner.
         self.tick.load(Ordering::Relaxed)
+    }
+
+    /// Dispatches out of `runnext` since the queue had its turn.
+    pub(super) fn streak(&self) -> u32 {
+        // Relaxed: a hint for anybody but the owner.
+        self.streak.load(Ordering::Relaxed)
+    }
+
+    /// Has the queue have its turn at the next dispatch: what made each other ready in `runnext` has used the
+    /// slice that it inherits.
+    pub(super) fn end_streak(&self) {
+        // Relaxed: a hint. If the streak has just ended by itself, the next one is a short one.
+        self.ends_streak.store(true, Ordering::Relaxed);
     }
 
     /// Puts `new` into `next` and gives what was there.
@@ -179,14 +199,16 @@ impl P {
             return Some(g);
         }
         if let Some(g) = self.take_next() {
-            if self.streak.get() < NEXT_IN_A_ROW {
-                self.streak.set(self.streak.get() + 1);
+            let streak = self.streak.load(Ordering::Relaxed);
+            if streak < self.most_in_a_row && !self.ends_streak.load(Ordering::Relaxed) {
+                self.streak.store(streak + 1, Ordering::Relaxed);
                 return Some(g);
             }
+            self.ends_streak.store(false, Ordering::Relaxed);
             // SAFETY: the P is the caller's.
             unsafe { self.put_last(g, global) };
         }
-        self.streak.set(0);
+        self.streak.store(0, Ordering::Relaxed);
         // SAFETY: the P is the caller's.
         unsafe { self.get() }.or_else(|| unsafe { self.pick_global(global, sharers) })
     }

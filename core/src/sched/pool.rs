@@ -62,7 +62,9 @@ impl Shared {
     /// P number `index`, made if it is new.
     pub(super) fn p(&self, index: usize) -> &P {
         match (&self.pool, index) {
-            (Some(pool), 1..) => pool.more[index - 1].get_or_init(|| Box::new(P::new(index, true))),
+            (Some(pool), 1..) => {
+                pool.more[index - 1].get_or_init(|| Box::new(P::new(index, true, true)))
+            }
             _ => &self.first,
         }
     }

@@ -176,24 +176,27 @@ impl<I: Item> Drop for RunQueue<I> {
     }
 }
 
+/// A number from 1 on.
+#[cfg(test)]
+#[derive(Debug, PartialEq)]
+struct Number(usize);
+
+#[cfg(test)]
+impl Item for Number {
+    type Node = ();
+    fn into_raw(self) -> NonNull<()> {
+        NonNull::new(core::ptr::without_provenance_mut(self.0)).expect("not zero")
+    }
+    unsafe fn from_raw(raw: NonNull<()>) -> Self {
+        Self(raw.addr().get())
+    }
+}
+
 #[cfg(all(test, loom))]
 mod models {
     use super::*;
     use loom::sync::Arc;
     use loom::thread;
-
-    /// A number from 1 on.
-    struct Number(usize);
-
-    impl Item for Number {
-        type Node = ();
-        fn into_raw(self) -> NonNull<()> {
-            NonNull::new(core::ptr::without_provenance_mut(self.0)).expect("not zero")
-        }
-        unsafe fn from_raw(raw: NonNull<()>) -> Self {
-            Self(raw.addr().get())
-        }
-    }
 
     fn numbers(items: impl IntoIterator<Item = Number>) -> Vec<usize> {
         items.into_iter().map(|n| n.0).collect()
@@ -264,5 +267,88 @@ mod models {
     #[test]
     fn slots_are_used_again() {
         each_comes_out_once(6, 4, &[get]);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn with(n: usize) -> RunQueue<Number> {
+        let queue = RunQueue::new();
+        (1..=n).for_each(|i| assert!(queue.put(Number(i)).is_ok()));
+        queue
+    }
+
+    fn all(queue: &RunQueue<Number>) -> Vec<usize> {
+        core::iter::from_fn(|| queue.get()).map(|n| n.0).collect()
+    }
+
+    #[test]
+    fn it_is_first_in_first_out_around_the_end_of_the_ring() {
+        let queue = with(0);
+        let mut next = 1;
+        for i in 1..=3 * SLOTS {
+            assert!(queue.put(Number(i)).is_ok());
+            if i % 3 == 0 {
+                for _ in 0..3 {
+                    assert_eq!(queue.get(), Some(Number(next)));
+                    next += 1;
+                }
+            }
+        }
+        assert_eq!(queue.get(), None);
+    }
+
+    /// The facts of Go's `TestRunqSteal` and `TestRunqStealOrder`: the older half goes, in its order.
+    #[test]
+    fn a_thief_takes_the_older_half_rounded_up_in_its_order() {
+        for n in 1..=SLOTS {
+            let queue = with(n);
+            let stolen: Vec<usize> = queue.grab().into_iter().map(|n| n.0).collect();
+            let half = n.div_ceil(2);
+            assert!(stolen.iter().copied().eq(1..=half), "{n}: {stolen:?}");
+            assert!(all(&queue).into_iter().eq(half + 1..=n), "{n}");
+        }
+        assert_eq!(with(0).grab(), []);
+    }
+
+    #[test]
+    fn a_full_ring_gives_its_older_half_and_the_new_one_away() {
+        let queue = with(SLOTS);
+        let overflow = queue.put(Number(SLOTS + 1)).expect_err("it is full");
+        let given: Vec<usize> = overflow.into_iter().map(|n| n.0).collect();
+        assert!(given.iter().copied().eq((1..=SLOTS / 2).chain([SLOTS + 1])), "{given:?}");
+        assert!(all(&queue).into_iter().eq(SLOTS / 2 + 1..=SLOTS));
+    }
+
+    /// The fact of Go's `TestRunqStealOrder` with takers at once: each number comes out once.
+    #[test]
+    fn the_owner_and_a_thief_take_each_once() {
+        let queue = with(SLOTS);
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        let (own, stolen) = std::thread::scope(|threads| {
+            let thief = threads.spawn(|| {
+                let mut stolen = Vec::new();
+                while !stop.load(std::sync::atomic::Ordering::Acquire) {
+                    stolen.extend(queue.grab().into_iter().map(|n| n.0));
+                }
+                stolen
+            });
+            let mut own = Vec::new();
+            for i in SLOTS + 1..=100 * SLOTS {
+                match queue.put(Number(i)) {
+                    Ok(()) if i % 2 == 0 => own.extend(queue.get().map(|n| n.0)),
+                    Ok(()) => {}
+                    Err(overflow) => own.extend(overflow.into_iter().map(|n| n.0)),
+                }
+            }
+            own.extend(all(&queue));
+            stop.store(true, std::sync::atomic::Ordering::Release);
+            (own, thief.join().expect("no panic"))
+        });
+        let mut seen = [own, stolen].concat();
+        seen.sort_unstable();
+        assert!(seen.into_iter().eq(1..=100 * SLOTS));
     }
 }

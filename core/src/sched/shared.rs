@@ -102,7 +102,7 @@ impl Shared {
             });
             let timers = Timers::new(clock, homes, Box::new(to_timers));
             Self {
-                first: P::new(0, shares),
+                first: P::new(0, shares, pool.is_some()),
                 global: Global::new(),
                 pool,
                 world: explored.then(|| World::new(timers.clone())),

@@ -6,13 +6,14 @@
 use std::time::{Duration, Instant};
 
 use super::clocks::{ThreadClock, ThreadTime};
-use super::debug::debug;
 use super::idle::{Grant, Parker, Slept};
 use super::metrics::PoolMeters;
 use super::net::NetWatch;
 use super::owner::Look;
+use super::p::{GLOBAL_TICK, P};
 use super::pool::{MAX_MS, Pool};
 use super::shared::Shared;
+use crate::debug::debug;
 
 /// How long a poll may keep its P while others wait. Go's number.
 pub(super) const SLICE: Duration = Duration::from_millis(10);
@@ -37,6 +38,33 @@ struct Seen {
     since: Instant,
     /// The first reading of the thread's clock in this poll.
     first: Option<ThreadTime>,
+}
+
+/// Since when sysmon watches who runs out of `runnext` on a P.
+#[derive(Clone, Copy)]
+struct Slice {
+    tick: u64,
+    since: Instant,
+}
+
+impl Slice {
+    fn of(p: &P) -> Self {
+        Self { tick: p.tick(), since: Instant::now() }
+    }
+
+    /// Gives the queue of `p` its turn if for a whole slice nothing else was dispatched than what made each other
+    /// ready: it inherits the slice. What comes from the global queue meanwhile is no turn of the P's own.
+    fn look(&mut self, p: &P) {
+        if self.since.elapsed() < SLICE {
+            return;
+        }
+        let (tick, streak) = (p.tick(), u64::from(p.streak()));
+        let looks = tick.wrapping_sub(self.tick);
+        if looks > 0 && streak + looks / GLOBAL_TICK + 1 >= looks {
+            p.end_streak();
+        }
+        *self = Self { tick, since: Instant::now() };
+    }
 }
 
 impl PoolMeters {
@@ -64,6 +92,7 @@ enum Judgement {
 /// Watches over the Ps until the runtime ends.
 fn run(shared: &Shared, pool: &Pool) {
     let mut seen: Vec<Option<Seen>> = Vec::new();
+    let mut slices: Vec<Slice> = Vec::new();
     let (mut idle_rounds, mut delay) = (0u32, SHORTEST);
     let mut net = NetWatch::new();
     loop {
@@ -79,6 +108,8 @@ fn run(shared: &Shared, pool: &Pool) {
             shared.wake_one(pool);
         }
         seen.resize_with(pool.idle.most_procs(), || None);
+        slices.extend((slices.len()..seen.len()).map(|index| Slice::of(shared.p(index))));
+        slices.iter_mut().enumerate().for_each(|(index, slice)| slice.look(shared.p(index)));
         let (mut retaken, mut suspicious) = (false, false);
         for (index, seen) in seen.iter_mut().enumerate() {
             match judge(shared, pool, index, seen) {
@@ -247,6 +278,33 @@ mod tests {
             assert_eq!(ms.len(), owned, "an M has two Ps");
             owned
         })
+    }
+
+    fn seen() -> Seen {
+        let first = Some(ThreadTime { cpu: 0, blocked: false });
+        Seen { tick: 1, look: Look::InPoll(1), since: Instant::now(), first }
+    }
+
+    #[test]
+    fn a_poll_is_judged_by_the_clock_of_its_thread_and_not_by_the_wall() {
+        let (slice, long) = (SLICE.as_nanos() as u64, 100 * SLICE);
+        let mut seen = seen();
+        let running = |cpu| Some(ThreadTime { cpu, blocked: false });
+        let blocked = |cpu| Some(ThreadTime { cpu, blocked: true });
+        assert!(!has_used_slice(&mut seen, long, running(slice - 1)), "the system ran others");
+        assert!(has_used_slice(&mut seen, SLICE, running(slice)));
+        // Blocked for a moment is not blocked.
+        assert!(!has_used_slice(&mut seen, long, blocked(0)));
+        assert!(!has_used_slice(&mut seen, long, running(0)));
+        assert!(!has_used_slice(&mut seen, long, blocked(0)));
+        assert!(has_used_slice(&mut seen, long, blocked(0)));
+    }
+
+    #[test]
+    fn where_the_system_tells_nothing_the_wall_counts_double() {
+        let mut seen = Seen { first: None, ..seen() };
+        assert!(!has_used_slice(&mut seen, 2 * SLICE - Duration::from_nanos(1), None));
+        assert!(has_used_slice(&mut seen, 2 * SLICE, None));
     }
 
     fn spin_until(done: impl Fn() -> bool) {
