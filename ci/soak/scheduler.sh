@@ -7,7 +7,7 @@ set -euo pipefail
 source "$(dirname "$0")/../common.sh"
 
 if [[ $# == 0 ]]; then
-    set -- goroutines polls start idle
+    set -- goroutines polls start idle blocking
 fi
 for name in "$@"; do
     run cargo bench --package gmp-core --bench soak -- "$name"

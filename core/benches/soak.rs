@@ -19,7 +19,8 @@ fn main() {
         Some("polls") => polls(n(10_000)),
         Some("start") => start(n(200)),
         Some("idle") => idle(n(10)),
-        _ => println!("usage: soak goroutines|polls|start|idle [N]"),
+        Some("blocking") => blocking_calls(n(10_000_000)),
+        _ => println!("usage: soak goroutines|polls|start|idle|blocking [N]"),
     }
 }
 
@@ -168,6 +169,7 @@ fn start(n: u64) {
             at(99),
             at(100)
         );
+        assert!(at(99) <= Duration::from_millis(20), "a goroutine starts within 20 ms");
     }
 }
 
@@ -185,6 +187,21 @@ fn idle(n: u64) {
     println!("idle for {lasted:.1?}: {used:.1?} of CPU, {:.4} %", 100.0 * share);
     assert!(share < 0.001, "an idle process uses a tenth of a percent");
     drop((all, timer));
+}
+
+/// What `blocking` costs when nobody needs the P, beside a plain call.
+fn blocking_calls(n: u64) {
+    let runtime = with_procs(1);
+    let timed = |call: fn(u64) -> u64| {
+        let timed = runtime.go(async move {
+            let began = Instant::now();
+            (0..n).for_each(|i| _ = black_box(call(black_box(i))));
+            began.elapsed().as_nanos() as f64 / n as f64
+        });
+        runtime.block_on(timed).expect("no panic")
+    };
+    let (plain, blocking) = (timed(|i| i + 1), timed(|i| gmp_core::blocking(|| i + 1)));
+    println!("{n} calls: {plain:.1} ns each, {blocking:.1} ns through `blocking`");
 }
 
 /// The CPU of all threads.

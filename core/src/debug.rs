@@ -17,6 +17,8 @@ pub(crate) struct Debug {
     pub(crate) scheddetail: bool,
     /// Whether sysmon is off: no P is taken from a poll or a blocking call.
     pub(crate) retakeoff: bool,
+    /// Whether the memory of goroutines goes back to the allocator at once: for whoever looks for its misuse.
+    pub(crate) cellcacheoff: bool,
 }
 
 /// The settings of this process.
@@ -76,8 +78,9 @@ fn apply(debug: &mut Debug, setting: &str) -> Result<(), (usize, String)> {
         },
         "scheddetail" => debug.scheddetail = flag()?,
         "retakeoff" => debug.retakeoff = flag()?,
+        "cellcacheoff" => debug.cellcacheoff = flag()?,
         _ => {
-            let known = "known are schedtrace, scheddetail and retakeoff";
+            let known = "known are schedtrace, scheddetail, retakeoff and cellcacheoff";
             return Err((0, format!("no such setting: `{name}`; {known}")));
         }
     }
@@ -93,7 +96,7 @@ mod tests {
         let (debug, faults) = read(" scheddetail=1 , schedtrace=250,");
         assert_eq!(faults, [""; 0]);
         let every = Some(Duration::from_millis(250));
-        assert_eq!(debug, Debug { schedtrace: every, scheddetail: true, retakeoff: false });
+        assert_eq!(debug, Debug { schedtrace: every, scheddetail: true, ..Debug::default() });
         assert_eq!(read(""), (Debug::default(), vec![]));
         assert_eq!(read("schedtrace=5,schedtrace=0").0, Debug::default());
     }
@@ -104,7 +107,7 @@ mod tests {
         assert_eq!(debug.schedtrace, Some(Duration::from_millis(2)));
         assert!(debug.retakeoff && !debug.scheddetail);
         let text = "    retakeoff=1, schedtarce=1000,scheddetail=yes,schedtrace=2";
-        let known = "known are schedtrace, scheddetail and retakeoff";
+        let known = "known are schedtrace, scheddetail, retakeoff and cellcacheoff";
         assert_eq!(
             faults,
             [

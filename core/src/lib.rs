@@ -6,6 +6,7 @@
 pub mod chan;
 mod choose;
 pub mod context;
+mod debug;
 mod g;
 pub mod inspect;
 mod list;

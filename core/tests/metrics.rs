@@ -119,6 +119,43 @@ fn what_another_p_takes_is_stolen() {
 }
 
 #[test]
+fn the_memory_of_goroutines_that_ended_is_kept_and_used_again() {
+    let runtime = with_procs(1);
+    let wave = || {
+        runtime
+            .block_on(runtime.go(async {
+                let all: Vec<_> = (0..32).map(|_| go(yield_now())).collect();
+                for one in all {
+                    one.await.unwrap();
+                }
+            }))
+            .unwrap();
+        runtime.metrics()
+    };
+    let metrics = read_until(&runtime, |_| wave().cached_cells >= 32);
+    assert_eq!(metrics.goroutines, 0);
+    for _ in 0..100 {
+        wave();
+    }
+    // Other tests run beside this one: each of their threads keeps at most as many.
+    assert!(wave().cached_cells < 32 * 100, "each wave uses the cells of the one before");
+}
+
+#[test]
+fn parked_threads_are_used_again() {
+    let runtime = with_procs(2);
+    let wave = || {
+        runtime
+            .block_on(runtime.go(async { go(sleep(Duration::from_millis(1))).await }))
+            .unwrap()
+            .unwrap();
+        read_until(&runtime, |m| m.parked_machines == m.machines).machines_started
+    };
+    let started = (0..50).map(|_| wave()).max();
+    assert!(started <= Some(2), "{started:?}");
+}
+
+#[test]
 fn threads_and_parks_are_counted() {
     let runtime = with_procs(2);
     assert_eq!(runtime.metrics().machines_started, 0);

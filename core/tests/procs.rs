@@ -457,3 +457,22 @@ fn a_runtime_may_be_dropped_by_its_own_goroutine() {
         thread::yield_now();
     }
 }
+
+#[test]
+fn the_environment_says_how_many_ps_the_global_runtime_has() {
+    let run = |value| support::run_alone_with("asks_how_many_ps_there_are", "GMP_MAXPROCS", value);
+    let three = run("3");
+    let text = String::from_utf8_lossy(&three.stdout).into_owned();
+    assert!(three.status.success() && text.contains("3 Ps"), "{text}");
+    let none = run("none");
+    let text = String::from_utf8_lossy(&none.stderr).into_owned();
+    assert!(!none.status.success(), "{text}");
+    assert!(text.contains("gmp: GMP_MAXPROCS: `none` is not a number from 1 to 1024"), "{text}");
+}
+
+#[test]
+#[ignore = "run by the test above"]
+fn asks_how_many_ps_there_are() {
+    // On a plain thread, so it is the global runtime's.
+    println!("{} Ps", gmp_core::runtime::procs());
+}

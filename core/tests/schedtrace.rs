@@ -123,6 +123,14 @@ fn the_environment_turns_traces_on() {
 }
 
 #[test]
+fn the_environment_asks_for_details_too() {
+    let ran = run_alone("waits_for_two_traces", "schedtrace=1,scheddetail=1");
+    let text = String::from_utf8(ran.stderr).unwrap();
+    assert!(ran.status.success(), "{text}");
+    assert!(["\n  P0: ", "\n  M", "\n  G"].iter().all(|line| text.contains(line)), "{text}");
+}
+
+#[test]
 fn so_does_the_builder_and_bad_settings_are_told_with_their_place() {
     let ran = run_alone("waits_for_two_traces", "builder,schedtrace=x");
     let text = String::from_utf8(ran.stderr).unwrap();
@@ -131,7 +139,7 @@ fn so_does_the_builder_and_bad_settings_are_told_with_their_place() {
         text.contains("SCHED ") && text.contains("\n  P0: ") && text.contains("\n  G"),
         "{text}"
     );
-    let known = "known are schedtrace, scheddetail and retakeoff";
+    let known = "known are schedtrace, scheddetail, retakeoff and cellcacheoff";
     let wanted = "`schedtrace` wants a number of milliseconds, not `x`";
     for message in [
         format!(

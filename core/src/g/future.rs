@@ -11,6 +11,7 @@ use core::task::{Context, Poll};
 use std::panic::catch_unwind;
 
 use super::cell::{Header, Origin};
+use super::cells::{self, CellLayout};
 use super::gref::GRef;
 use super::panic::{Payload, drop_caught, forget_payload, panicked};
 use super::state::State;
@@ -83,12 +84,15 @@ impl GRef {
     where
         F: Future + 'static,
     {
-        let cell = Box::new(Cell {
-            header: Header::new(State::new(true), Cell::<F>::VTABLE, origin),
-            stage: UnsafeCell::new(Stage { future: ManuallyDrop::new(future) }),
-        });
-        // SAFETY: a box is not null.
-        let g = unsafe { NonNull::new_unchecked(Box::into_raw(cell).cast::<Header>()) };
+        let cell = cells::allocate(Cell::<F>::LAYOUT).cast::<Cell<F>>();
+        // SAFETY: the memory is for such a cell, and nobody else's.
+        unsafe {
+            cell.write(Cell {
+                header: Header::new(State::new(true), Cell::<F>::VTABLE, origin),
+                stage: UnsafeCell::new(Stage { future: ManuallyDrop::new(future) }),
+            });
+        }
+        let g = cell.cast::<Header>();
         // SAFETY: the state counts one reference for the queue, one for the join handle.
         let (queued, joins) = unsafe { (Self::from_raw(g), Self::from_raw(g)) };
         origin.scope.register(&queued);
@@ -97,6 +101,8 @@ impl GRef {
 }
 
 impl<F: Future + 'static> Cell<F> {
+    const LAYOUT: CellLayout = CellLayout::of::<Self>();
+
     const VTABLE: &'static Vtable = &Vtable {
         poll: Self::poll,
         drop_future: Self::drop_future,
@@ -182,8 +188,11 @@ impl<F: Future + 'static> Cell<F> {
     /// # Safety
     /// Neither a reference nor a waker is left.
     unsafe fn dealloc(g: NonNull<Header>) {
-        // SAFETY: the cell was made by `Box` with this type; the stage is a union and drops
-        // nothing: a goroutine completes before the registry gives up its reference.
-        drop(unsafe { Box::from_raw(g.cast::<Self>().as_ptr()) });
+        // SAFETY: the cell was made with this type and this layout, and is used no more; the stage is a union and
+        // drops nothing: a goroutine completes before the registry gives up its reference.
+        unsafe {
+            g.cast::<Self>().drop_in_place();
+            cells::free(g.cast(), Self::LAYOUT);
+        }
     }
 }

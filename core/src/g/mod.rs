@@ -3,6 +3,7 @@
 mod arms;
 pub(crate) mod blocking;
 mod cell;
+pub(crate) mod cells;
 pub(crate) mod current;
 mod exit;
 pub(crate) mod fork;

@@ -22,8 +22,10 @@ pub struct Metrics {
     pub spinning_machines: usize,
     /// Ms started so far.
     pub machines_started: u64,
-    /// Goroutines that were started and have not finished.
+    /// Goroutines that were started and have not finished: live cells.
     pub goroutines: usize,
+    /// Goroutines that ended, whose memory is kept for the next ones: of all runtimes in this process.
+    pub cached_cells: usize,
     /// Goroutines in the global queue.
     pub runnable_global: usize,
     /// Ps taken away from polls that had used their slice, or were blocked.

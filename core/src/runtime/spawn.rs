@@ -19,7 +19,11 @@ use crate::sched;
 /// Starts a goroutine and returns a handle that can join or abort it.
 ///
 /// It belongs to the scope of whoever starts it. Outside any goroutine it runs on a global runtime that
-/// is started on first use. In a scope that is closed it is not run: joining it gives an error.
+/// is started on first use, with as many Ps as the environment variable `GMP_MAXPROCS` says, or as there are CPUs.
+/// In a scope that is closed it is not run: joining it gives an error.
+///
+/// # Panics
+/// If `GMP_MAXPROCS` is no number of Ps that can be, and a global runtime has to be started.
 ///
 /// ```
 /// gmp_core::block_on(async {
@@ -59,6 +63,10 @@ where
 }
 
 /// Runs `main` as the main goroutine of a runtime of its own, on this thread.
+///
+/// Goroutines that are left when it ends are dropped. If `main` waits for something that never comes, this call
+/// does too: a program cannot know that nobody outside will ever wake it. A test of `#[gmp::test]` can, and says
+/// who is stuck where.
 ///
 /// # Panics
 /// With the panic of `main`, and inside a goroutine.

@@ -188,6 +188,7 @@ impl Shared {
             uptime: Duration::from_nanos(self.timers().clock().now()),
             procs: self.procs(),
             goroutines: self.scopes().iter().map(|scope| scope.live()).sum(),
+            cached_cells: crate::g::cells::kept(),
             runnable_global: self.global.len(),
             ..Metrics::default()
         };

@@ -5,7 +5,6 @@
 mod baton;
 mod clocks;
 mod counts;
-mod debug;
 mod find;
 mod global;
 mod idle;

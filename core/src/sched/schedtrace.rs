@@ -9,9 +9,9 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use super::debug::{Debug, debug};
 use super::owner::{Holder, Status};
 use super::shared::Shared;
+use crate::debug::{Debug, debug};
 use crate::g::GRef;
 
 /// The thread that prints, if there is one.

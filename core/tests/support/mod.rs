@@ -145,9 +145,15 @@ pub(crate) fn text(payload: &(dyn std::any::Any + Send)) -> String {
 
 /// Runs the ignored test `name` of this binary as a process of its own, with `GMP_DEBUG` set to `debug`.
 pub(crate) fn run_alone(name: &str, debug: &str) -> std::process::Output {
+    run_alone_with(name, "GMP_DEBUG", debug)
+}
+
+/// As [`run_alone`], with another variable.
+#[allow(dead_code, reason = "not every file of tests uses it")]
+pub(crate) fn run_alone_with(name: &str, variable: &str, value: &str) -> std::process::Output {
     std::process::Command::new(std::env::current_exe().expect("a path"))
         .args(["--ignored", "--exact", "--nocapture", "--test-threads=1", name])
-        .env("GMP_DEBUG", debug)
+        .env(variable, value)
         .output()
         .expect("this binary runs again")
 }
