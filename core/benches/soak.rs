@@ -20,7 +20,8 @@ fn main() {
         Some("start") => start(n(200)),
         Some("idle") => idle(n(10)),
         Some("blocking") => blocking_calls(n(10_000_000)),
-        _ => println!("usage: soak goroutines|polls|start|idle|blocking [N]"),
+        Some("dispatches") => dispatches(n(4_000_000)),
+        _ => println!("usage: soak goroutines|polls|start|idle|blocking|dispatches [N]"),
     }
 }
 
@@ -202,6 +203,51 @@ fn blocking_calls(n: u64) {
     };
     let (plain, blocking) = (timed(|i| i + 1), timed(|i| gmp_core::blocking(|| i + 1)));
     println!("{n} calls: {plain:.1} ns each, {blocking:.1} ns through `blocking`");
+}
+
+/// What a dispatch costs, and where it came from: each P has its own work, 16 goroutines on one P share theirs out,
+/// or one of two has nine tenths of it.
+fn dispatches(n: u64) {
+    type Shares = fn(u64) -> Vec<u64>;
+    let cases: [(&str, Shares); 3] = [
+        ("local", |n| vec![n / 2; 2]),
+        ("balanced", |n| vec![n / 16; 16]),
+        ("skewed", |n| vec![n / 10 * 9, n / 10]),
+    ];
+    for (name, shares) in cases {
+        let runtime = with_procs(2);
+        let shares = shares(n);
+        let left = Arc::new(AtomicUsize::new(shares.iter().sum::<u64>() as usize));
+        let done = chan::<()>(1);
+        let began = Instant::now();
+        for share in shares {
+            let (left, done) = (left.clone(), done.clone());
+            drop(runtime.go(async move {
+                for i in 0..share {
+                    let (left, done) = (left.clone(), done.clone());
+                    drop(go(async move {
+                        if left.fetch_sub(1, Ordering::AcqRel) == 1 {
+                            done.send(()).await;
+                        }
+                    }));
+                    if i % 64 == 63 {
+                        yield_now().await;
+                    }
+                }
+            }));
+        }
+        runtime.block_on(done.recv());
+        let each = began.elapsed().as_nanos() as f64 / n as f64;
+        let metrics = runtime.metrics();
+        let total = metrics.total();
+        let local = 100.0 * total.local as f64 / total.dispatches() as f64;
+        println!(
+            "dispatch, {name}: {each:.0} ns each with its start, {local:.1} % from the own queue, {} stolen, ready \
+             for {:.1?} (median)",
+            total.stolen,
+            metrics.ready_to_run.quantile(0.5)
+        );
+    }
 }
 
 /// The CPU of all threads.

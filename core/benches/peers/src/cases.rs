@@ -108,6 +108,12 @@ impl Case {
         self.unit != Unit::Time || matches!(self.name, "sleeps_100k" | "blocking_100")
     }
 
+    /// Whether it measures the scheduler: spawns, yields, wakes, pools of workers.
+    pub fn is_of_scheduler(&self) -> bool {
+        let starts = ["spawn_", "yield_", "pingpong", "skynet", "fan_", "workers_"];
+        starts.iter().any(|start| self.name.starts_with(start))
+    }
+
     /// The check sum that every peer must come to.
     pub fn expected(&self) -> u64 {
         let n = self.ops;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::cases::Unit;
 use crate::options::{Clock, Options};
 use crate::run::Series;
-use crate::table::{FAMILIES, Row, family, geometric_mean};
+use crate::table::{FAMILIES, GROUPS, Row, family, geometric_mean};
 
 /// The whole run.
 pub fn report(rows: &[Row], versions: Value, options: &Options, load: [Option<f64>; 2]) -> Value {
@@ -45,10 +45,20 @@ fn means(rows: &[Row]) -> Vec<Value> {
     let mut threads: Vec<usize> = rows.iter().flat_map(|r| &r.series).map(|s| s.procs).collect();
     threads.sort_unstable();
     threads.dedup();
-    let pairs = threads.into_iter().flat_map(|t| FAMILIES.iter().map(move |f| (t, *f)));
-    let mean = |(threads, family): (usize, &str)| {
-        let (mean, cases) = geometric_mean(rows, family, threads)?;
-        Some(json!({ "peer": family, "threads": threads, "gmp_over_peer": mean, "cases": cases }))
-    };
-    pairs.filter_map(mean).collect()
+    let mut means = Vec::new();
+    for threads in threads {
+        for (group, family) in GROUPS.iter().flat_map(|g| FAMILIES.iter().map(move |f| (*g, *f))) {
+            let Some((mean, cases)) = geometric_mean(rows, group, family, threads) else {
+                continue;
+            };
+            means.push(json!({
+                "peer": family,
+                "threads": threads,
+                "of": group.name(),
+                "gmp_over_peer": mean,
+                "cases": cases,
+            }));
+        }
+    }
+    means
 }

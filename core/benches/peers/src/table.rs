@@ -100,18 +100,52 @@ pub fn print(rows: &[Row], procs: usize, clock: Clock) {
             row.best_peer(procs)
         );
     }
-    for family in FAMILIES {
-        if let Some((mean, cases)) = geometric_mean(rows, family, procs) {
-            println!("\ngmp / {family}: geometric mean {mean:.2} over {cases} cases");
-        }
+    for group in GROUPS {
+        let means = FAMILIES.iter().filter_map(|family| {
+            let (mean, cases) = geometric_mean(rows, *group, family, procs)?;
+            Some(format!("{family} {mean:.2} ({cases} cases)"))
+        });
+        let means: Vec<String> = means.collect();
+        println!("\ngmp / peer, geometric mean of {}: {}", group.name(), means.join(", "));
     }
     variants(rows, procs);
     memory(rows, procs);
 }
 
-/// The mean of the ratios of the cases that measure time; sleeping and blocking are not bound by the CPU.
-pub fn geometric_mean(rows: &[Row], family: &str, procs: usize) -> Option<(f64, usize)> {
-    let timed = rows.iter().filter(|r| !r.case.is_system_bound());
+/// Cases that a mean is taken over.
+#[derive(Clone, Copy)]
+pub enum Group {
+    /// Those that measure time; sleeping and blocking are not bound by the CPU.
+    All,
+    /// Of them, those of the scheduler.
+    Scheduler,
+}
+
+/// All groups.
+pub const GROUPS: &[Group] = &[Group::All, Group::Scheduler];
+
+impl Group {
+    /// In the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::All => "all timed cases",
+            Self::Scheduler => "spawn, yield, wake, skynet and worker cases",
+        }
+    }
+
+    fn has(self, case: &Case) -> bool {
+        !case.is_system_bound() && (matches!(self, Self::All) || case.is_of_scheduler())
+    }
+}
+
+/// The mean of the ratios, and of how many cases.
+pub fn geometric_mean(
+    rows: &[Row],
+    group: Group,
+    family: &str,
+    procs: usize,
+) -> Option<(f64, usize)> {
+    let timed = rows.iter().filter(|row| group.has(&row.case));
     let logs: Vec<f64> = timed.filter_map(|row| row.ratio(family, procs)).map(f64::ln).collect();
     let mean = (logs.iter().sum::<f64>() / logs.len() as f64).exp();
     (!logs.is_empty()).then_some((mean, logs.len()))
