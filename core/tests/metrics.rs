@@ -120,6 +120,10 @@ fn what_another_p_takes_is_stolen() {
 
 #[test]
 fn the_memory_of_goroutines_that_ended_is_kept_and_used_again() {
+    // So it is told to whoever looks for the misuse of memory.
+    if std::env::var("GMP_DEBUG").is_ok_and(|debug| debug.contains("cellcacheoff")) {
+        return;
+    }
     let runtime = with_procs(1);
     let wave = || {
         runtime

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Weakens, one after the other, each ordering that core/src/sched/README.md calls model-checked, in a copy of the
+# sources: the models must fail. Minutes of work for each.
+#
+# usage: ci/soak/orderings.sh [NAME..]
+set -euo pipefail
+source "$(dirname "$0")/../common.sh"
+
+# name ~ file in core/src ~ models ~ text ~ what it becomes, wherever it stands in the file
+weakened() {
+    cat <<'END'
+state-change~g/state.rs~g::~compare_exchange_weak(now, new, Ordering::SeqCst, Ordering::Acquire)~compare_exchange_weak(now, new, Ordering::Relaxed, Ordering::Relaxed)
+acquire~sched/owner.rs~sched::owner~(tenure.0 | OWNED, Ordering::Acquire);~(tenure.0 | OWNED, Ordering::Relaxed);
+take-hand~sched/owner.rs~sched::owner~hand.0.load(Ordering::Acquire)~hand.0.load(Ordering::Relaxed)
+lend-hand~sched/owner.rs~sched::owner~hand.0.store(false, Ordering::Release);~hand.0.store(false, Ordering::Relaxed);
+lend-word~sched/owner.rs~sched::owner~store(tenure.0 | IN_POLL, Ordering::Release);~store(tenure.0 | IN_POLL, Ordering::Relaxed);
+release~sched/owner.rs~sched::owner~store(tenure.0 | IDLE, Ordering::Release);~store(tenure.0 | IDLE, Ordering::Relaxed);
+fence-light~sched/owner.rs~sched::owner~asymmetric::light();~{}
+fence-heavy~sched/owner.rs~sched::owner~asymmetric::heavy();~true;
+ring-tail-put~sched/runq.rs~sched::runq~tail.wrapping_add(1), Ordering::Release);~tail.wrapping_add(1), Ordering::Relaxed);
+ring-tail-take~sched/runq.rs~sched::runq~let tail = self.tail.load(Ordering::Acquire);~let tail = self.tail.load(Ordering::Relaxed);
+ring-commit~sched/runq.rs~sched::runq~(head.wrapping_add(n), Ordering::AcqRel);~(head.wrapping_add(n), Ordering::Relaxed);
+push-fences~sched/counts.rs~sched::counts~fence(Ordering::SeqCst);~
+short-lock-take~sys/brief.rs~sys::brief~compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)~compare_exchange(false, true, Ordering::Relaxed, Ordering::Relaxed)
+short-lock-give~sys/brief.rs~sys::brief~taken.store(false, Ordering::Release);~taken.store(false, Ordering::Relaxed);
+END
+}
+
+export LOOM_MAX_PREEMPTIONS="${LOOM_MAX_PREEMPTIONS:-3}"
+export RUSTFLAGS="$RUSTFLAGS --cfg loom -A dead_code -A unused_imports -A unused_variables -A unused_must_use"
+copy=$(mktemp -d)
+log=$(mktemp)
+trap 'rm -rf "$copy" "$log"' EXIT
+git ls-files -z | xargs -0 tar cf - | tar xf - -C "$copy"
+export CARGO_TARGET_DIR="$PWD/target/loom-weakened"
+
+models() {
+    (cd "$copy" && timeout 900 cargo test --package gmp-core --lib -- "$1" 2>&1) >"$log"
+}
+
+survived=""
+while IFS='~' read -r name file filter text becomes <&3; do
+    if [[ $# != 0 && " $* " != *" $name "* ]]; then
+        continue
+    fi
+    source="$copy/core/src/$file"
+    cp "$source" "$source.kept"
+    TEXT=$text BECOMES=$becomes perl -pi -e 's/\Q$ENV{TEXT}\E/$ENV{BECOMES}/g' "$source"
+    if cmp -s "$source" "$source.kept"; then
+        fail "$name: core/src/$file has no such text"
+    fi
+    if models "$filter"; then
+        survived="$survived $name"
+        echo "$name: NOT noticed"
+    elif grep -q '^error' "$log" && ! grep -q '^test result: FAILED' "$log"; then
+        cat "$log"
+        fail "$name: does not compile"
+    else
+        echo "$name: noticed"
+    fi
+    mv "$source.kept" "$source"
+done 3< <(weakened)
+[[ -z $survived ]] || fail "no model notices:$survived"
