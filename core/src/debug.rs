@@ -17,6 +17,8 @@ pub(crate) struct Debug {
     pub(crate) scheddetail: bool,
     /// Whether sysmon is off: no P is taken from a poll or a blocking call.
     pub(crate) retakeoff: bool,
+    /// Whether Ps are handed over as where the system offers no `membarrier`.
+    pub(crate) membarrieroff: bool,
     /// Whether the memory of goroutines goes back to the allocator at once: for whoever looks for its misuse.
     pub(crate) cellcacheoff: bool,
 }
@@ -78,9 +80,11 @@ fn apply(debug: &mut Debug, setting: &str) -> Result<(), (usize, String)> {
         },
         "scheddetail" => debug.scheddetail = flag()?,
         "retakeoff" => debug.retakeoff = flag()?,
+        "membarrieroff" => debug.membarrieroff = flag()?,
         "cellcacheoff" => debug.cellcacheoff = flag()?,
         _ => {
-            let known = "known are schedtrace, scheddetail, retakeoff and cellcacheoff";
+            let known =
+                "known are schedtrace, scheddetail, retakeoff, membarrieroff and cellcacheoff";
             return Err((0, format!("no such setting: `{name}`; {known}")));
         }
     }
@@ -107,7 +111,7 @@ mod tests {
         assert_eq!(debug.schedtrace, Some(Duration::from_millis(2)));
         assert!(debug.retakeoff && !debug.scheddetail);
         let text = "    retakeoff=1, schedtarce=1000,scheddetail=yes,schedtrace=2";
-        let known = "known are schedtrace, scheddetail, retakeoff and cellcacheoff";
+        let known = "known are schedtrace, scheddetail, retakeoff, membarrieroff and cellcacheoff";
         assert_eq!(
             faults,
             [

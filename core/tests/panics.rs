@@ -237,3 +237,17 @@ fn a_send_on_a_closed_channel_drops_the_value_before_it_panics() {
     let text = panic_text(|| _ = poll_once(pin!(arm)));
     assert_eq!((text.as_str(), state.load(Ordering::Relaxed)), ("send on closed channel", 1));
 }
+
+#[test]
+fn an_exit_of_the_main_goroutine_is_told() {
+    let ran = support::run_alone_with("exits_the_main_goroutine", "GMP_DEBUG", "");
+    let text = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert!(!ran.status.success(), "{text}");
+    assert!(text.contains("gmp: exit_goroutine in a main goroutine"), "{text}");
+}
+
+#[test]
+#[ignore = "run by the test above"]
+fn exits_the_main_goroutine() {
+    block_on(async { gmp_core::runtime::exit_goroutine() })
+}

@@ -458,6 +458,47 @@ fn a_runtime_may_be_dropped_by_its_own_goroutine() {
     }
 }
 
+/// Goroutines of two runtimes hand values to each other: each wake goes to the runtime of whoever is woken.
+#[test]
+fn goroutines_of_several_runtimes_wake_each_other() {
+    let (one, two) = (Builder::new().procs(2).build(), Builder::new().procs(3).build());
+    let (ping, pong) = (chan::<usize>(0), chan::<usize>(0));
+    let players: Vec<_> = (0..4)
+        .flat_map(|_| {
+            let (rx, tx) = (ping.clone(), pong.clone());
+            let answers = two.go(async move {
+                while let Some(n) = rx.recv().await {
+                    tx.send(n + 1).await;
+                }
+                0
+            });
+            let (tx, rx) = (ping.clone(), pong.clone());
+            let asks = one.go(async move {
+                let mut sum = 0;
+                for n in 0..rounds(1_000) {
+                    tx.send(n).await;
+                    sum += rx.recv().await.unwrap() - 1;
+                }
+                sum
+            });
+            [answers, asks]
+        })
+        .collect();
+    let sums = one.block_on(async {
+        let (mut sums, mut answers) = (Vec::new(), Vec::new());
+        for (i, player) in players.into_iter().enumerate() {
+            if i % 2 == 1 { sums.push(player.await.unwrap()) } else { answers.push(player) }
+        }
+        ping.close();
+        for answer in answers {
+            answer.await.unwrap();
+        }
+        sums
+    });
+    let all: usize = (0..rounds(1_000)).sum();
+    assert_eq!(sums.into_iter().sum::<usize>(), 4 * all, "each number came back once");
+}
+
 #[test]
 fn the_environment_says_how_many_ps_the_global_runtime_has() {
     let run = |value| support::run_alone_with("asks_how_many_ps_there_are", "GMP_MAXPROCS", value);

@@ -57,6 +57,21 @@ fn a_long_poll_keeps_its_p_while_nobody_waits_for_it() {
     assert_eq!(runtime.metrics().retakes, 0);
 }
 
+/// The other protocol by which Ps change hands: what the tests here show holds for it too.
+#[test]
+fn where_the_system_offers_no_membarrier_ps_are_handed_over_all_the_same() {
+    let these =
+        ["every_spinner_gets_on_and_so_does_everybody_else", "blocking_calls_give_their_p_away"];
+    let ran = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "work_goes_on_beside_polls_of_all_lengths"])
+        .args(these)
+        .env("GMP_DEBUG", "membarrieroff=1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert!(ran.status.success() && text.contains("3 passed"), "{text}");
+}
+
 /// Two that wake each other inherit one slice: what else is ready on their P need not wait for longer.
 #[test]
 fn two_that_wake_each_other_with_long_polls_leave_their_p_after_a_slice() {

@@ -1,6 +1,6 @@
 //! `exit_goroutine`: ends the running goroutine from anywhere inside it, as Go's `Goexit`.
 
-use std::panic::resume_unwind;
+use std::panic::{catch_unwind, resume_unwind};
 
 use super::current;
 use super::panic::Payload;
@@ -13,12 +13,15 @@ pub(crate) fn is_exit(payload: &Payload) -> bool {
     payload.is::<Exit>()
 }
 
-/// What becomes of an exit in a main goroutine, whose result somebody waits for.
+/// What becomes of an exit in a main goroutine, whose result somebody waits for: a panic, which is told.
 pub(crate) fn refuse_exit(payload: Payload) -> Payload {
-    match is_exit(&payload) {
-        true => Box::new("gmp: exit_goroutine in a main goroutine, whose result is waited for"),
-        false => payload,
+    if !is_exit(&payload) {
+        return payload;
     }
+    let refused = catch_unwind(|| {
+        panic!("gmp: exit_goroutine in a main goroutine, whose result is waited for")
+    });
+    refused.err().unwrap_or(payload)
 }
 
 /// Ends the running goroutine: all its destructors run, no panic is reported, and joining it gives an error with

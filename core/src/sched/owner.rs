@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::debug::debug;
 use crate::sys::modelled::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sys::{Lock, asymmetric};
 
@@ -85,7 +86,7 @@ impl Tenure {
 
 impl Owner {
     pub(crate) fn new() -> Self {
-        Self::with(asymmetric::is_available())
+        Self::with(asymmetric::is_available() && !debug().membarrieroff)
     }
 
     fn with(by_hand: bool) -> Self {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use gmp::report::finding::BodyOutcome;
 use gmp::runtime::{Builder, Runtime, exit_goroutine, lock_os_thread, unlock_os_thread};
 use gmp::time::{after, sleep};
 use gmp::{chan, go, yield_now};
@@ -428,6 +429,21 @@ mod crash_test {
             chan::<u32>(0).recv().await;
         }));
         chan::<u32>(0).recv().await;
+    }
+
+    /// Go's `GoexitDeadlock`: the body exits, and somebody is left who waits for ever.
+    #[test]
+    fn an_exit_of_the_body_leaves_others_asleep() {
+        let report = gmp::leak::examine("exits", || async {
+            drop(go(async { chan::<u32>(0).recv().await }));
+            yield_now().await;
+            exit_goroutine()
+        });
+        let report = report.expect("good settings");
+        let BodyOutcome::Panicked(text) = &report.outcome else { panic!("{report}") };
+        assert!(text.starts_with("gmp: exit_goroutine in a main goroutine"), "{text}");
+        let [left] = &report.findings[..] else { panic!("{report}") };
+        assert_eq!(left.code.to_string(), "GMP001", "{report}");
     }
 
     #[test]
