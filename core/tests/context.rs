@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use gmp_core::context::{
     Context, ContextError, Key, after_func, background, todo, with_cancel, with_cancel_cause,
-    with_deadline, with_timeout, with_value, without_cancel,
+    with_deadline, with_deadline_cause, with_timeout, with_timeout_cause, with_value,
+    without_cancel,
 };
 use gmp_core::inspect::{Capability, ContextInfo, ContextState, Figure, WaitReason};
 use gmp_core::runtime::{Builder, Runtime};
@@ -72,6 +73,61 @@ fn the_first_cause_counts_and_goes_down() {
         assert_eq!(context.cause().unwrap().to_string(), "the disk is gone");
         assert!(context.cause().unwrap().downcast_ref::<std::io::Error>().is_some());
     }
+}
+
+#[test]
+fn the_cause_of_a_deadline_counts_where_that_deadline_ends_it() {
+    let cause = |ctx: &Context| ctx.cause().unwrap().to_string();
+    let past = now();
+    let (ended, _one) = with_deadline_cause(&background(), past, "too slow");
+    let (below, _two) = with_cancel(&ended);
+    for ctx in [&ended, &below] {
+        assert_eq!((ctx.err(), cause(ctx)), (EXCEEDED, "too slow".to_owned()));
+    }
+    let (cancelled, cancel) = with_timeout_cause(&background(), HOUR, "too slow");
+    cancel.cancel();
+    assert_eq!((cancelled.err(), cause(&cancelled)), (CANCELED, "context canceled".to_owned()));
+    block_on(async {
+        let (parent, _three) = with_timeout_cause(&background(), MS, "the parent");
+        let (child, _four) = with_timeout_cause(&parent, HOUR, "the child");
+        assert_eq!(child.done().await, ContextError::DeadlineExceeded);
+        assert_eq!(cause(&child), "the parent");
+        let (parent, _five) = with_timeout_cause(&background(), HOUR, "the parent");
+        let (child, _six) = with_timeout_cause(&parent, MS, "the child");
+        assert_eq!(child.done().await, ContextError::DeadlineExceeded);
+        assert_eq!((cause(&child), parent.err()), ("the child".to_owned(), None));
+    });
+}
+
+/// A cause whose drop panics, by whoever lets go of it last.
+#[derive(Debug)]
+struct Loud;
+
+impl std::fmt::Display for Loud {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("loud")
+    }
+}
+
+impl std::error::Error for Loud {}
+
+impl Drop for Loud {
+    fn drop(&mut self) {
+        panic!("expected by this test");
+    }
+}
+
+#[test]
+fn a_cause_whose_drop_panics_harms_nobody() {
+    let (waits, cancel) = with_timeout_cause(&background(), HOUR, Loud);
+    drop((waits, cancel));
+    block_on(async {
+        let (ends, cancel) = with_timeout_cause(&background(), MS, Loud);
+        let (below, _keep) = with_cancel(&ends);
+        assert_eq!(below.done().await, ContextError::DeadlineExceeded);
+        assert_eq!(below.cause().unwrap().to_string(), "loud");
+        drop((ends, cancel, below));
+    });
 }
 
 #[test]
@@ -283,19 +339,52 @@ fn a_destructor_may_use_the_context_it_is_dropped_by() {
     drop((ctx, cancel));
 }
 
-/// Deep enough to overflow any stack if cancelling or dropping recursed.
+/// Deep enough to overflow any stack if anything recursed.
+const DEPTH: usize = 1_000_000;
+
+/// A chain below `root`, of every kind by turns; without a cut it is done with `root`.
+fn deep_chain(root: &Context, cuts: bool) -> Context {
+    let mut chain = with_value::<Name>(root, "top");
+    for n in 0..DEPTH {
+        chain = match n % 5 {
+            0 => with_cancel(&chain).0,
+            1 => with_value::<Number>(&chain, 1),
+            // Each of them is due before those above it, so that all have timers.
+            2 => with_timeout(&chain, HOUR * 2 - Duration::from_micros(n as u64)).0,
+            3 if cuts => without_cancel(&chain),
+            3 => with_cancel_cause(&chain).0,
+            _ => with_timeout_cause(&chain, HOUR * 3, "slow").0,
+        };
+    }
+    chain
+}
+
+/// Runs `f` on a stack that has no room for a million frames of any size.
+fn on_a_small_stack(f: impl FnOnce() + Send + 'static) {
+    let small = std::thread::Builder::new().stack_size(256 << 10);
+    small.spawn(f).unwrap().join().unwrap();
+}
+
 #[test]
 fn a_chain_of_a_million_contexts_is_cancelled_and_dropped() {
-    const DEPTH: usize = 1_000_000;
-    let (root, cancel) = with_cancel(&background());
-    let mut chain = root.clone();
-    for _ in 0..DEPTH {
-        chain = with_cancel(&chain).0;
-    }
-    let mut last = pin!(chain.done());
-    assert!(poll_once(last.as_mut()).is_pending());
-    cancel.cancel();
-    assert_eq!(poll_once(last.as_mut()), Poll::Ready(ContextError::Canceled));
+    on_a_small_stack(|| {
+        let (root, cancel) = with_cancel(&background());
+        let chain = deep_chain(&root, false);
+        let mut last = Box::pin(chain.done());
+        assert!(poll_once(last.as_mut()).is_pending());
+        let dropped = Arc::new(());
+        let kept = dropped.clone();
+        let _stop = after_func(&chain, async move { drop(kept) });
+        assert_eq!(chain.value::<Name>(), Some(&"top"));
+        cancel.cancel();
+        assert_eq!(poll_once(last.as_mut()), Poll::Ready(ContextError::Canceled));
+        assert_eq!((chain.err(), chain.value::<Name>()), (CANCELED, Some(&"top")));
+        block_on(async {
+            while Arc::strong_count(&dropped) > 1 {
+                yield_now().await;
+            }
+        });
+    });
 }
 
 #[test]
@@ -345,11 +434,20 @@ fn children_may_go_while_their_parent_ends_them() {
 
 #[test]
 fn a_chain_that_nobody_cancelled_is_dropped_too() {
-    let (mut chain, _cancel) = with_cancel(&background());
-    for _ in 0..100_000 {
-        chain = with_cancel(&chain).0;
+    for cuts in [false, true] {
+        on_a_small_stack(move || {
+            let (root, cancel) = with_cancel(&background());
+            let chain = deep_chain(&root, cuts);
+            if cuts {
+                // It ends what lies above the first cut.
+                cancel.cancel();
+                assert!(chain.err().is_none());
+            }
+            assert_eq!(chain.value::<Name>(), Some(&"top"));
+            drop((root, cancel));
+            drop(chain);
+        });
     }
-    drop(chain);
 }
 
 #[test]

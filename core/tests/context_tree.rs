@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gmp_core::context::{
     Context, Key, after_func, background, todo, with_cancel, with_cancel_cause, with_deadline,
-    with_timeout, with_value, without_cancel,
+    with_deadline_cause, with_timeout, with_timeout_cause, with_value, without_cancel,
 };
 use gmp_core::runtime::Builder;
 use gmp_core::time::now;
@@ -68,6 +68,23 @@ background
         assert_eq!(picture(&timed), after);
         assert_eq!(format!("{late}").split(": ").nth(1), Some("deadline exceeded"));
         assert!(todo().to_string().starts_with("todo at "));
+        let (slow, _slow) = with_timeout_cause(&background(), Duration::ZERO, "too slow");
+        let words = slow.to_string();
+        assert!(words.starts_with("with_timeout_cause at "), "{words}");
+        assert!(words.ends_with(": deadline exceeded, cause: too slow"), "{words}");
+    });
+}
+
+#[test]
+fn a_child_that_ended_for_another_cause_did_not_end_with_its_parent() {
+    block_on(async {
+        let (parent, _one) = with_timeout_cause(&background(), Duration::from_millis(2), "parent");
+        let (child, _two) = with_deadline_cause(&parent, now(), "child");
+        let (with_it, _three) = with_cancel(&parent);
+        with_it.done().await;
+        let words = |ctx: &Context| ctx.to_string().split(": ").skip(1).collect::<String>();
+        assert_eq!(words(&child), "deadline exceeded, causechild");
+        assert_eq!(words(&with_it), "done with its parent, 1 cancel handle");
     });
 }
 

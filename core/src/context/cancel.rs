@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::node::Node;
-use crate::g::{current, drop_caught, point};
+use crate::g::{current, point};
 use crate::inspect::{GoroutineId, Location, Operation};
 
 /// Why a context was cancelled.
@@ -55,13 +55,6 @@ impl End {
     pub(super) fn new(error: ContextError, cause: Option<Cause>, at: Option<Location>) -> Self {
         let by = at.and_then(|_| current::id());
         Self { error, cause, at, by }
-    }
-
-    /// Lets go of the cause, which is the user's.
-    pub(super) fn drop_cause(self) {
-        if let Some(cause) = self.cause {
-            drop_caught(cause);
-        }
     }
 
     pub(super) fn cause(&self) -> Cause {

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -303,8 +304,13 @@ fn state(node: &Node) -> String {
         };
     };
     let above = node.parent().and_then(|parent| parent.node().canceller());
-    let same_end =
-        |above: &Node| above.error() == Some(error) && above.ended_at() == node.ended_at();
+    let cause =
+        |node: &Node| node.given_cause().as_ref().map(Arc::as_ptr).map(<*const _>::cast::<()>);
+    let same_end = |above: &Node| {
+        above.error() == Some(error)
+            && above.ended_at() == node.ended_at()
+            && cause(above) == cause(node)
+    };
     if node.kind() != Kind::WithoutCancel && above.is_some_and(same_end) {
         return format!("done with its parent, {handles}");
     }

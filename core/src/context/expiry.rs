@@ -5,14 +5,18 @@ use std::sync::{Arc, Weak};
 use std::task::Wake as StdWake;
 use std::time::Duration;
 
-use super::cancel::{ContextError, End};
+use super::cancel::{Cause, ContextError, End};
 use super::node::Node;
-use crate::g::Wake;
+use crate::g::{Wake, drop_caught};
 use crate::time::Instant;
 use crate::time::alarm::{Alarm, Ring};
 
-/// An armed deadline, owned by its node, which disarms it before it goes.
-pub(super) struct Expiry(Alarm);
+/// A deadline, owned by its node, which disarms it before it goes.
+pub(super) struct Expiry {
+    alarm: Alarm,
+    /// Kept here, not by the timer: it is the user's, and timers are let go under a lock.
+    cause: Option<Cause>,
+}
 
 /// Ends the node, outside the timers' lock.
 #[derive(Clone)]
@@ -21,7 +25,10 @@ struct Expire(Weak<Node>);
 impl StdWake for Expire {
     fn wake(self: Arc<Self>) {
         if let Some(node) = self.0.upgrade() {
-            node.end(&End::new(ContextError::DeadlineExceeded, None, None));
+            // It was there before its alarm was armed.
+            if let Some(expiry) = node.expiry() {
+                node.end(&expiry.end());
+            }
         }
     }
 }
@@ -34,26 +41,45 @@ impl Ring for Expire {
 }
 
 impl Expiry {
-    /// Arms the deadline of `node`, which keeps the result. An error if it has passed.
-    pub(super) fn arm(node: &Arc<Node>, deadline: Instant) -> Result<Box<Self>, ()> {
-        let expiry = Box::new(Self(Alarm::new()));
-        let clock = expiry.0.timers().clock();
+    /// A deadline that is not armed.
+    pub(super) fn new(cause: Option<Cause>) -> Box<Self> {
+        Box::new(Self { alarm: Alarm::new(), cause })
+    }
+
+    /// Arms the deadline of `node`. False if it has passed.
+    ///
+    /// # Safety
+    /// The node owns this, and disarms it before it goes.
+    pub(super) unsafe fn arm(&self, node: &Arc<Node>, deadline: Instant) -> bool {
+        let clock = self.alarm.timers().clock();
         let when = clock.nanos_of(deadline.into());
         if when <= clock.now() {
-            return Err(());
+            return false;
         }
-        // SAFETY: the node keeps the box, and disarms the alarm before it goes.
-        unsafe { expiry.0.arm(Arc::new(Expire(Arc::downgrade(node))), when, 0) };
-        Ok(expiry)
+        // SAFETY: as the caller says; it is in a box.
+        unsafe { self.alarm.arm(Arc::new(Expire(Arc::downgrade(node))), when, 0) };
+        true
+    }
+
+    /// How a node ends whose deadline has passed.
+    pub(super) fn end(&self) -> End {
+        End::new(ContextError::DeadlineExceeded, self.cause.clone(), None)
+    }
+
+    /// Lets go of the cause, which is the user's.
+    pub(super) fn drop_cause(self) {
+        if let Some(cause) = self.cause {
+            drop_caught(cause);
+        }
     }
 
     /// Stops the timer if it is armed.
     pub(super) fn disarm(&self) {
-        self.0.disarm();
+        self.alarm.disarm();
     }
 
     /// Time until the deadline; `None` if it is not armed.
     pub(super) fn due_in(&self) -> Option<Duration> {
-        self.0.due_in()
+        self.alarm.due_in()
     }
 }

@@ -1,6 +1,7 @@
 //! What a context is made as: the function that makes it, and what it is given.
 
 use super::Context;
+use super::cancel::Cause;
 use super::value::Value;
 use crate::time::Instant;
 
@@ -12,7 +13,9 @@ pub(super) enum Kind {
     WithCancel,
     WithCancelCause,
     WithTimeout,
+    WithTimeoutCause,
     WithDeadline,
+    WithDeadlineCause,
     WithValue,
     WithoutCancel,
 }
@@ -20,8 +23,8 @@ pub(super) enum Kind {
 impl Kind {
     /// Whether contexts of this kind have a state and cancel handles of their own.
     pub(super) fn cancels(self) -> bool {
-        use Kind::{WithCancel, WithCancelCause, WithDeadline, WithTimeout};
-        matches!(self, WithCancel | WithCancelCause | WithTimeout | WithDeadline)
+        use Kind::{Background, Todo, WithValue, WithoutCancel};
+        !matches!(self, Background | Todo | WithValue | WithoutCancel)
     }
 
     pub(super) fn is_root(self) -> bool {
@@ -35,7 +38,9 @@ impl Kind {
             Self::WithCancel => "with_cancel",
             Self::WithCancelCause => "with_cancel_cause",
             Self::WithTimeout => "with_timeout",
+            Self::WithTimeoutCause => "with_timeout_cause",
             Self::WithDeadline => "with_deadline",
+            Self::WithDeadlineCause => "with_deadline_cause",
             Self::WithValue => "with_value",
             Self::WithoutCancel => "without_cancel",
         }
@@ -48,11 +53,13 @@ pub(super) struct Spec {
     pub(super) parent: Option<Context>,
     /// Its own deadline.
     pub(super) deadline: Option<Instant>,
+    /// The cause of its end if that deadline ends it.
+    pub(super) cause: Option<Cause>,
     pub(super) value: Option<Value>,
 }
 
 impl Spec {
     pub(super) fn root(kind: Kind) -> Self {
-        Self { kind, parent: None, deadline: None, value: None }
+        Self { kind, parent: None, deadline: None, cause: None, value: None }
     }
 }

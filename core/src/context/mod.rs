@@ -29,6 +29,7 @@ mod value;
 mod walk;
 
 use core::fmt;
+use std::error::Error;
 use std::panic::Location;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -96,7 +97,7 @@ pub fn todo() -> Context {
 /// ```
 #[track_caller]
 pub fn with_cancel(parent: &Context) -> (Context, Cancel) {
-    parent.cancellable(Kind::WithCancel, None, Location::caller())
+    parent.cancellable(Kind::WithCancel, None, None, Location::caller())
 }
 
 /// As [`with_cancel`], for a child that is meant to be cancelled with [`Cancel::cancel_with`].
@@ -110,7 +111,7 @@ pub fn with_cancel(parent: &Context) -> (Context, Cancel) {
 /// ```
 #[track_caller]
 pub fn with_cancel_cause(parent: &Context) -> (Context, Cancel) {
-    parent.cancellable(Kind::WithCancelCause, None, Location::caller())
+    parent.cancellable(Kind::WithCancelCause, None, None, Location::caller())
 }
 
 /// A child that is done when `limit` has passed, or when its handle cancels it.
@@ -127,13 +128,59 @@ pub fn with_cancel_cause(parent: &Context) -> (Context, Cancel) {
 #[track_caller]
 pub fn with_timeout(parent: &Context, limit: Duration) -> (Context, Cancel) {
     let deadline = now().checked_add(limit);
-    parent.cancellable(Kind::WithTimeout, deadline, Location::caller())
+    parent.cancellable(Kind::WithTimeout, deadline, None, Location::caller())
+}
+
+/// As [`with_timeout`], with the [`cause`](Context::cause) that it has if this limit ends it. A cancel, or a
+/// parent that ends before, has a cause of its own.
+///
+/// ```
+/// use gmp_core::context::{background, with_timeout_cause, ContextError};
+/// use std::time::Duration;
+///
+/// gmp_core::block_on(async {
+///     let limit = Duration::from_millis(1);
+///     let (ctx, _cancel) = with_timeout_cause(&background(), limit, "the database is slow");
+///     assert_eq!(ctx.done().await, ContextError::DeadlineExceeded);
+///     assert_eq!(ctx.cause().unwrap().to_string(), "the database is slow");
+/// });
+/// ```
+#[doc(alias = "WithTimeoutCause")]
+#[track_caller]
+pub fn with_timeout_cause(
+    parent: &Context,
+    limit: Duration,
+    cause: impl Into<Box<dyn Error + Send + Sync>>,
+) -> (Context, Cancel) {
+    let (deadline, cause) = (now().checked_add(limit), Some(Arc::from(cause.into())));
+    parent.cancellable(Kind::WithTimeoutCause, deadline, cause, Location::caller())
 }
 
 /// A child that is done when `deadline` has come, or when its handle cancels it.
 #[track_caller]
 pub fn with_deadline(parent: &Context, deadline: impl Into<Instant>) -> (Context, Cancel) {
-    parent.cancellable(Kind::WithDeadline, Some(deadline.into()), Location::caller())
+    parent.cancellable(Kind::WithDeadline, Some(deadline.into()), None, Location::caller())
+}
+
+/// As [`with_deadline`], with a cause as in [`with_timeout_cause`].
+///
+/// ```
+/// use gmp_core::context::{background, with_deadline_cause, ContextError};
+///
+/// let now = gmp_core::time::now();
+/// let (ctx, _cancel) = with_deadline_cause(&background(), now, "the shop is shut");
+/// assert_eq!(ctx.err(), Some(ContextError::DeadlineExceeded));
+/// assert_eq!(ctx.cause().unwrap().to_string(), "the shop is shut");
+/// ```
+#[doc(alias = "WithDeadlineCause")]
+#[track_caller]
+pub fn with_deadline_cause(
+    parent: &Context,
+    deadline: impl Into<Instant>,
+    cause: impl Into<Box<dyn Error + Send + Sync>>,
+) -> (Context, Cancel) {
+    let (deadline, cause) = (Some(deadline.into()), Some(Arc::from(cause.into())));
+    parent.cancellable(Kind::WithDeadlineCause, deadline, cause, Location::caller())
 }
 
 /// A child that has the value of `K`, see [`Key`]. A value of another type does not compile.
@@ -179,18 +226,21 @@ impl Context {
     }
 
     /// What a child of this context starts from.
+    #[inline(always)]
     fn child(&self, kind: Kind) -> Spec {
         self.node().note_use();
         Spec { parent: Some(self.clone()), ..Spec::root(kind) }
     }
 
+    #[inline]
     fn cancellable(
         &self,
         kind: Kind,
         deadline: Option<Instant>,
+        cause: Option<Cause>,
         at: crate::inspect::Location,
     ) -> (Self, Cancel) {
-        let node = Node::make(Spec { deadline, ..self.child(kind) }, at);
+        let node = Node::make(Spec { deadline, cause, ..self.child(kind) }, at);
         (Self { node: Some(node.clone()) }, Cancel::first(node))
     }
 
@@ -221,8 +271,8 @@ impl Context {
         self.node().canceller().and_then(Node::error)
     }
 
-    /// The cause given to [`Cancel::cancel_with`]; without one, the error that [`err`](Self::err)
-    /// gives. `None` while it is not done.
+    /// The cause given to [`Cancel::cancel_with`], or to [`with_timeout_cause`] if that limit has passed;
+    /// without one, the error that [`err`](Self::err) gives. `None` while it is not done.
     pub fn cause(&self) -> Option<Cause> {
         self.node().note_use();
         self.node().canceller().and_then(Node::cause)

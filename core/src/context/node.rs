@@ -68,34 +68,46 @@ struct Inner {
     funcs: Option<Box<Funcs>>,
 }
 
+impl Inner {
+    /// Whether its end concerns nobody else.
+    fn is_alone(&self) -> bool {
+        self.children.is_empty() && self.waiters.is_empty() && self.funcs.is_none()
+    }
+}
+
 impl Node {
-    pub(super) fn make(spec: Spec, at: Location) -> Arc<Self> {
-        let own = spec.deadline;
+    pub(super) fn make(mut spec: Spec, at: Location) -> Arc<Self> {
+        let (own, cause) = (spec.deadline, spec.cause.take());
         let record = current::record(PrimitiveKind::Context, at);
-        let node = Arc::new(Self::new(spec, record, at));
+        // Built where it stays: it is large, and moving it is a good part of what making a context costs.
+        let mut place = Arc::new_uninit();
+        Arc::get_mut(&mut place).expect("it is new").write(Self::new(spec, record, at));
+        // SAFETY: written just now.
+        let node: Arc<Self> = unsafe { place.assume_init() };
         if let Some(record) = &node.anchor.record {
-            let weak: Weak<Self> = Arc::downgrade(&node);
-            let weak: Weak<dyn ContextView> = weak;
+            let weak: Weak<dyn ContextView> = Arc::<Self>::downgrade(&node);
             record.set_context(weak);
+            node.note_use();
         }
-        node.note_use();
         if node.kind.cancels() {
             node.enlist();
         }
         // An ancestor's deadline that is not later does the work for both.
-        let above = node.parent_in_time().and_then(|parent| parent.deadline);
+        let above = node.parent_in_time().and_then(|above| above.deadline);
         if let Some(own) = own.filter(|own| above.is_none_or(|above| *own < above)) {
-            node.expire_at(own);
+            node.expire_at(own, cause);
         }
         node
     }
 
     /// A node that nothing leads to.
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(spec: Spec, record: Option<Arc<Record>>, at: Location) -> Self {
-        let Spec { kind, parent, deadline, value } = spec;
+        let Spec { kind, parent, deadline, cause: _, value } = spec;
         let broken_from = if kind.is_root() { given() } else { None };
-        let mut node = Self {
+        let above = parent_in_time(kind, parent.as_ref()).and_then(|parent| parent.deadline);
+        let deadline = [deadline, above].into_iter().flatten().min();
+        Self {
             anchor: Anchor { describe: tree::describe, record },
             kind,
             error: AtomicU8::new(0),
@@ -110,10 +122,7 @@ impl Node {
             links: Links::new(),
             inner: BriefLock::default(),
             _pinned: PhantomPinned,
-        };
-        let above = node.parent_in_time().and_then(|parent| parent.deadline);
-        node.deadline = deadline.into_iter().chain(above).min();
-        node
+        }
     }
 
     /// Where the list of its canceller above has its place.
@@ -222,9 +231,9 @@ impl Node {
     }
 
     /// The parent, if its end and its deadline are this one's too.
+    #[inline]
     fn parent_in_time(&self) -> Option<&Node> {
-        let parent = self.parent.as_ref().filter(|_| self.kind != Kind::WithoutCancel);
-        parent.map(Context::node)
+        parent_in_time(self.kind, self.parent.as_ref())
     }
 
     /// The canceller above this node, which lists it.
@@ -319,16 +328,17 @@ impl Node {
         }
     }
 
-    fn expire_at(self: &Arc<Self>, deadline: Instant) {
+    fn expire_at(self: &Arc<Self>, deadline: Instant, cause: Option<Cause>) {
         if self.error().is_some() {
             return;
         }
-        match Expiry::arm(self, deadline) {
-            Ok(expiry) => drop(self.expiry.set(expiry)),
-            Err(()) => self.end(&End::new(ContextError::DeadlineExceeded, None, None)),
+        let expiry = self.expiry.get_or_init(|| Expiry::new(cause));
+        // SAFETY: this node owns it, and disarms it in its drop.
+        if !unsafe { expiry.arm(self, deadline) } {
+            self.end(&expiry.end());
         }
-        // It may have ended before its expiry was there to be stopped.
-        if let Some(expiry) = self.expiry().filter(|_| self.error().is_some()) {
+        // It may have ended before its expiry was armed and could be stopped.
+        if self.error().is_some() {
             expiry.disarm();
         }
     }
@@ -338,17 +348,19 @@ impl Node {
         if self.error().is_some() {
             return;
         }
-        let mut walk = Walk::default();
+        let mut walk = None;
         self.end_one(end, &mut walk);
-        while let Some(node) = walk.next() {
+        while let Some(node) = walk.as_mut().and_then(Walk::next) {
             node.end_one(end, &mut walk);
         }
         self.delist();
-        walk.settle();
+        if let Some(walk) = walk {
+            walk.settle();
+        }
     }
 
-    /// Ends one node; its children are left to do.
-    fn end_one(&self, end: &End, walk: &mut Walk) {
+    /// Ends one node; its children, and whoever waits for it, are left to do.
+    fn end_one(&self, end: &End, walk: &mut Option<Walk>) {
         let mut inner = self.inner.lock();
         if inner.end.is_some() {
             return;
@@ -356,13 +368,16 @@ impl Node {
         inner.end = Some(end.clone());
         // Release: pairs with `error`.
         self.error.store(end.error as u8, Ordering::Release);
-        walk.take(&mut inner.children);
-        if let Some(funcs) = inner.funcs.take() {
-            walk.start(*funcs);
-        }
-        while let Some(leaf) = inner.waiters.pop_front() {
-            // SAFETY: just popped, under the lock of this node.
-            walk.wake(unsafe { Leaf::fire(leaf, FIRED) });
+        if !inner.is_alone() {
+            let walk = walk.get_or_insert_default();
+            walk.take(&mut inner.children);
+            if let Some(funcs) = inner.funcs.take() {
+                walk.start(*funcs);
+            }
+            while let Some(leaf) = inner.waiters.pop_front() {
+                // SAFETY: just popped, under the lock of this node.
+                walk.wake(unsafe { Leaf::fire(leaf, FIRED) });
+            }
         }
         drop(inner);
         if let Some(expiry) = self.expiry() {
@@ -432,8 +447,12 @@ impl Node {
     /// A cancel handle goes.
     pub(super) fn handle_dropped(&self) {
         self.anchor.let_go(Capability::Release);
-        // AcqRel: the last one speaks for all.
-        if self.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
+        // The last one speaks for all. If there is one, it is the caller's, and nobody can clone another.
+        // Acquire, AcqRel: pairs with those of the others.
+        if self.handles.load(Ordering::Acquire) == 1 {
+            self.handles.store(0, Ordering::Relaxed);
+            self.anchor.died(Capability::Release);
+        } else if self.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.anchor.died(Capability::Release);
         }
     }
@@ -442,21 +461,31 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.delist();
-        if let Some(expiry) = self.expiry.get() {
+        if let Some(expiry) = self.expiry.take() {
             expiry.disarm();
+            expiry.drop_cause();
         }
         let inner = self.inner.get_mut();
-        Leaf::orphan_all(&mut inner.waiters);
+        if !inner.waiters.is_empty() {
+            Leaf::orphan_all(&mut inner.waiters);
+        }
         if let Some(funcs) = inner.funcs.take() {
             funcs.all().for_each(drop_caught);
         }
-        if let Some(end) = inner.end.take() {
-            end.drop_cause();
+        if let Some(cause) = inner.end.as_mut().and_then(|end| end.cause.take()) {
+            drop_caught(cause);
         }
-        if let Some(parent) = self.parent.take() {
+        // Without a node it is the background, which stays.
+        if let Some(parent) = self.parent.take_if(|parent| parent.node.is_some()) {
             let_go(parent);
         }
     }
+}
+
+/// The parent of a node of this `kind`, if its end and its deadline are that node's too.
+#[inline]
+fn parent_in_time(kind: Kind, parent: Option<&Context>) -> Option<&Node> {
+    parent.filter(|_| kind != Kind::WithoutCancel).map(Context::node)
 }
 
 /// Where the context was made that the current goroutine was given, if its scope watches.
@@ -465,34 +494,4 @@ fn given() -> Option<Location> {
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use crate::context::{background, with_cancel};
-
-    #[test]
-    fn a_child_that_is_gone_or_done_is_not_listed() {
-        let (parent, cancel) = with_cancel(&background());
-        let listed = || {
-            let mut count = 0;
-            parent.node().inner.lock().children.walk(|_| {
-                count += 1;
-                true
-            });
-            count
-        };
-        for round in 0..10 {
-            let (child, cancel) = with_cancel(&parent);
-            assert_eq!(listed(), 1);
-            if round % 2 == 0 {
-                cancel.cancel();
-                assert_eq!(listed(), 0);
-            }
-            drop((child, cancel));
-            assert_eq!(listed(), 0);
-        }
-        let children = [with_cancel(&parent), with_cancel(&parent)];
-        assert_eq!(listed(), 2);
-        cancel.cancel();
-        assert_eq!(listed(), 0);
-        drop(children);
-    }
-}
+mod tests;

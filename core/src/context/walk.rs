@@ -72,12 +72,8 @@ impl Walk {
 
     /// Does what is owed, outside all locks.
     pub(super) fn settle(self) {
-        if !self.wakes.is_empty() {
-            self.wakes.into_iter().for_each(Wake::wake);
-        }
-        if !self.funcs.is_empty() {
-            self.funcs.into_iter().for_each(Func::start);
-        }
+        self.wakes.into_iter().for_each(Wake::wake);
+        self.funcs.into_iter().for_each(Func::start);
     }
 }
 

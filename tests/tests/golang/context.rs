@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use gmp::context::{
     Cancel, Context, ContextError, Key, after_func, background, todo, with_cancel,
-    with_cancel_cause, with_deadline, with_timeout, with_value, without_cancel,
+    with_cancel_cause, with_deadline, with_deadline_cause, with_timeout, with_timeout_cause,
+    with_value, without_cancel,
 };
 use gmp::sync::WaitGroup;
 use gmp::time::{now, timeout};
@@ -262,6 +263,36 @@ mod x_test {
         let (timed, cancel) = with_timeout(&background(), LONG);
         cancel.cancel();
         assert_eq!(cause(&timed), "context canceled");
+    }
+
+    #[gmp::test]
+    async fn causes_of_deadlines() {
+        // It fires.
+        let (ctx, _stop) = with_timeout_cause(&background(), Duration::ZERO, "too slow");
+        assert_eq!(
+            (ctx.err(), cause(&ctx)),
+            (Some(ContextError::DeadlineExceeded), "too slow".into())
+        );
+        let (ctx, _stop) = with_deadline_cause(&background(), now() + SHORT, "too slow");
+        let (child, _stop_child) = with_cancel(&ctx);
+        assert_eq!(child.done().await, ContextError::DeadlineExceeded);
+        assert_eq!(cause(&child), "too slow");
+        // It is cancelled before.
+        let (ctx, cancel) = with_timeout_cause(&background(), LONG, "too slow");
+        cancel.cancel();
+        assert_eq!(
+            (ctx.err(), cause(&ctx)),
+            (Some(ContextError::Canceled), "context canceled".into())
+        );
+        // The parent is first: by a cancel, by its own time.
+        let (parent, cancel) = with_cancel_cause(&background());
+        let (ctx, _stop) = with_timeout_cause(&parent, LONG, "too slow");
+        cancel.cancel_with("parent");
+        assert_eq!((ctx.err(), cause(&ctx)), (Some(ContextError::Canceled), "parent".into()));
+        let (parent, _stop_parent) = with_timeout(&background(), SHORT);
+        let (ctx, _stop) = with_deadline_cause(&parent, now() + LONG, "too slow");
+        assert_eq!(ctx.done().await, ContextError::DeadlineExceeded);
+        assert_eq!(cause(&ctx), "context deadline exceeded");
     }
 
     #[gmp::test]
