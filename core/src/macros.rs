@@ -20,7 +20,8 @@ macro_rules! go {
 /// | arm | ready when |
 /// |---|---|
 /// | `recv(ch) -> value => ..` | a value comes (`Some`), or the channel is closed (`None`) |
-/// | `send(ch, value) => ..` | the value is sent; on a `Sender`, `-> result` gives the `Result` |
+/// | `send(ch, value) => ..` | the value is sent |
+/// | `send(ch, value) -> result => ..` | the same, with the `Result` on a `Sender` and on `ch.checked()` |
 /// | `pattern = future => ..` | the future is done |
 /// | `default => ..` | no other arm is ready: the select does not wait |
 ///
@@ -30,7 +31,7 @@ macro_rules! go {
 /// see [`Select`](crate::chan::Select).
 ///
 /// # Panics
-/// A send arm on a closed `Chan`, as in Go.
+/// A send arm on a closed `Chan`, as in Go. One on [`ch.checked()`](crate::Chan::checked) gives an error instead.
 ///
 /// # Cancel safety
 /// Nothing is lost when the surrounding future is dropped, see [`Select::wait`](crate::chan::Select::wait).

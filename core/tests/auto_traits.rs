@@ -5,16 +5,19 @@ use std::marker::PhantomPinned;
 use std::rc::Rc;
 
 use gmp_core::chan::{
-    CloseError, Range, Recv, Select, Send as Sending, SendChecked, SendError, SendSink,
+    Checked, CloseError, Range, Recv, Select, Send as Sending, SendChecked, SendError, SendSink,
     TryRecvError, TrySendError, Waiting,
 };
+use gmp_core::context::{Cancel, Context, ContextError, Done, Stop, Tree};
 use gmp_core::runtime::drive::{Body, Driver};
 use gmp_core::runtime::{Builder, Entered, Runtime, Scope, Turn};
 use gmp_core::sync::{
-    Acquire, AcquireOwned, Cond, ErrGroup, Lent, Map, Mutex, Once, OnceValue, OwnedPermit,
-    OwnedRwLockReadGuard, OwnedRwLockWriteGuard, Permit, Pool, ReadLock, ReadLockOwned, RwLock,
-    RwLockReadGuard, RwLockWriteGuard, Semaphore, SingleFlight, Value, WriteLock, WriteLockOwned,
+    Acquire, AcquireOwned, Cond, ErrGroup, Lent, Lock, LockOwned, Map, Mutex, MutexGuard, Once,
+    OnceValue, OwnedMutexGuard, OwnedPermit, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, Permit,
+    Pool, ReadLock, ReadLockOwned, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore,
+    SingleFlight, Value, Wait, WaitGroup, WaitGroupError, WriteLock, WriteLockOwned,
 };
+use gmp_core::time::{AfterFunc, Elapsed, Instant, Sleep, Ticker, Timeout, Timer};
 use gmp_core::{
     AbortHandle, Chan, JoinError, JoinHandle, Receiver, Sender, chan, select, yield_now,
 };
@@ -51,6 +54,7 @@ fn handles() {
         Receiver<SendOnly>: Send Sync Unpin Clone;
         Chan<PhantomPinned>: Unpin;
         JoinHandle<SendOnly>: Send Sync Unpin;
+        Checked<SendOnly>: Send Sync Unpin;
         JoinHandle<PhantomPinned>: Unpin;
         AbortHandle: Send Sync Unpin Clone;
         Runtime: Send Sync;
@@ -62,6 +66,7 @@ fn handles() {
         Chan<Local>: Send Sync;
         Sender<Local>: Send Sync;
         Receiver<Local>: Send Sync;
+        Checked<Local>: Send Sync;
         Driver<'static>: Send Sync;
         Entered: Send;
         Body<u8>: Send Sync;
@@ -89,7 +94,7 @@ fn futures() {
         SendChecked<'static, SendOnly>: Unpin;
         Recv<'static, Local>: Send Sync;
         Sending<'static, Local>: Send Sync;
-        SendChecked<'static, Local>: Send Sync;
+        SendChecked<Local>: Send Sync;
     }
 }
 
@@ -123,6 +128,13 @@ fn unnamed_futures() {
 #[test]
 fn locks_and_their_guards() {
     is! {
+        Mutex<SendOnly>: Send Sync Unpin;
+        Lock<'static, SendOnly>: Send;
+        LockOwned<SendOnly>: Send;
+        MutexGuard<'static, u8>: Send Sync Unpin;
+        MutexGuard<'static, SendOnly>: Send;
+        OwnedMutexGuard<u8>: Send Sync Unpin;
+        OwnedMutexGuard<SendOnly>: Send;
         RwLock<u8>: Send Sync Unpin;
         RwLock<SendOnly>: Send;
         ReadLock<'static, u8>: Send;
@@ -135,6 +147,16 @@ fn locks_and_their_guards() {
         OwnedRwLockWriteGuard<u8>: Send Sync Unpin;
     }
     is_not! {
+        Mutex<Local>: Send Sync;
+        Mutex<PhantomPinned>: Unpin;
+        Lock<'static, u8>: Unpin;
+        Lock<'static, Local>: Send Sync;
+        LockOwned<u8>: Unpin;
+        LockOwned<Local>: Send Sync;
+        MutexGuard<'static, SendOnly>: Sync;
+        MutexGuard<'static, Local>: Send Sync;
+        OwnedMutexGuard<SendOnly>: Sync;
+        OwnedMutexGuard<Local>: Send Sync;
         RwLock<SendOnly>: Sync;
         RwLock<Local>: Send Sync;
         ReadLock<'static, SendOnly>: Send;
@@ -166,10 +188,14 @@ fn what_else_goroutines_share() {
         Lent<'static, u8>: Send Sync Unpin;
         Map<u8, u8>: Send Sync Unpin;
         Value<u8>: Send Sync Unpin;
+        WaitGroup: Send Sync Unpin;
+        Wait<'static>: Send Sync;
+        WaitGroupError: Send Sync Unpin;
     }
     is_not! {
         Acquire<'static>: Unpin;
         AcquireOwned: Unpin;
+        Wait<'static>: Unpin;
         OnceValue<SendOnly, fn()>: Sync;
         ErrGroup<Local>: Send Sync;
         SingleFlight<u8, SendOnly>: Send Sync;
@@ -190,4 +216,40 @@ fn unnamed_futures_of_sync() {
     send(OnceValue::new(|| async { 1 }).get());
     send(SingleFlight::<u8, u8>::new().run(1, || async { 1 }));
     send(ErrGroup::<u8>::new().wait());
+    send(ErrGroup::<u8>::with_limit(1).go_when_free(async { Ok(()) }));
+}
+
+#[test]
+fn contexts() {
+    is! {
+        Context: Send Sync Unpin Clone;
+        Cancel: Send Sync Unpin Clone;
+        ContextError: Send Sync Unpin Copy;
+        Done<'static>: Send Sync;
+        Stop: Send Sync Unpin;
+        Tree: Send Sync Unpin;
+    }
+    is_not! {
+        Done<'static>: Unpin;
+    }
+}
+
+#[test]
+fn times() {
+    is! {
+        Instant: Send Sync Unpin Copy;
+        Sleep: Send Sync;
+        Timeout<SendOnly>: Send;
+        Timeout<u8>: Send Sync;
+        Timer: Send Sync Unpin;
+        Ticker: Send Sync Unpin;
+        AfterFunc: Send Sync Unpin;
+        Elapsed: Send Sync Unpin;
+    }
+    is_not! {
+        Sleep: Unpin;
+        Timeout<u8>: Unpin;
+        Timeout<SendOnly>: Sync;
+        Timeout<Local>: Send Sync;
+    }
 }

@@ -202,7 +202,26 @@ fn a_send_arm_on_a_closed_channel_panics_only_if_it_is_chosen() {
         drop(rx);
         let result = select! { send(tx, 5) -> result => result };
         assert_eq!(result, Err(gmp_core::chan::SendError(5)));
+        let (open, life) = (chan(1), Life::default());
+        let result = select! { send(open.checked(), life.make(6)) -> result => result };
+        assert_eq!((result.is_ok(), open.try_recv().unwrap().id), (true, 6));
+        open.close();
+        let result = select! { send(open.checked(), life.make(7)) -> result => result };
+        assert_eq!(result.unwrap_err().0.id, 7, "the value comes back");
+        let nil = Chan::nil();
+        assert!(select! { send(nil.checked(), life.make(8)) -> _ => false, default => true });
+        assert_eq!(life.alive(), 0);
     });
+}
+
+#[test]
+fn closing_gives_a_parked_checked_arm_its_value_back() {
+    let (ch, other) = (chan(0), chan::<u8>(0));
+    let mut select = Hand::waiting(async {
+        select! { send(ch.checked(), 7) -> result => result, recv(other) -> _ => Ok(()) }
+    });
+    ch.close();
+    assert_eq!(select.poll(), Some(Err(gmp_core::chan::SendError(7))));
 }
 
 #[test]

@@ -32,6 +32,11 @@ fn every_kind_of_arm_gives_its_result() {
         let (tx, rx) = channel(1);
         drop(rx);
         assert_eq!(Select::new().send(&tx, 5, |sent| sent).wait().await, Err(SendError(5)));
+        let (ch, closed) = (chan(1), chan(0));
+        assert_eq!(Select::new().send(ch.checked(), 6, |sent| sent).wait().await, Ok(()));
+        closed.close();
+        let sent = Select::new().send(closed.checked(), 7, |sent| sent).wait().await;
+        assert_eq!((sent, ch.recv().await), (Err(SendError(7)), Some(6)));
     });
 }
 

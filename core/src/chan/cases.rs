@@ -9,7 +9,7 @@ use std::panic::Location as Panic;
 use std::time::Duration;
 
 use super::select::{ArmList, Entries, NoArms, PinnedArm, Sealed, Select as Commit};
-use super::{Chan, FutureArm, Receiver, RecvArm, SendArm, SendError, Sender};
+use super::{Chan, Checked, FutureArm, Receiver, RecvArm, SendArm, SendError, Sender};
 use crate::g::block_on;
 use crate::inspect::Location;
 use crate::time::sleep;
@@ -24,10 +24,10 @@ pub trait Source<T>: sealed::Sealed {
     fn recv_arm(&self, at: Location) -> RecvArm<'_, T>;
 }
 
-/// What an arm of a [`Select`] can send to: a [`Chan`] or a [`Sender`].
+/// What an arm of a [`Select`] can send to: a [`Chan`], a [`Checked`] one or a [`Sender`].
 pub trait Target<T>: sealed::Sealed {
     /// What a send that is over gives: nothing for a `Chan`, which panics when it is closed, and a
-    /// `Result` for a `Sender`.
+    /// `Result` for a `Sender` and a `Checked`.
     type Sent;
     #[doc(hidden)]
     fn send_arm(&self, value: T, at: Location) -> SendArm<'_, T>;
@@ -36,6 +36,7 @@ pub trait Target<T>: sealed::Sealed {
 }
 
 impl<T> sealed::Sealed for Chan<T> {}
+impl<T> sealed::Sealed for Checked<T> {}
 impl<T> sealed::Sealed for Sender<T> {}
 impl<T> sealed::Sealed for Receiver<T> {}
 
@@ -61,6 +62,16 @@ impl<T> Target<T> for Chan<T> {
         // Before the panic: a value's destructor must not run while unwinding.
         drop(result);
         assert!(sent, "send on closed channel");
+    }
+}
+
+impl<T> Target<T> for Checked<T> {
+    type Sent = Result<(), SendError<T>>;
+    fn send_arm(&self, value: T, at: Location) -> SendArm<'_, T> {
+        SendArm::new(self.chan().core(), value, at)
+    }
+    fn sent(result: Result<(), SendError<T>>) -> Self::Sent {
+        result
     }
 }
 
@@ -218,7 +229,7 @@ impl<'a, R> Select<'a, R> {
     /// An arm that sends `value`, which is dropped if another arm wins.
     ///
     /// # Panics
-    /// In [`wait`](Self::wait), if this arm is taken and the `Chan` is closed.
+    /// In [`wait`](Self::wait), if this arm is taken and the `Chan` is closed; see [`Chan::checked`].
     ///
     /// ```
     /// use gmp_core::chan::Select;

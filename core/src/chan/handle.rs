@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use super::queue::{Core, Ends, Offered, Taken};
 use super::{
-    CloseError, Range, Recv, RecvArm, Send, SendArm, SendChecked, SendError, SendSink,
+    Checked, CloseError, Range, Recv, RecvArm, Send, SendArm, SendChecked, SendError, SendSink,
     TryRecvError, TrySendError,
 };
 use crate::g::{block_on, point};
@@ -149,6 +149,22 @@ impl<T> Chan<T> {
     #[track_caller]
     pub fn sink(&self) -> SendSink<'_, T> {
         SendSink::new(self.core(), true, Location::caller())
+    }
+
+    /// The channel for the send arms of a select, which then give a `Result` instead of a panic if it is closed:
+    /// [`send_checked`](Self::send_checked) as an arm, of [`select!`](crate::select) and of
+    /// [`Select`](super::Select).
+    ///
+    /// ```
+    /// gmp_core::block_on(async {
+    ///     let ch = gmp_core::chan(0);
+    ///     ch.close();
+    ///     let sent = gmp_core::select! { send(ch.checked(), "hello") -> result => result };
+    ///     assert_eq!(sent.unwrap_err().0, "hello", "the value comes back");
+    /// });
+    /// ```
+    pub fn checked(&self) -> &Checked<T> {
+        Checked::of(self)
     }
 
     pub(super) fn core(&self) -> Option<&Core<T>> {

@@ -4,6 +4,7 @@
 mod after;
 mod arms;
 mod cases;
+mod checked;
 mod ends;
 mod error;
 mod few;
@@ -23,6 +24,7 @@ mod wait;
 pub use after::after;
 pub use arms::{Arm, FutureArm, RecvArm, SendArm};
 pub use cases::{Select, Source, Target, Waiting};
+pub use checked::Checked;
 pub use ends::{Receiver, Sender, channel};
 pub use error::{CloseError, SendError, TryRecvError, TrySendError};
 pub use handle::{Chan, chan};
