@@ -17,7 +17,7 @@ use gmp_core::sync::{
     Cond, ErrGroup, Mutex, Once, OnceValue, OwnedMutexGuard, OwnedPermit, OwnedRwLockReadGuard,
     OwnedRwLockWriteGuard, RwLock, Semaphore, SingleFlight, WaitGroup,
 };
-use gmp_core::time::{after, now, sleep, timeout};
+use gmp_core::time::{Ticker, Timer, after, now, sleep, sleep_until, timeout};
 use gmp_core::{Chan, chan, channel, go, select, yield_now};
 
 type Waits = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -84,9 +84,34 @@ fn channel_rows() -> Vec<Row> {
         .try_recv());
     row!(rows, "Receiver::recv", [ChanReceive], channel(0), |(_, rx)| rx.recv(), |(tx, _)| tx
         .try_send(1));
+    row!(
+        rows,
+        "Receiver::range",
+        [ChanReceive],
+        channel(0),
+        |(_, rx)| pin!(rx.range()).next(),
+        |(tx, _)| tx.try_send(1)
+    );
+    row!(rows, "Sender::sink", [ChanSend], channel(0), |(tx, _)| pin!(tx.sink()).send(1), |(
+        _,
+        rx,
+    )| {
+        rx.try_recv()
+    });
     row!(rows, "nil recv", [ChanReceiveNil], Chan::<u8>::nil(), |ch| ch.recv());
     row!(rows, "nil send", [ChanSendNil], Chan::nil(), |ch| ch.send(1));
     row!(rows, "after", [ChanReceive], after(HOUR), |ch| ch.recv(), |ch| ch.try_send(now()));
+    row!(rows, "Timer::recv", [ChanReceive], Timer::new(HOUR), |timer| timer.recv(), |timer| timer
+        .chan()
+        .try_send(now()));
+    row!(
+        rows,
+        "Ticker::recv",
+        [ChanReceive],
+        Ticker::new(HOUR),
+        |ticker| ticker.recv(),
+        |ticker| { ticker.chan().try_send(now()) }
+    );
     rows
 }
 
@@ -127,6 +152,7 @@ fn select_rows() -> Vec<Row> {
     row!(rows, "timeout", [ChanReceive, Sleep], chan(0), |ch| timeout(HOUR, ch.recv()), |ch| ch
         .try_send(1));
     row!(rows, "sleep", [Sleep], (), |()| sleep(HOUR));
+    row!(rows, "sleep_until", [Sleep], now() + HOUR, |moment| sleep_until(*moment));
     row!(
         rows,
         "Context::done",
@@ -242,6 +268,22 @@ async fn group_rows() -> Vec<Row> {
         |(mutex, cond)| cond.wait(mutex.try_lock().unwrap()),
         |(_, cond)| cond.signal()
     );
+    row!(
+        rows,
+        "Cond::wait with a read lock",
+        [CondWait],
+        (RwLock::new(()), Cond::new()),
+        |(lock, cond)| cond.wait(lock.try_read().unwrap()),
+        |(_, cond)| cond.signal()
+    );
+    row!(
+        rows,
+        "Cond::wait with a write lock",
+        [CondWait],
+        (RwLock::new(()), Cond::new()),
+        |(lock, cond)| cond.wait(lock.try_write().unwrap()),
+        |(_, cond)| cond.signal()
+    );
     let once = Arc::new(Once::new());
     let runs = once.clone();
     let gate =
@@ -298,6 +340,20 @@ async fn group_rows() -> Vec<Row> {
         [WaitGroupWait],
         (group, gate),
         |(group, _)| group.wait(),
+        |(_, gate)| gate.close()
+    );
+    let (group, gate) = (ErrGroup::<()>::with_limit(1), chan::<()>(0));
+    let member = gate.clone();
+    group.go(async move {
+        member.recv().await;
+        Ok(())
+    });
+    row!(
+        rows,
+        "ErrGroup::go_when_free",
+        [Semacquire],
+        (group, gate),
+        |(group, _)| group.go_when_free(async { Ok(()) }),
         |(_, gate)| gate.close()
     );
     rows

@@ -64,7 +64,8 @@ impl<E: Clone + Send + Sync + 'static> ErrGroup<E> {
 
     #[track_caller]
     fn make(cancel: Option<Cancel>, limit: Option<usize>) -> Self {
-        let limit = limit.map(|limit| Arc::new(Semaphore::new(limit as u64)));
+        let at = Panic::caller();
+        let limit = limit.map(|limit| Arc::new(Semaphore::new_at(limit as u64, at)));
         let running = WaitGroup::new();
         Self { inner: Arc::new(Inner { running, first: OnceLock::new(), cancel, limit }) }
     }
@@ -80,7 +81,7 @@ impl<E: Clone + Send + Sync + 'static> ErrGroup<E> {
         let limit = self.inner.limit.clone();
         let room = async move {
             match limit {
-                Some(limit) => Some(limit.acquire_owned(1).await),
+                Some(limit) => Some(limit.acquire_owned_at(1, at).await),
                 None => None,
             }
         };
@@ -97,7 +98,7 @@ impl<E: Clone + Send + Sync + 'static> ErrGroup<E> {
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
         let at = Panic::caller();
-        let permit = self.inner.limit.clone().map(|limit| limit.acquire_owned(1));
+        let permit = self.inner.limit.clone().map(|limit| limit.acquire_owned_at(1, at));
         async move {
             let room = match permit {
                 Some(permit) => Some(permit.await),

@@ -71,7 +71,12 @@ impl Semaphore {
     /// A semaphore with `size` permits, all free.
     #[track_caller]
     pub fn new(size: u64) -> Self {
-        let record = current::record(PrimitiveKind::Semaphore, Panic::caller());
+        Self::new_at(size, Panic::caller())
+    }
+
+    /// As [`new`](Self::new), made for the user at this line.
+    pub(super) fn new_at(size: u64, at: Location) -> Self {
+        let record = current::record(PrimitiveKind::Semaphore, at);
         let state = State { free: size, line: WaitQueue::new(), hopeless: WaitQueue::new() };
         let anchor = Anchor { describe, record };
         Self { core: Arc::new(Core { anchor, size, state: BriefLock::new(state) }) }
@@ -89,7 +94,12 @@ impl Semaphore {
     /// As [`acquire`](Self::acquire), with permits that keep the semaphore alive.
     #[track_caller]
     pub fn acquire_owned(self: Arc<Self>, count: u64) -> AcquireOwned {
-        AcquireOwned { request: Request::new(count, Panic::caller()), semaphore: self }
+        self.acquire_owned_at(count, Panic::caller())
+    }
+
+    /// As [`acquire_owned`](Self::acquire_owned), for the user at this line.
+    pub(super) fn acquire_owned_at(self: Arc<Self>, count: u64, at: Location) -> AcquireOwned {
+        AcquireOwned { request: Request::new(count, at), semaphore: self }
     }
 
     /// Takes `count` permits if they are free and nobody waits.
