@@ -1,0 +1,8 @@
+fn main() {
+    gmp::block_on(async {
+        let ch = gmp::chan::<u32>(0);
+        gmp::select! {
+            recv(ch) => {}
+        }
+    });
+}
