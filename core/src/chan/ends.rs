@@ -101,7 +101,7 @@ impl<T> Sender<T> {
     #[track_caller]
     pub fn is_closed(&self) -> bool {
         point::before(Operation::Look, Some(Location::caller()));
-        self.core.lock().is_closed()
+        self.core.is_closed()
     }
 
     /// Values in the buffer.
@@ -119,7 +119,7 @@ impl<T> Sender<T> {
 
     /// Room for values.
     pub fn cap(&self) -> usize {
-        self.core.lock().cap()
+        self.core.cap()
     }
 
     #[doc(hidden)]
@@ -177,7 +177,7 @@ impl<T> Receiver<T> {
     #[track_caller]
     pub fn is_closed(&self) -> bool {
         point::before(Operation::Look, Some(Location::caller()));
-        self.core.lock().is_closed()
+        self.core.is_closed()
     }
 
     /// Values in the buffer.
@@ -195,7 +195,7 @@ impl<T> Receiver<T> {
 
     /// Room for values.
     pub fn cap(&self) -> usize {
-        self.core.lock().cap()
+        self.core.cap()
     }
 
     #[doc(hidden)]

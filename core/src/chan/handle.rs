@@ -265,7 +265,7 @@ impl<T> Chan<T> {
     #[track_caller]
     pub fn is_closed(&self) -> bool {
         point::before(Operation::Look, Some(Location::caller()));
-        self.core.as_ref().is_some_and(|core| core.lock().is_closed())
+        self.core.as_ref().is_some_and(|core| core.is_closed())
     }
 
     /// Values in the buffer. A value that a dropped receiver gave back counts, so that this may
@@ -284,7 +284,7 @@ impl<T> Chan<T> {
 
     /// Room for values; zero for a rendezvous and for nil.
     pub fn cap(&self) -> usize {
-        self.core.as_ref().map_or(0, |core| core.lock().cap())
+        self.core.as_ref().map_or(0, |core| core.cap())
     }
 
     #[doc(hidden)]

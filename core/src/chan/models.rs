@@ -2,13 +2,15 @@
 //!
 //! They fail if a leaf's state is read without its ordering or the lock loses one of its own, if a dropped
 //! receiver drops what it was handed, if a second peer may commit to a select, if a select that is polled
-//! again does not keep peers away or does not try its channels once more, and if a close leaves a line as
-//! it is.
+//! again does not keep peers away or does not try its channels once more, if a close leaves a line as it
+//! is, and if who sees a channel closed does not see what came before.
 
 use core::future::poll_fn;
 use core::pin::pin;
 use core::task::Poll;
 
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
 
 use super::{Chan, TryRecvError, chan};
@@ -63,6 +65,22 @@ fn a_value_that_was_handed_to_a_dropped_receiver_is_not_lost() {
         };
         assert_eq!(read(got), sent.then_some(1));
         assert!(matches!(ch.try_recv(), Err(TryRecvError::Empty)));
+    });
+}
+
+#[test]
+fn who_sees_a_channel_closed_sees_what_came_before() {
+    loom::model(|| {
+        let (ch, done) = (chan::<Token>(0), Arc::new(AtomicU32::new(0)));
+        let (closes, did) = (ch.clone(), done.clone());
+        let closer = thread::spawn(move || {
+            did.store(1, Ordering::Relaxed);
+            closes.close();
+        });
+        if ch.is_closed() {
+            assert_eq!(done.load(Ordering::Relaxed), 1);
+        }
+        closer.join().expect("the closer");
     });
 }
 

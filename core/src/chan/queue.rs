@@ -1,4 +1,11 @@
 //! The heart of a channel: its buffer, its two wait queues, and the operations under its lock.
+//!
+//! Only the capacity, and whether the channel is closed, are seen without the lock: they cost a send and a receive
+//! nothing. The length does not, and so neither does a `try_recv` that finds nothing: every send and receive would have
+//! to write the length where it can be read without the lock, which makes both of them 5 % longer in instructions
+//! (`spsc_128`, `workers_24`), while the lock is one locked instruction for whoever looks. And on a channel without a
+//! buffer only the line of senders tells whether there is a value: a sender in it may be the arm of a select that was
+//! won elsewhere.
 
 use core::cell::UnsafeCell;
 use core::mem::{MaybeUninit, offset_of};
@@ -13,6 +20,7 @@ use crate::g::leaf::{CLOSED, Claim, Claimed, FIRED, Leaf, WaitQueue, Wake};
 use crate::inspect::{
     Anchor, Capability, Drain, Figure, Location, PrimitiveKind, WaitInfo, WaitReason,
 };
+use crate::sys::modelled::atomic::AtomicBool;
 use crate::sys::{BriefGuard, BriefLock};
 use crate::time::alarm::Alarm;
 
@@ -38,6 +46,9 @@ pub(super) enum Ends {
 pub(super) struct Core<T> {
     anchor: Anchor,
     inner: BriefLock<Inner<T>>,
+    /// As under the lock: never changed, and set once. May be looked at without it.
+    cap: usize,
+    closed: AtomicBool,
     ends: Ends,
     /// Live handles of a pair.
     pub(super) senders: AtomicUsize,
@@ -161,6 +172,8 @@ impl<T> Core<T> {
             receivers: one(),
             handles: one(),
             alarm,
+            cap,
+            closed: AtomicBool::new(false),
             inner: BriefLock::new(Inner {
                 lines: Lines { receivers: WaitQueue::new(), senders: WaitQueue::new() },
                 buffer: Ring::new(),
@@ -197,6 +210,15 @@ impl<T> Core<T> {
         self.inner.lock()
     }
 
+    pub(super) fn cap(&self) -> usize {
+        self.cap
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        // Acquire: pairs with `close`. Whoever sees it sees what came before the close.
+        self.closed.load(Ordering::Acquire)
+    }
+
     /// What the lock guards, for a select that has locked the lines.
     ///
     /// # Safety
@@ -214,6 +236,8 @@ impl<T> Core<T> {
             return false;
         }
         let wakes = inner.close();
+        // Release: pairs with `is_closed`. Under the lock: who found the channel closed there sees it too.
+        self.closed.store(true, Ordering::Release);
         drop(inner);
         wakes.into_iter().for_each(Wake::wake);
         true
@@ -295,12 +319,6 @@ fn amount(values: usize) -> i64 {
 impl<T> Inner<T> {
     pub(super) fn len(&self) -> usize {
         self.buffer.len()
-    }
-    pub(super) fn cap(&self) -> usize {
-        self.cap
-    }
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed
     }
 
     pub(super) fn line(&mut self, reason: WaitReason) -> &mut WaitQueue {
