@@ -1,4 +1,21 @@
 //! `Map`: a hash map that many goroutines use at a time.
+//!
+//! It is our own because no crate is better at all of it: ns of CPU time an operation in one run of
+//! `core/benches/stores` (10,000 keys; "half of each" changes something with every second operation), in brackets what
+//! part of theirs ours takes:
+//!
+//! | work, Ps | here | dashmap 6.2 | papaya 0.2 | scc 3.8 |
+//! |---|---|---|---|---|
+//! | read only, 1 | 40.9 | 35.0 (1.17) | 39.2 (1.04) | 42.2 (0.97) |
+//! | read mostly, 1 | 42.9 | 35.7 (1.20) | 40.9 (1.05) | 41.6 (1.03) |
+//! | half of each, 1 | 61.7 | 56.0 (1.10) | 98.2 (0.63) | 55.5 (1.11) |
+//! | read only, 2 | 39.6 | 36.7 (1.08) | 39.5 (1.00) | 45.0 (0.88) |
+//! | read mostly, 2 | 37.6 | 34.6 (1.09) | 44.4 (0.85) | 40.8 (0.92) |
+//! | half of each, 2 | 71.9 | 59.6 (1.21) | 127.1 (0.57) | 55.8 (1.29) |
+//!
+//! dashmap is some nanoseconds faster. But when it grows it hashes keys under its locks, and when it is cleared it drops
+//! under them; here the user's `Hash` and destructors run outside. Nor could a map of theirs be a `static` without a
+//! lazy cell.
 
 use core::borrow::Borrow;
 use core::fmt;

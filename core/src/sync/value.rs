@@ -1,4 +1,8 @@
 //! `Value`: one object that is replaced as a whole while others read it.
+//!
+//! It is our own because it wins. One run of `core/benches/stores` beside arc-swap 1.9, ns of CPU time an operation on 1
+//! and 2 Ps: only reads 24.2 and 23.5, arc-swap 26.9 and 27.6; a store in 100 operations 24.1 and 25.1, 27.3 and 30.4;
+//! every second one a store 44.4 and 42.5, 103.7 and 134.2.
 
 use core::fmt;
 use std::sync::Arc;
