@@ -326,6 +326,38 @@ mod models {
         }
     }
 
+    /// Outside of what a model replays: what was seen in any of its runs.
+    static SPUN: [std::sync::atomic::AtomicBool; 2] =
+        [const { std::sync::atomic::AtomicBool::new(false) }; 2];
+
+    #[test]
+    fn a_lock_that_is_given_back_while_somebody_spins_is_taken_without_a_wait() {
+        model(false, || {
+            let mutex = Arc::new(Mutex::new(Some(Token::new(1))));
+            let mut guard = mutex.try_lock().expect("free");
+            let other = mutex.clone();
+            let spinner = thread::spawn(move || {
+                let spun = other.core().spin(std::panic::Location::caller());
+                if spun {
+                    // It is ours, and as its owner left it.
+                    assert!(other.try_lock().is_none());
+                    // SAFETY: the lock is owned, by this thread.
+                    assert_eq!(unsafe { &mut *other.value() }.take().map(Token::read), Some(2));
+                    other.core().unlock();
+                }
+                spun
+            });
+            guard.take().map(Token::read);
+            *guard = Some(Token::new(2));
+            drop(guard);
+            let spun = spinner.join().expect("the spinner");
+            SPUN[usize::from(spun)].store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(counted(&mutex), if spun { 0 } else { 2 });
+        });
+        let seen = SPUN.each_ref().map(|spun| spun.load(std::sync::atomic::Ordering::Relaxed));
+        assert_eq!(seen, [true; 2], "it comes in time in some runs, and too late in others");
+    }
+
     #[test]
     fn a_waiter_that_goes_passes_on_what_it_was_given() {
         for impatient in [false, true] {

@@ -1,8 +1,9 @@
 //! Go's tests of package `sync`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
+use gmp::runtime::exit_goroutine;
 use gmp::sync::{Cond, Mutex, Once, OnceValue, RwLock, WaitGroup};
 use gmp::{chan, go, yield_now};
 
@@ -44,13 +45,21 @@ mod mutex_test {
         assert_eq!(*mutex.lock().await, 10 * 200);
     }
 
+    /// Rounds of the hog while somebody waits: so many fill the millisecond after which a waiter starves, one more
+    /// until it is handed the lock, and some to spare. Without the hand-over it would wait for ever.
+    const PATIENCE: u32 = 10 + 1 + 5;
+
     #[gmp::test]
     async fn a_goroutine_that_holds_it_long_does_not_starve_others() {
         let (mutex, stop) = (Arc::new(Mutex::new(())), chan::<()>(0));
         let (hog, stopped) = (mutex.clone(), stop.clone());
+        let rounds = Arc::new(AtomicU32::new(0));
+        let counted = rounds.clone();
         let hog = go(async move {
             while !stopped.is_closed() {
                 let guard = hog.lock().await;
+                let round = counted.fetch_add(1, Ordering::Relaxed);
+                assert!(round < PATIENCE, "the other one starves");
                 let since = Instant::now();
                 while since.elapsed() < Duration::from_micros(100) {
                     std::hint::spin_loop();
@@ -61,7 +70,10 @@ mod mutex_test {
         });
         for _ in 0..10 {
             yield_now().await;
-            drop(mutex.lock().await);
+            rounds.store(0, Ordering::Relaxed);
+            let guard = mutex.lock().await;
+            rounds.store(0, Ordering::Relaxed);
+            drop(guard);
         }
         stop.close();
         hog.await.unwrap();
@@ -340,8 +352,8 @@ mod once_test {
 
 /// <https://github.com/golang/go/blob/master/src/sync/oncefunc_test.go>
 ///
-/// Left out: `OnceFunc` and `OnceValues`, which are an `OnceValue` of `()` and of a pair; `Goexit` and nil
-/// panics, which do not exist here; and what the collector frees.
+/// Left out: `OnceFunc` and `OnceValues`, which are an `OnceValue` of `()` and of a pair; nil panics, which do not
+/// exist here; and what the collector frees.
 mod oncefunc_test {
     use super::*;
 
@@ -368,6 +380,23 @@ mod oncefunc_test {
             let value = value.clone();
             assert_eq!(panic_of(async move { *value.get().await }).await, "x");
         }
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+    }
+
+    /// What later calls do is open in Go. Here they panic: there is no value.
+    #[gmp::test]
+    async fn a_function_that_exits_its_goroutine_is_not_run_again() {
+        let calls = Arc::new(AtomicI32::new(0));
+        let count = calls.clone();
+        let value = Arc::new(OnceValue::<(), _>::new(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            async { exit_goroutine() }
+        }));
+        let (first, second) = (value.clone(), value);
+        let error = go(async move { *first.get().await }).await.unwrap_err();
+        assert!(error.is_exited(), "{error}");
+        let error = go(async move { *second.get().await }).await.unwrap_err();
+        assert!(error.is_panic(), "{error}");
         assert_eq!(calls.load(Ordering::Relaxed), 1);
     }
 }
