@@ -173,7 +173,8 @@ const PRIMES: [u32; 25] = [
     2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97,
 ];
 
-/// <https://github.com/golang/go/blob/master/test/chan/sieve.go>
+/// <https://github.com/golang/go/blob/69ebaa23298a6ea400acd1b300221f93a1cefc52/test/chan/sieve.go>, which is `sieve1.go`
+/// today
 mod sieve {
     use gmp::{Chan, chan, go};
 

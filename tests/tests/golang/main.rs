@@ -1,10 +1,15 @@
 //! Go's own cases: the facts that Go's tests of channels, `select`, `sync`, `context` and the scheduler state, written
 //! anew. One module for each Go file, with its address above it; what is left out says why.
-//! None of Go's programs prints anything when it is right, so there is no output to compare.
+//! None of the programs in `test/chan` prints anything when it is right; what Go's examples print is compared with ours.
+//!
+//! Files of package `sync` without a module: `runtime_sema_test.go`, benchmarks of the runtime's own semaphore, which is
+//! not public; `map_bench_test.go`, benchmarks (ours are in `core/benches`); `map_reference_test.go`, other maps to
+//! compare with, in whose place `map_test` here takes a plain one.
 
 mod chan_programs;
 mod chan_select;
 mod context;
+mod examples;
 mod net_timeout;
 mod power_series;
 mod procs;

@@ -169,6 +169,26 @@ mod chan_test {
         }
     }
 
+    /// The same, with a close in place of the second send.
+    #[gmp::test]
+    async fn a_select_that_does_not_wait_takes_a_closed_channel() {
+        for _ in 0..1_000 {
+            let (first, second) = (chan::<u32>(1), chan::<u32>(0));
+            first.send(1).await;
+            let (one, two) = (first.clone(), second.clone());
+            let racer = go(async move {
+                select! {
+                    recv(one) -> _ => true,
+                    recv(two) -> _ => true,
+                    default => false,
+                }
+            });
+            second.close();
+            let _ = first.try_recv();
+            assert!(racer.await.unwrap(), "one of them is always ready");
+        }
+    }
+
     #[gmp::test]
     async fn a_select_never_meets_itself() {
         for cap in [0, 10] {
@@ -292,7 +312,7 @@ mod chan_test {
         const WORKERS: usize = 23;
         const N: u64 = 2_000;
         const PRIMES: [u64; 10] = [2, 3, 7, 11, 13, 17, 19, 23, 27, 31];
-        let (queue, results) = (chan::<u64>(WORKERS), chan::<u64>(WORKERS));
+        let (queue, results) = (chan::<u64>(3 * WORKERS), chan::<u64>(3 * WORKERS));
         let wg = WaitGroup::new();
         for worker in 0..WORKERS {
             let (queue, results) = (queue.clone(), results.clone());

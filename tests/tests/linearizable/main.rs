@@ -81,7 +81,7 @@ fn channels_on_four_ps() {
 /// The checker would be worth nothing if it accepted everything, or nothing.
 #[test]
 fn broken_channels_are_rejected_and_a_sound_one_is_not() {
-    for procs in [1, 4] {
+    for procs in [1, 2, 4] {
         assert_eq!(first_wrong::<Simple<Sound>>(procs, PROGRAMS), None);
         let broken = [
             first_wrong::<Simple<Stack>>(procs, PROGRAMS),
