@@ -50,6 +50,45 @@ async fn words_are_counted_and_unknown_pages_refused() {
 }
 
 #[gmp::test]
+async fn a_text_up_to_the_limit_is_counted_and_a_longer_one_refused() {
+    const LIMIT: usize = 1 << 20;
+    let address = start(Settings::default());
+    let post = |len: usize| {
+        ask(move |agent| {
+            let url = format!("http://{address}/count");
+            let mut response = agent.post(url).send("a".repeat(len)).expect("an answer");
+            (response.status().as_u16(), response.body_mut().read_to_string().expect("text"))
+        })
+    };
+    assert_eq!(post(LIMIT).await, (200, "1\n".to_owned()));
+    let (status, text) = post(LIMIT + 1).await;
+    assert!(status == 400 && text.contains("at most 1 MiB"), "{status}: {text}");
+}
+
+/// One request on a connection of its own: the status that comes back.
+async fn count(address: SocketAddr) -> String {
+    let stream = TcpStream::connect(address).await.expect("listening");
+    let request = "POST /count HTTP/1.1\r\nhost: test\r\ncontent-length: 3\r\n\r\nabc";
+    stream.write_all(request.as_bytes()).await.expect("open");
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).await.expect("an answer");
+    String::from_utf8_lossy(&head).into_owned()
+}
+
+// Nobody works: the queue fills up, and who finds no room waits for it as long as the request may take.
+#[gmp::test]
+async fn requests_that_a_full_pool_cannot_take_end_at_their_limit() {
+    let limit = Duration::from_millis(50);
+    let address = start(Settings { workers: 0, limit, ..Settings::default() });
+    // More than the queue has room for.
+    let clients: Vec<_> = (0..80).map(|_| go(count(address))).collect();
+    for client in clients {
+        assert_eq!(client.await.expect("no panic"), "HTTP/1.1 503");
+    }
+    assert_eq!(get(format!("http://{address}/health")).await.0, 200, "others are served");
+}
+
+#[gmp::test]
 async fn many_clients_are_served_at_a_time() {
     let address = start(Settings { workers: 2, ..Settings::default() });
     let clients: Vec<_> = (1..=20)
@@ -96,6 +135,25 @@ async fn the_end_of_the_service_waits_for_the_request_under_way() {
     assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("\r\n\r\n4\n"), "{text}");
     service.await.expect("no panic").expect("it ends well");
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+}
+
+#[gmp::test]
+async fn a_connection_that_is_idle_does_not_keep_the_service_from_ending() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let (ctx, cancel) = with_cancel(&gmp::test::context());
+    let service = go(serve(ctx, listener, Settings::default()));
+    let (kept, silent) = (TcpStream::connect(address).await, TcpStream::connect(address).await);
+    let (kept, silent) = (kept.expect("listening"), silent.expect("listening"));
+    let mut buf = [0; 256];
+    kept.write_all(b"GET /health HTTP/1.1\r\nhost: test\r\n\r\n").await.expect("open");
+    let n = kept.read(&mut buf).await.expect("open");
+    assert!(buf[..n].starts_with(b"HTTP/1.1 200") && buf[..n].ends_with(b"well\n"));
+    cancel.cancel();
+    service.await.expect("no panic").expect("it ends well");
+    for stream in [kept, silent] {
+        assert_eq!(stream.read(&mut buf).await.expect("closed, not reset"), 0);
+    }
 }
 
 #[gmp::test]
