@@ -182,6 +182,19 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_that_a_signal_interrupts_is_made_again() {
+        crate::block_on(async {
+            let (source, _peer) = source();
+            let (polled, attempts) = poll_once(&source, |attempt| match attempt {
+                1 => Err(ErrorKind::Interrupted.into()),
+                _ => Ok(().into()),
+            });
+            assert!(matches!(polled, Poll::Ready(Ok(()))));
+            assert_eq!(attempts, 2);
+        });
+    }
+
+    #[test]
     fn what_ran_dry_is_not_tried_before_the_next_edge() {
         crate::block_on(async {
             let (source, _peer) = source();

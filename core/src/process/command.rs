@@ -13,7 +13,16 @@ use super::child::Child;
 #[derive(Debug)]
 pub struct Command {
     command: process::Command,
+    set: Set,
     kill_on_drop: bool,
+}
+
+/// The standard streams that somebody has set: [`Command::output`] leaves them as they are.
+#[derive(Clone, Copy, Debug, Default)]
+struct Set {
+    stdin: bool,
+    stdout: bool,
+    stderr: bool,
 }
 
 impl Command {
@@ -61,18 +70,21 @@ impl Command {
     /// Says where the child reads from. With [`Stdio::piped`], [`Child::stdin`] is the other end.
     pub fn stdin(&mut self, from: impl Into<Stdio>) -> &mut Self {
         self.command.stdin(from);
+        self.set.stdin = true;
         self
     }
 
     /// Says where the child's output goes. With [`Stdio::piped`], [`Child::stdout`] is the other end.
     pub fn stdout(&mut self, to: impl Into<Stdio>) -> &mut Self {
         self.command.stdout(to);
+        self.set.stdout = true;
         self
     }
 
     /// Says where the child's errors go. With [`Stdio::piped`], [`Child::stderr`] is the other end.
     pub fn stderr(&mut self, to: impl Into<Stdio>) -> &mut Self {
         self.command.stderr(to);
+        self.set.stderr = true;
         self
     }
 
@@ -105,7 +117,8 @@ impl Command {
         async move { child?.wait_at(at).await }
     }
 
-    /// Runs the child, and collects what it prints until it exits. Its input is empty, unless it was set.
+    /// Runs the child, and collects what it prints until it exits. A stream that was set stays as it was set;
+    /// otherwise its input is empty, and both its outputs are collected.
     ///
     /// # Errors
     /// If it cannot be started, read from or waited for.
@@ -114,14 +127,31 @@ impl Command {
     /// As [`status`](Self::status); what was read is lost.
     #[track_caller]
     pub fn output(&mut self) -> impl Future<Output = io::Result<Output>> + Send + use<> {
-        self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let (child, at) = (self.spawn(), Location::caller());
+        let at = Location::caller();
+        self.set_others(Stdio::null, Stdio::piped);
+        let child = self.spawn();
+        // As before: the next call may be another.
+        self.set_others(Stdio::inherit, Stdio::inherit);
         async move { child?.output_at(at).await }
+    }
+
+    /// Sets the streams that nobody has set.
+    fn set_others(&mut self, input: fn() -> Stdio, output: fn() -> Stdio) {
+        if !self.set.stdin {
+            self.command.stdin(input());
+        }
+        if !self.set.stdout {
+            self.command.stdout(output());
+        }
+        if !self.set.stderr {
+            self.command.stderr(output());
+        }
     }
 }
 
+/// Which streams were set there is not known: [`output`](Command::output) takes them for not set.
 impl From<process::Command> for Command {
     fn from(command: process::Command) -> Self {
-        Self { command, kill_on_drop: false }
+        Self { command, set: Set::default(), kill_on_drop: false }
     }
 }

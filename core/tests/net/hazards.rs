@@ -79,50 +79,6 @@ fn nor_does_a_poll_that_does_not_end() {
     });
 }
 
-/// Set for the process that has few descriptors.
-const FEW: &str = "TEST_HAS_FEW_DESCRIPTORS";
-
-#[test]
-fn without_a_descriptor_left_accept_fails_and_the_connection_waits() {
-    if std::env::var_os(FEW).is_some() {
-        return with_few_descriptors();
-    }
-    let own = std::env::current_exe().expect("known");
-    let name = "hazards::without_a_descriptor_left_accept_fails_and_the_connection_waits";
-    let ran = Command::new("sh")
-        .args(["-c", "ulimit -n 40 && exec \"$0\" --exact \"$1\" --nocapture"])
-        .arg(own)
-        .arg(name)
-        .env(FEW, "1")
-        .output()
-        .expect("a shell");
-    let text = String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned();
-    assert!(ran.status.success() && text.contains("1 passed"), "{text}");
-}
-
-fn with_few_descriptors() {
-    gmp_core::block_on(async {
-        let (listener, address) = listen();
-        let mut near = vec![TcpStream::connect(address).await.expect("room")];
-        let mut far = vec![listener.accept().await.expect("room").0];
-        // Fills all that is left but one, so that a connection can still be made.
-        let mut filler = Vec::new();
-        while let Ok(file) = std::fs::File::open("/dev/null") {
-            filler.push(file);
-        }
-        filler.pop();
-        near.push(TcpStream::connect(address).await.expect("one is left"));
-        for _ in 0..2 {
-            let error = listener.accept().await.expect_err("none is left");
-            assert!(error.to_string().contains("Too many open files"), "{error}");
-        }
-        drop(filler.pop());
-        far.push(listener.accept().await.expect("it has waited").0);
-        near[1].write_all(b"x").await.expect("open");
-        far[1].read_exact(&mut [0]).await.expect("open");
-    });
-}
-
 #[test]
 fn signals_in_between_disturb_neither_sleep_nor_sockets() {
     on_each_runtime(|| async {
@@ -148,6 +104,66 @@ fn signals_in_between_disturb_neither_sleep_nor_sockets() {
         drop((near, notify));
         echo.await.expect("no panic");
     });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_storm_of_signals_ends_neither_a_sleep_nor_a_wait() {
+    use std::os::unix::thread::{JoinHandleExt, RawPthread};
+
+    unsafe extern "C" {
+        safe fn pthread_kill(thread: RawPthread, signal: i32) -> i32;
+    }
+    let name = "hazards::a_storm_of_signals_ends_neither_a_sleep_nor_a_wait";
+    super::alone::in_own_process(name, || {
+        // Whoever listens in this process: without it the signal would end it.
+        let signals = chan(1);
+        let _notify = signal::notify(&signals, [Signal::USER_2]).expect("can be caught");
+        let body = std::thread::spawn(|| gmp_core::block_on(sleeps_and_asks()));
+        let mut sent = 0;
+        while !body.is_finished() {
+            assert_eq!(pthread_kill(body.as_pthread_t(), Signal::USER_2.number()), 0);
+            sent += 1;
+            std::thread::sleep(std::time::Duration::from_micros(50));
+        }
+        let rounds = body.join().expect("no panic");
+        assert!(sent > rounds, "{sent} signals in {rounds} rounds");
+    });
+}
+
+/// Sleeps, and asks somebody who answers: both where only the netpoll is left to wait in.
+#[cfg(target_os = "linux")]
+async fn sleeps_and_asks() -> usize {
+    use gmp_core::time::{now, sleep};
+    use std::io::{Read, Write};
+    use std::time::Duration;
+
+    const ROUNDS: usize = 100;
+    let (near, far) = pair().await.expect("loopback");
+    // A thread answers: nothing in this runtime is ready meanwhile.
+    let far = far.into_std().expect("alone");
+    far.set_nonblocking(false).expect("a socket");
+    let echo = std::thread::spawn(move || {
+        let mut one = [0];
+        while { &far }.read(&mut one).expect("open") == 1 {
+            { &far }.write_all(&one).expect("open");
+        }
+    });
+    for round in 0..ROUNDS {
+        // One that epoll can sleep, and one that is shorter than that.
+        for time in [Duration::from_micros(2_500), Duration::from_micros(300)] {
+            let begin = now();
+            sleep(time).await;
+            assert!(now() - begin >= time);
+        }
+        near.write_all(&[round as u8]).await.expect("open");
+        let mut one = [0];
+        near.read_exact(&mut one).await.expect("open");
+        assert_eq!(one, [round as u8]);
+    }
+    drop(near);
+    echo.join().expect("no panic");
+    ROUNDS
 }
 
 #[test]

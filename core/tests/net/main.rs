@@ -1,8 +1,11 @@
 //! Sockets that goroutines wait for, on a driven runtime and on one with threads of its own.
 #![cfg(feature = "net")]
 
+#[cfg(target_os = "linux")]
+mod alone;
 mod basics;
 mod crowd;
+mod few;
 mod hazards;
 mod outside;
 mod traits;

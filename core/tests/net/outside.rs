@@ -8,6 +8,12 @@ use gmp_core::{Chan, chan, go};
 
 use super::on_each_runtime;
 
+/// A pipe that blocks.
+#[cfg(target_os = "linux")]
+fn pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
+    std::io::pipe().expect("descriptors are left")
+}
+
 async fn kill(signal: &str) {
     let own = std::process::id().to_string();
     let status = Command::new("kill").args([signal, &own]).status().await;
@@ -89,6 +95,31 @@ fn both_outputs_and_the_status_are_collected() {
     });
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn output_gives_no_input_and_leaves_alone_what_was_set() {
+    let name = "outside::output_gives_no_input_and_leaves_alone_what_was_set";
+    // There this process's input is a pipe.
+    super::alone::in_own_process(name, || on_each_runtime(what_output_does));
+}
+
+#[cfg(target_os = "linux")]
+async fn what_output_does() {
+    let mut empty = Command::new("sh");
+    empty.args(["-c", "[ /dev/stdin -ef /dev/null ] && echo empty; cat"]);
+    let output = empty.output().await.expect("a shell");
+    assert_eq!((&*output.stdout, &*output.stderr), (&b"empty\n"[..], &b""[..]));
+    let ((input, given), (taken, out)) = (pipe(), pipe());
+    let mut cat = Command::new("sh");
+    cat.args(["-c", "cat; echo err >&2"]).stdin(input).stdout(out);
+    std::io::Write::write_all(&mut { given }, b"given").expect("room");
+    let output = cat.output().await.expect("a shell");
+    assert_eq!((&*output.stdout, &*output.stderr), (&b""[..], &b"err\n"[..]));
+    // It has the other end of what it was given.
+    drop(cat);
+    assert_eq!(std::io::read_to_string(taken).expect("text"), "given");
+}
+
 #[test]
 fn many_children_are_waited_for_at_a_time() {
     on_each_runtime(|| async {
@@ -103,6 +134,55 @@ fn many_children_are_waited_for_at_a_time() {
             assert_eq!(one.await.expect("no panic"), Some(n));
         }
     });
+}
+
+/// Counts what belongs to the whole process, before, while and after many children and signals are waited for.
+#[cfg(target_os = "linux")]
+#[test]
+fn who_waits_for_children_and_signals_takes_no_thread_and_leaves_no_descriptor() {
+    use super::alone::{in_own_process, open_descriptors, threads};
+    in_own_process(
+        "outside::who_waits_for_children_and_signals_takes_no_thread_and_leaves_no_descriptor",
+        || {
+            on_each_runtime(|| async {
+                let children = || async {
+                    let start = |_| {
+                        let mut cat = Command::new("cat");
+                        cat.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("cat")
+                    };
+                    let mut children: Vec<_> = (0..20).map(start).collect();
+                    let inputs: Vec<_> = children.iter_mut().map(|c| c.stdin.take()).collect();
+                    let waits: Vec<_> = children
+                        .into_iter()
+                        .map(|mut child| go(async move { child.wait().await }))
+                        .collect();
+                    let signals: Chan<Signal> = chan(1);
+                    let _notify = signal::notify(&signals, [Signal::HANGUP, Signal::QUIT]);
+                    let waiting = signals.clone();
+                    let receiver = go(async move { waiting.recv().await });
+                    // Until all of them wait.
+                    for _ in 0..50 {
+                        gmp_core::yield_now().await;
+                    }
+                    let during = threads();
+                    drop(inputs);
+                    for wait in waits {
+                        assert!(wait.await.expect("no panic").expect("a child").success());
+                    }
+                    signals.close();
+                    assert_eq!(receiver.await.expect("no panic"), None);
+                    during
+                };
+                // What a first time needs once: the netpoll, and a thread where a call blocks.
+                children().await;
+                let before = (threads(), open_descriptors());
+                let during = children().await;
+                // A few may come for other reasons, such as a P that is taken from a slow start.
+                assert!(during < before.0 + 10, "{during} threads, {} before", before.0);
+                assert_eq!(open_descriptors(), before.1);
+            });
+        },
+    );
 }
 
 #[test]
