@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gmp_core::runtime::{Builder, Runtime};
-use gmp_core::time::sleep;
+use gmp_core::time::{Timer, sleep};
 use gmp_core::{chan, go, yield_now};
 
 fn main() {
@@ -19,9 +19,10 @@ fn main() {
         Some("polls") => polls(n(10_000)),
         Some("start") => start(n(200)),
         Some("idle") => idle(n(10)),
+        Some("timers") => timers(n(1_000_000)),
         Some("blocking") => blocking_calls(n(10_000_000)),
         Some("dispatches") => dispatches(n(4_000_000)),
-        _ => println!("usage: soak goroutines|polls|start|idle|blocking|dispatches [N]"),
+        _ => println!("usage: soak goroutines|polls|start|idle|timers|blocking|dispatches [N]"),
     }
 }
 
@@ -248,6 +249,34 @@ fn dispatches(n: u64) {
             metrics.ready_to_run.quantile(0.5)
         );
     }
+}
+
+/// Arms `n` timers and stops them in another order: what each takes, and how long that lasts.
+fn timers(n: u64) {
+    let runtime = with_procs(2);
+    runtime.block_on(async {
+        let before = status("VmRSS");
+        let began = Instant::now();
+        let timers: Vec<_> = (0..n).map(|_| Timer::new(Duration::from_secs(3600))).collect();
+        let armed = began.elapsed();
+        let bytes = (status("VmRSS") - before) * 1024 / n;
+        // A step that has no divisor in common with `n` comes by all of them.
+        let step = (n / 3..).find(|step| gcd(*step, n) == 1).expect("there are primes");
+        let began = Instant::now();
+        let stopped = (0..n).filter(|i| timers[(i * step % n) as usize].stop()).count();
+        let took = began.elapsed();
+        assert_eq!(stopped as u64, n);
+        let each = |time: Duration| time.as_nanos() as u64 / n;
+        println!(
+            "{n} timers: {bytes} bytes each, {} ns to arm one, {} ns to stop one",
+            each(armed),
+            each(took)
+        );
+    });
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// The CPU of all threads.

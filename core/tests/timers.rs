@@ -1,5 +1,8 @@
 //! `Timer`, `Ticker`, `after_func`: results of stop and reset, stale values, what is seen of them.
 
+#[path = "support/mod.rs"]
+mod support;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -10,6 +13,7 @@ use gmp_core::runtime::{Builder, Runtime};
 use gmp_core::sync::WaitGroup;
 use gmp_core::time::{Ticker, Timer, after, after_func, now, sleep, tick, timeout};
 use gmp_core::{chan, go, select, snapshot, yield_now};
+use support::{Rng, rounds};
 
 const S: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -269,6 +273,56 @@ fn timers_are_stopped_and_reset_while_they_fire_on_several_ps() {
             });
         }
         wg.wait().await;
+    });
+}
+
+/// Runs `f` in as many goroutines as there are values, each of them on a P of its own.
+async fn on_a_p_each<T: Send + 'static, R: Send + 'static>(
+    values: Vec<T>,
+    f: impl Fn(T) -> R + Clone + Send + 'static,
+) -> Vec<R> {
+    let (here, all) = (Arc::new(AtomicU32::new(0)), values.len() as u32);
+    let start = |value: T| {
+        let (here, f) = (here.clone(), f.clone());
+        go(async move {
+            here.fetch_add(1, Ordering::SeqCst);
+            // Whoever waits here keeps its P.
+            while here.load(Ordering::SeqCst) < all {
+                std::thread::yield_now();
+            }
+            f(value)
+        })
+    };
+    let goroutines: Vec<_> = values.into_iter().map(start).collect();
+    let mut results = Vec::new();
+    for goroutine in goroutines {
+        results.push(goroutine.await.expect("no panic"));
+    }
+    results
+}
+
+#[test]
+fn a_million_timers_of_several_ps_are_stopped_in_random_order_by_all_of_them() {
+    const PS: usize = 4;
+    let each = rounds(1_000_000) / PS;
+    let runtime = Builder::new().procs(PS).watch(true).build();
+    let watch = runtime.scope().watch().expect("watched").clone();
+    runtime.block_on(async move {
+        let arm = move |()| (0..each).map(|_| Timer::new(HOUR)).collect::<Vec<_>>();
+        let timers = on_a_p_each(vec![(); PS], arm).await;
+        let mut timers: Vec<_> = timers.into_iter().flatten().collect();
+        assert_eq!(watch.armed_timers(), PS * each);
+        let mut random = Rng::new(7);
+        for left in (1..timers.len()).rev() {
+            timers.swap(left, random.below(left + 1));
+        }
+        let mut shares = Vec::new();
+        while !timers.is_empty() {
+            shares.push(timers.split_off(timers.len() - each));
+        }
+        let stop = |share: Vec<Timer>| share.iter().filter(|timer| timer.stop()).count();
+        assert_eq!(on_a_p_each(shares, stop).await, [each; PS]);
+        assert_eq!(watch.armed_timers(), 0);
     });
 }
 
