@@ -117,6 +117,7 @@ impl TcpStream {
 
     async fn connect_to(to: SocketAddr, at: inspect::Location) -> io::Result<Self> {
         let stream = Self::connected(connect::start(&to)?, at);
+        stream.source.head.note_goal(to);
         let mut begun = false;
         let go_on = |socket: &_| Ok(connect::go_on(socket, &to, &mut begun)?.into());
         stream.source.when_ready(IoWant::Connect, at, go_on).await?;

@@ -8,6 +8,7 @@ use crate::time::Instant;
 use core::ptr::NonNull;
 use core::task::Context;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use super::deadline::Deadline;
@@ -71,6 +72,8 @@ pub(crate) struct Head {
     queues: BriefLock<[WaitQueue; 2]>,
     home: Lock<Option<Home>>,
     deadlines: OnceLock<Box<[Deadline; 2]>>,
+    /// Whom it is being connected to: the system does not say before it is.
+    goal: OnceLock<Box<SocketAddr>>,
     pub(super) slots: [Slot; 2],
 }
 
@@ -111,6 +114,7 @@ impl Head {
             queues: BriefLock::new([WaitQueue::new(), WaitQueue::new()]),
             home: Lock::default(),
             deadlines: OnceLock::new(),
+            goal: OnceLock::new(),
             slots: [Slot::new(IoWant::Read, at), Slot::new(IoWant::Write, at)],
         }
     }
@@ -186,6 +190,11 @@ impl Head {
     pub(crate) fn set_deadline(&self, want: IoWant, moment: Option<Instant>) {
         let make = || [IoWant::Read, IoWant::Write].map(|want| Deadline::new(want, self));
         self.deadlines.get_or_init(|| Box::new(make()))[side(want)].set(self, moment);
+    }
+
+    /// Says whom it is to be connected to, for reports.
+    pub(crate) fn note_goal(&self, goal: SocketAddr) {
+        let _ = self.goal.set(Box::new(goal));
     }
 
     /// Attempts may succeed again after a deadline.
@@ -326,6 +335,7 @@ unsafe fn describe<S: Object>(
     let (source, leaf) =
         unsafe { (anchor.cast::<Source<S>>().as_ref(), leaf.cast::<IoLeaf>().as_ref()) };
     let Names { local, peer } = source.io.names();
+    let peer = peer.or_else(|| source.head.goal.get().map(ToString::to_string));
     out(WaitInfo {
         reason: WaitReason::IoWait,
         in_select: false,

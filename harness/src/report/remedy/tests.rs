@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use gmp_core::inspect::{GoroutineId, PrimitiveKind};
+use gmp_core::inspect::{GoroutineId, IoWant, PrimitiveKind};
 
 use super::super::finding::*;
 use super::super::fixtures::*;
@@ -251,6 +251,35 @@ fn a_sleeper_is_told_how_long_and_how_to_end_it() {
     let mut leak = stuck(7, WaitReason::Sleep, timer);
     leak.verdict = Verdict::Timer { due_in };
     says(&first(vec![leak]), &["due in 1 h", "`ctx.done()`", "src/pool.rs:12", "`abort()`"]);
+}
+
+#[test]
+fn whoever_waits_for_the_world_outside_is_told_how_to_stop() {
+    let advice = |want, peer: Option<&str>| {
+        let (local, peer) = (Some("10.0.0.1:80".to_owned()), peer.map(str::to_owned));
+        let figure = Figure::Io { local, peer, want, since: Duration::from_secs(3) };
+        let socket = primitive(4, PrimitiveKind::TcpStream, figure);
+        first(vec![stuck(7, WaitReason::IoWait, socket)])
+    };
+    let peer = Some("192.0.2.7:443");
+    says(
+        &advice(IoWant::Read, peer),
+        &["Nothing came from the other end (192.0.2.7:443)", "read deadline", "`ctx.done()`"],
+    );
+    says(&advice(IoWant::Read, None), &["Nothing came from the other end, and"]);
+    says(
+        &advice(IoWant::Write, peer),
+        &["No room to write: the other end (192.0.2.7:443)", "write deadline", "`ctx.done()`"],
+    );
+    says(
+        &advice(IoWant::Connect, peer),
+        &["No answer came from the other end (192.0.2.7:443)", "`gmp::time::timeout`"],
+    );
+    says(&advice(IoWant::Accept, None), &["Nobody connects any more", "`close()` the listener"]);
+    says(
+        &advice(IoWant::Exit, Some("pid 4711")),
+        &["The child has not exited", "`kill_on_drop(true)`", "`ctx.done()`"],
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The block of one finding: symptom, figures, source lines, what to change.
 
-use gmp_core::inspect::PrimitiveKind;
+use gmp_core::inspect::{IoWant, PrimitiveKind};
 
 use super::behind;
 use super::page::Page;
@@ -244,10 +244,11 @@ fn figure(primitive: &Primitive, sources: &Sources) -> String {
         Figure::Io { local, peer, want, since } => {
             parts.push(format!("{} for {}", want.as_str(), duration(*since)));
             let named = |what: &str, name: &Option<String>| {
-                name.as_ref().map(|name| format!("{what} {}", clean(name, NAME)))
+                name.as_ref().map(|name| format!("{what}{}", clean(name, NAME)))
             };
-            parts.extend(named("local", local));
-            parts.extend(named("peer", peer));
+            parts.extend(named("local ", local));
+            // A child is no end of anything: its name says what it is.
+            parts.extend(named(if *want == IoWant::Exit { "" } else { "peer " }, peer));
         }
         Figure::Goroutine { target } => parts.push(format!("joins {target}")),
         _ => {}

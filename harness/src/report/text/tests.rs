@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::path::{Path, PathBuf};
 
-use gmp_core::inspect::{PrimitiveKind, TimerInfo, WaitReason};
+use gmp_core::inspect::{IoWant, PrimitiveKind, TimerInfo, WaitReason};
 
 use super::page::uncoloured;
 use super::*;
@@ -328,6 +328,36 @@ fn a_select_of_64_arms_stays_short() {
 }
 
 #[test]
+fn a_socket_shows_both_ends_and_a_child_its_number() {
+    let wait_at = |id, line, column, kind, figure| {
+        let on = primitive(id, kind, figure);
+        let mut leak =
+            finding(id, WaitReason::IoWait, vec![waits(WaitReason::IoWait, line, column, on)]);
+        leak.verdict = Verdict::External;
+        leak
+    };
+    let read = Figure::Io {
+        local: Some("127.0.0.1:8080".into()),
+        peer: Some("192.0.2.7:50123".into()),
+        want: IoWant::Read,
+        since: Duration::from_millis(1_234),
+    };
+    let exit = Figure::Io {
+        local: None,
+        peer: Some("pid 4711".into()),
+        want: IoWant::Exit,
+        since: Duration::from_secs(75),
+    };
+    check(
+        "network",
+        &report(vec![
+            wait_at(7, 67, 12, PrimitiveKind::TcpStream, read),
+            wait_at(8, 68, 12, PrimitiveKind::Process, exit),
+        ]),
+    );
+}
+
+#[test]
 fn no_part_of_a_report_lets_control_characters_through() {
     let evil = "\x1b]0;owned\x07\x1b[2J\u{9b}31m\r\n\u{202e}\0";
     let place = || SourceLine { file: format!("{evil}.rs").into(), line: 7, column: 3 };
@@ -370,7 +400,7 @@ fn no_part_of_a_report_lets_control_characters_through() {
     let io = Figure::Io {
         local: Some(evil.to_owned()),
         peer: Some(evil.to_owned()),
-        want: gmp_core::inspect::IoWant::Read,
+        want: IoWant::Read,
         since: Duration::from_secs(1),
     };
     let on = primitive(10, PrimitiveKind::UnixStream, io);

@@ -61,3 +61,9 @@ pub async fn starts() {
         both(&a, &b).await;
     });
 }
+
+async fn ask(stream: TcpStream, server: &mut Child) {
+    let mut answer = [0; 64];
+    stream.read(&mut answer).await;
+    server.wait().await;
+}
