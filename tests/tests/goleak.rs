@@ -222,6 +222,7 @@ mod others {
     use super::*;
 
     #[cfg(unix)]
+    #[cfg(unix)]
     #[test]
     fn listening_for_signals_is_no_leak() {
         let _guard = guard!();

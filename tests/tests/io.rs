@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gmp::go;
 use gmp::net::{TcpListener, TcpStream, UdpSocket};
+#[cfg(unix)]
 use gmp::process::Command;
 
 async fn pair() -> (TcpStream, TcpStream) {
@@ -29,6 +30,7 @@ async fn a_reader_with_a_deadline_that_is_far() {
     go(async move { socket.recv(&mut [0]).await.map(drop) });
 }
 
+#[cfg(unix)]
 #[gmp::test(linger = "1ms", expect_leak("1 IO wait: External"))]
 async fn whoever_waits_for_a_child() {
     let mut sleep = Command::new("sleep");
@@ -39,6 +41,7 @@ async fn whoever_waits_for_a_child() {
     });
 }
 
+#[cfg(unix)]
 #[gmp::test]
 async fn what_is_under_way_when_the_body_ends_is_waited_for() {
     let (near, far) = pair().await;
@@ -60,6 +63,7 @@ async fn a_body_that_waits_for_the_network_is_not_asleep() {
     thread.join().expect("no panic").expect("open");
 }
 
+#[cfg(unix)]
 #[gmp::test]
 async fn a_body_that_waits_for_a_signal_is_not_asleep() {
     use gmp::signal::{self, Signal};

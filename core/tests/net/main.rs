@@ -6,9 +6,16 @@ mod alone;
 mod basics;
 mod crowd;
 mod few;
+#[cfg(unix)]
 mod hazards;
+mod leaves;
+#[cfg(unix)]
 mod outside;
-mod traits;
+#[expect(clippy::duplicate_mod, reason = "the same tests for each kind of stream")]
+mod tcp;
+#[cfg(unix)]
+#[expect(clippy::duplicate_mod, reason = "as above")]
+mod unix;
 
 #[path = "../support/mod.rs"]
 mod support;
