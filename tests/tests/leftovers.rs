@@ -111,6 +111,33 @@ fn unread_values_are_told_only_when_asked_for() {
     });
 }
 
+#[gmp::test(ignore("waitgroup:tests/tests/leftovers.rs"), severity(GMP103 = "allow"))]
+#[ignore = "run by the test below"]
+async fn allowed() {
+    let wg = WaitGroup::new();
+    wg.add(1);
+    let lock = Mutex::new(());
+    core::mem::forget(lock.lock().await);
+    // Nobody is told of this one anyway.
+    let (tx, rx) = channel(1);
+    tx.send(1).await.unwrap();
+    drop((tx, rx));
+}
+
+#[test]
+fn what_rules_and_severities_hide_is_counted() {
+    let report = examine_test("allowed");
+    assert!(report.leftovers.is_empty(), "{report}");
+    let hidden: Vec<_> =
+        report.hidden.iter().map(|by| (by.rule.as_str(), by.count, by.primitives)).collect();
+    let rule = "waitgroup:tests/tests/leftovers.rs";
+    assert_eq!(hidden.len(), 2, "{report}");
+    assert!(hidden.contains(&(rule, 0, 1)) && hidden.contains(&("GMP103", 0, 1)), "{report}");
+    let text = report.to_string();
+    let line = "hidden    1 primitive by `waitgroup:tests/tests/leftovers.rs` from";
+    assert!(text.contains(line), "{text}");
+}
+
 fn examine_test(name: &str) -> Report {
     let test = inventory::iter::<Submission>().find(|submission| submission.0.path() == name);
     gmp::__private::examine(test.expect("a test with this name").0)

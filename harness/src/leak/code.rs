@@ -120,6 +120,7 @@ impl fmt::Display for Code {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::leak::rules::{Rules, Source};
 
     fn folder() -> std::path::PathBuf {
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/findings")
@@ -146,6 +147,18 @@ mod tests {
             }
             let default = format!("The default severity is `{}`", code.default_severity());
             assert!(page.contains(&default), "{code}: {default}");
+        }
+    }
+
+    #[test]
+    fn every_page_names_a_rule_that_can_be_read_but_that_of_panics() {
+        for code in Code::ALL {
+            let rule =
+                code.page().split("ignore(\"").nth(1).and_then(|rest| rest.split('"').next());
+            match rule {
+                Some(rule) => drop(Rules::parse(Source::ENV, rule).expect(rule)),
+                None => assert_eq!(*code, Code::Panic),
+            }
         }
     }
 

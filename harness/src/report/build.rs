@@ -58,20 +58,18 @@ pub(crate) fn report(
         classify(&mut group.finding, &policy.severities);
     }
     groups.retain(|group| is_told(name, &group.finding, policy, &mut hidden));
-    let told = |leftover: &Leftover| {
-        let severity = policy.severities.of(leftover.code, None);
-        (severity > Severity::Allow).then(|| Leftover { severity, ..leftover.clone() })
-    };
+    let leftovers = leftovers(name, checked, policy, &mut hidden);
+    let panics = panics(checked, policy, &mut hidden);
     Report {
         name: name.to_string(),
         outcome,
         findings: nest(groups),
-        leftovers: checked.leftovers.iter().filter_map(told).collect(),
+        leftovers,
         graph: Graph {
             edges: checked.diagnosis.edges.clone(),
             total: checked.diagnosis.edges_in_all,
         },
-        panics: panics(checked, policy),
+        panics,
         reap_notes: checked.notes.clone(),
         contexts: checked.contexts.clone(),
         stock: Stock { after: checked.after, ..Stock::default() },
@@ -200,28 +198,64 @@ fn classify(finding: &mut Finding, severities: &Severities) {
 
 /// Whether no rule and no severity allows `finding`; else it is counted.
 fn is_told(name: &str, finding: &Finding, policy: &Policy, hidden: &mut Vec<Hidden>) -> bool {
-    let mut one = match policy.rules.hide(name, finding) {
+    let by = match policy.rules.hide(name, finding) {
         Some(rule) => rule.report(finding.count),
         None if finding.severity > Severity::Allow => return true,
-        None => Hidden {
-            rule: format!("{} or {}", finding.code, finding.verdict),
-            source: "the severities".to_owned(),
-            count: 0,
-        },
+        None => by_severity(format!("{} or {}", finding.code, finding.verdict), finding.count, 0),
     };
-    match hidden.iter_mut().find(|h| h.rule == one.rule && h.source == one.source) {
-        Some(same) => same.count += finding.count,
-        None => {
-            one.count = finding.count;
-            hidden.push(one);
-        }
-    }
+    add(hidden, by);
     false
 }
 
-fn panics(checked: &Checked, policy: &Policy) -> Vec<GoroutinePanic> {
+/// What a severity hid.
+fn by_severity(rule: String, count: usize, primitives: usize) -> Hidden {
+    Hidden { rule, source: "the severities".to_owned(), count, primitives }
+}
+
+/// Adds what was hidden to what the same rule hid before.
+fn add(hidden: &mut Vec<Hidden>, by: Hidden) {
+    match hidden.iter_mut().find(|known| known.rule == by.rule && known.source == by.source) {
+        Some(same) => {
+            same.count += by.count;
+            same.primitives += by.primitives;
+        }
+        None => hidden.push(by),
+    }
+}
+
+/// The primitives that are told; those that a rule or a setting hides are counted.
+fn leftovers(
+    name: &str,
+    checked: &Checked,
+    policy: &Policy,
+    hidden: &mut Vec<Hidden>,
+) -> Vec<Leftover> {
+    let told = |leftover: &Leftover| {
+        let severity = policy.severities.of(leftover.code, None);
+        if severity == Severity::Allow {
+            // What nobody is told unless they ask for it is not hidden.
+            if leftover.code.default_severity() > Severity::Allow {
+                add(hidden, by_severity(leftover.code.to_string(), 0, leftover.count));
+            }
+            return None;
+        }
+        if let Some(rule) = policy.rules.hide_leftover(name, leftover) {
+            add(hidden, Hidden { primitives: leftover.count, ..rule.report(0) });
+            return None;
+        }
+        Some(Leftover { severity, ..leftover.clone() })
+    };
+    checked.leftovers.iter().filter_map(told).collect()
+}
+
+/// The panics that are told; those that a setting hides are counted.
+fn panics(checked: &Checked, policy: &Policy, hidden: &mut Vec<Hidden>) -> Vec<GoroutinePanic> {
     match policy.severities.of(Code::Panic, None) {
-        Severity::Allow => Vec::new(),
+        Severity::Allow if checked.panics.is_empty() => Vec::new(),
+        Severity::Allow => {
+            add(hidden, by_severity(Code::Panic.to_string(), checked.panics.len(), 0));
+            Vec::new()
+        }
         severity => checked.panics.iter().map(|note| goroutine_panic(note, severity)).collect(),
     }
 }

@@ -531,7 +531,7 @@ pub struct Counts {
     pub contexts: usize,
 }
 
-/// What one allow rule hid.
+/// What one allow rule, or the severity, hid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hidden {
     /// The rule as it was written.
@@ -540,4 +540,6 @@ pub struct Hidden {
     pub source: String,
     /// How many goroutines it hid.
     pub count: usize,
+    /// How many primitives that were left behind it hid.
+    pub primitives: usize,
 }

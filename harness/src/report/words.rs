@@ -98,6 +98,15 @@ pub(crate) fn number(n: usize) -> String {
     out
 }
 
+/// `2 goroutines`, `1 goroutine and 3 primitives`, `1 primitive`.
+pub(crate) fn things(goroutines: usize, noun: &str, primitives: usize) -> String {
+    match (goroutines, primitives) {
+        (n, 0) => count(n, noun),
+        (0, n) => count(n, "primitive"),
+        (n, m) => format!("{} and {}", count(n, noun), count(m, "primitive")),
+    }
+}
+
 /// `1 goroutine`, `2 goroutines`. The plural is made with an `s`.
 pub(crate) fn count(n: usize, what: &str) -> String {
     format!("{} {what}{}", number(n), plural(n))

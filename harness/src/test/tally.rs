@@ -14,7 +14,7 @@ use crate::leak::api;
 use crate::leak::census::Ours;
 use crate::leak::rules::{Rule, Rules};
 use crate::report::text::{self, Style};
-use crate::report::words::{LIST_LIMIT, clean, count, list};
+use crate::report::words::{LIST_LIMIT, clean, list, things};
 use crate::say::say_outside;
 use crate::settings::{Mode, settings};
 
@@ -134,18 +134,20 @@ fn reported(lines: &[String]) -> String {
     text
 }
 
-/// `gmp: allow rules hid 3 goroutines: 2 by `a` (GMP_LEAK_IGNORE), ..`.
+/// `gmp: allow rules hid 3 leaked goroutines: 2 by `a` (GMP_LEAK_IGNORE), ..`.
 fn hidden(all: &[&Rules]) -> String {
+    let hid = |rule: &Rule| rule.hidden() + rule.hidden_primitives();
     let rules: Vec<&Rule> =
-        all.iter().flat_map(|rules| rules.iter()).filter(|rule| rule.hidden() > 0).collect();
+        all.iter().flat_map(|rules| rules.iter()).filter(|rule| hid(rule) > 0).collect();
     if rules.is_empty() {
         return String::new();
     }
-    let total = rules.iter().map(|rule| rule.hidden()).sum();
-    let each: Vec<String> =
-        rules.iter().map(|rule| format!("{} by {rule}", rule.hidden())).collect();
+    let goroutines = rules.iter().map(|rule| rule.hidden()).sum();
+    let primitives = rules.iter().map(|rule| rule.hidden_primitives()).sum();
+    let each: Vec<String> = rules.iter().map(|rule| format!("{} by {rule}", hid(rule))).collect();
     let each = list(&each, each.len(), LIST_LIMIT);
-    format!("gmp: allow rules hid {}: {each}\n", count(total, "leaked goroutine"))
+    let what = things(goroutines, "leaked goroutine", primitives);
+    format!("gmp: allow rules hid {what}: {each}\n")
 }
 
 /// `gmp: allow rules that matched nothing: `a` (GMP_LEAK_IGNORE)`.

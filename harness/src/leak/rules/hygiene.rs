@@ -10,6 +10,7 @@ use super::{Rule, Rules};
 pub(super) struct Uses {
     matched: AtomicBool,
     hidden: AtomicUsize,
+    primitives: AtomicUsize,
 }
 
 // Relaxed throughout: these are statistics, read after the tests that wrote them were joined.
@@ -22,6 +23,16 @@ impl Uses {
     /// Credits the rule with `count` hidden goroutines.
     pub(super) fn add_hidden(&self, count: usize) {
         self.hidden.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Credits the rule with `count` hidden primitives.
+    pub(super) fn add_primitives(&self, count: usize) {
+        self.primitives.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// How many primitives the rule hid.
+    pub(super) fn primitives(&self) -> usize {
+        self.primitives.load(Ordering::Relaxed)
     }
 
     /// How many goroutines the rule hid.

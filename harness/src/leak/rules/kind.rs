@@ -6,7 +6,7 @@ use gmp_core::inspect::PrimitiveKind;
 
 use super::matching::Pattern;
 use super::module::module_of;
-use crate::report::finding::{Finding, SourceLine};
+use crate::report::finding::{Finding, Leftover, SourceLine};
 
 /// What a rule is matched against. `Display` prints the word that rules are written with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,6 +105,27 @@ impl Kind {
                 .filter(|primitive| primitive.kind == kind)
                 .filter_map(|primitive| primitive.created_at.as_ref())
                 .any(place),
+        }
+    }
+
+    /// Whether `pattern`, under this kind, speaks of primitives that `test` left behind.
+    pub(super) fn matches_leftover(
+        self,
+        pattern: &Pattern,
+        test: &str,
+        leftover: &Leftover,
+    ) -> bool {
+        let place = |place: &SourceLine| pattern.matches_place(place);
+        match self {
+            Self::Primitive(kind) => kind == leftover.kind && place(&leftover.created_at),
+            Self::File => {
+                let lines = leftover.lines.iter().map(|(at, _)| at);
+                let held = leftover.held.iter().map(|(_, at)| at);
+                lines.chain(held).chain([&leftover.created_at]).any(place)
+            }
+            Self::Test => pattern.matches_path(test),
+            // These speak of goroutines.
+            Self::Any | Self::Top | Self::CreatedBy | Self::Reason => false,
         }
     }
 }

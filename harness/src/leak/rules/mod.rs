@@ -1,4 +1,4 @@
-//! Allow rules: which goroutines may outlive their scope without failing the test.
+//! Allow rules: which goroutines and primitives may outlive their scope without failing the test.
 //!
 //! Rules come as text: from the variable `GMP_LEAK_IGNORE`, from `gmp-leak.toml` (see
 //! [`settings`](crate::settings)), from the option `ignore(..)` of the attribute, and from libraries that
@@ -38,6 +38,10 @@
 //! | `test` | the name of the test |
 //! | `reason` | the wait reason of the goroutine and of each leaf, such as `chan receive` |
 //! | `chan`, `mutex`, .. | the place where a primitive of that kind, which it waits on, was created |
+//!
+//! Of a primitive that was [left behind](crate::leak::Code::WaitGroupLeft) three of them speak: `chan`, `mutex` and
+//! so on of the place where it was created, `file` also of the places that locked, took or counted it, `test` of the
+//! test. So `waitgroup:src/pool.rs` allows both those who wait for such a group and one that is left above zero.
 //!
 //! # What a match is
 //!
@@ -93,7 +97,7 @@ use hygiene::Uses;
 pub use kind::Kind;
 use matching::Pattern;
 
-use crate::report::finding::{Finding, Hidden};
+use crate::report::finding::{Finding, Hidden, Leftover};
 
 /// Where rules come from; printed in errors and beside what a rule hid.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,9 +152,14 @@ impl Rule {
         self.uses.hidden()
     }
 
+    /// How many primitives that were left behind it hid in this process.
+    pub fn hidden_primitives(&self) -> usize {
+        self.uses.primitives()
+    }
+
     /// The line of a report that says how many goroutines this rule hid there.
     pub fn report(&self, count: usize) -> Hidden {
-        Hidden { rule: self.text.clone(), source: self.origin.to_string(), count }
+        Hidden { rule: self.text.clone(), source: self.origin.to_string(), count, primitives: 0 }
     }
 
     /// Whether this rule allows `finding` in `test`. Counts nothing.
@@ -206,13 +215,25 @@ impl Rules {
         if finding.is_body {
             return None;
         }
+        let first = self.first(|rule| rule.matches(test, finding))?;
+        first.uses.add_hidden(finding.count);
+        Some(first)
+    }
+
+    /// As [`hide`](Self::hide), for primitives that were left behind.
+    pub fn hide_leftover(&self, test: &str, leftover: &Leftover) -> Option<&Rule> {
+        let matches = |rule: &Rule| rule.kind.matches_leftover(&rule.pattern, test, leftover);
+        let first = self.first(matches)?;
+        first.uses.add_primitives(leftover.count);
+        Some(first)
+    }
+
+    /// The first rule that `matches`; all of them are noted as used.
+    fn first(&self, matches: impl Fn(&Rule) -> bool) -> Option<&Rule> {
         let mut first = None;
-        for rule in self.iter().filter(|rule| rule.matches(test, finding)) {
+        for rule in self.iter().filter(|rule| matches(rule)) {
             rule.uses.note_match();
             first.get_or_insert(rule);
-        }
-        if let Some(rule) = first {
-            rule.uses.add_hidden(finding.count);
         }
         first
     }

@@ -11,7 +11,7 @@ use super::{Rules, Source};
 use crate::leak::code::Code;
 use crate::leak::severity::Severity;
 use crate::leak::verdict::Verdict;
-use crate::report::finding::{Figure, Finding, Frame, Primitive, SourceLine, Wait};
+use crate::report::finding::{Figure, Finding, Frame, Leftover, Primitive, SourceLine, Wait};
 
 fn parse(text: &str) -> Rules {
     Rules::parse(Source::ENV, text).unwrap_or_else(|error| panic!("{error}"))
@@ -395,4 +395,48 @@ fn the_glob_agrees_with_its_definition() {
 fn many_runs_do_not_blow_up() {
     let written = "*a".repeat(40) + "b";
     assert!(!pattern(&written).matches_whole(&"a".repeat(20_000)));
+}
+
+/// Three mutexes of one line that were dropped while they were locked.
+fn leftover() -> Leftover {
+    Leftover {
+        code: Code::ForgottenGuard,
+        severity: Severity::Warn,
+        id: PrimitiveId::from_u64(3).expect("not zero"),
+        kind: PrimitiveKind::Mutex,
+        created_at: line("src/pool.rs", 10),
+        count: 3,
+        amount: 1,
+        is_alive: false,
+        lines: vec![(line("src/count.rs", 20), 1)],
+        held: Some((None, line("src/lock.rs", 30))),
+        timer: None,
+    }
+}
+
+#[test]
+fn a_primitive_is_hidden_by_its_kind_its_lines_and_its_test() {
+    let hides = |rules: &str| parse(rules).hide_leftover("suite::the_test", &leftover()).is_some();
+    for rule in
+        ["mutex:src/pool.rs", "mutex:pool.rs:10", "mutex:*", "file:pool.rs", "file:src/count.rs"]
+    {
+        assert!(hides(rule), "{rule}");
+    }
+    assert!(hides("file:lock.rs:30") && hides("test:suite::the_test"));
+    for rule in ["rwlock:src/pool.rs", "mutex:src/lock.rs", "mutex:pool.rs:11", "test:other"] {
+        assert!(!hides(rule), "{rule}");
+    }
+    // These speak of goroutines.
+    assert!(!hides("*") && !hides("top:*") && !hides("created-by:*") && !hides("reason:*"));
+}
+
+#[test]
+fn primitives_are_counted_apart_from_goroutines() {
+    let rules = parse("file:src/none.rs, mutex:pool.rs, mutex:*, chan:src/pool.rs");
+    rules.hide("suite::the_test", &finding()).expect("the channel");
+    rules.hide_leftover("suite::the_test", &leftover()).expect("the mutex");
+    let hid = |rule: &super::Rule| (rule.hidden(), rule.hidden_primitives());
+    assert_eq!(rules.iter().map(hid).collect::<Vec<_>>(), [(0, 0), (0, 3), (0, 0), (2, 0)]);
+    let unused = rules.unused();
+    assert_eq!(unused.iter().map(|rule| rule.text()).collect::<Vec<_>>(), ["file:src/none.rs"]);
 }

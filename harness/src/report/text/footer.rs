@@ -3,7 +3,7 @@
 use super::page::Page;
 use super::style::Ink;
 use crate::report::finding::{Hidden, Report, Stock};
-use crate::report::words::{clean, count, duration, number};
+use crate::report::words::{clean, duration, number, things};
 
 /// The most lines of one kind.
 const LINES: usize = 20;
@@ -87,7 +87,8 @@ fn hidden(page: &mut Page, rules: &[Hidden]) {
         }
         let rule = clean(&hidden.rule, TEXT_LIMIT);
         let source = clean(&hidden.source, TEXT_LIMIT);
-        let text = format!("{} by `{rule}` from {source}", count(hidden.count, "goroutine"));
+        let what = things(hidden.count, "goroutine", hidden.primitives);
+        let text = format!("{what} by `{rule}` from {source}");
         line(page, "hidden", Ink::Strong, &text);
     }
 }

@@ -156,6 +156,7 @@ fn leaks_are_shown_from_symptom_to_remedy() {
         rule: "created-by:metrics::*".to_owned(),
         source: "GMP_LEAK_IGNORE".to_owned(),
         count: 2,
+        primitives: 0,
     }];
     check("leaks", &report);
 }
@@ -475,7 +476,8 @@ fn a_hundred_thousand_hostile_leaks_fit_on_a_page() {
     let mut report = report(vec![leak]);
     report.name = evil.to_owned();
     report.reap_notes = vec![evil.to_owned()];
-    report.hidden = vec![Hidden { rule: evil.to_owned(), source: evil.to_owned(), count: 1 }];
+    let (rule, source) = (evil.to_owned(), evil.to_owned());
+    report.hidden = vec![Hidden { rule, source, count: 1, primitives: 2 }];
     let message = evil.repeat(99);
     let (severity, goroutine) = (Severity::Deny, g(5));
     report.panics = vec![GoroutinePanic { severity, goroutine, created_at: place, message }];
