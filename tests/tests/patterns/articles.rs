@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gmp::context::{Context, background, with_cancel};
@@ -114,6 +115,15 @@ async fn one_done_too_many() {
     wg.add(1);
     wg.done();
     wg.done();
+}
+
+#[gmp::test]
+async fn one_done_too_many_fixed() {
+    let wg = WaitGroup::new();
+    wg.add(2);
+    wg.done();
+    wg.done();
+    wg.wait().await;
 }
 
 /// Starts a child that ends with the context it is given.
@@ -331,11 +341,24 @@ async fn select_with_a_default_loop_fixed() {
 
 #[gmp::test(linger = "10ms", expect_leak("runnable: Running"))]
 async fn yield_loop() {
-    drop(go(async {
-        loop {
+    let is_over = Arc::new(AtomicBool::new(false));
+    drop(go(async move {
+        while !is_over.load(Ordering::Relaxed) {
             yield_now().await;
         }
     }));
+}
+
+#[gmp::test]
+async fn yield_loop_fixed() {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let polled = is_over.clone();
+    drop(go(async move {
+        while !polled.load(Ordering::Relaxed) {
+            yield_now().await;
+        }
+    }));
+    is_over.store(true, Ordering::Relaxed);
 }
 
 /// Takes a permit of `permits` and gives it back if `gives_back`.

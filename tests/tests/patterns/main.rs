@@ -8,6 +8,7 @@ mod articles;
 mod primitives;
 mod production;
 mod remedies;
+mod repaired;
 mod repeat;
 mod shared;
 mod soak;

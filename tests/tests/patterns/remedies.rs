@@ -59,8 +59,15 @@ const REMEDIES: &[(&str, Code, &[&str])] = &[
     ("primitives::daisy_chain", Code::ChanReceive, &["Nobody is left to send on `from`"]),
     // From production.
     ("production::range_without_close", Code::ChanReceive, &["call `jobs.close()`"]),
-    ("production::method_contract", Code::Select, &["close chan #", "when its producers are done"]),
-    ("production::double_send", Code::ChanSend, &["Nobody is left to receive from `results`"]),
+    ("production::method_contract", Code::Select, &["close `stop`, whose arm ends it"]),
+    (
+        "production::double_send",
+        Code::ChanSend,
+        &[
+            "a send on `results` before this one, at tests/tests/patterns/production.rs:",
+            "return after it",
+        ],
+    ),
     ("production::returns_before_it_receives", Code::ChanSend, &["`chan(1)` instead of `chan(0)`"]),
     ("production::n_cast", Code::ChanSend, &["`chan(4)` instead of `chan(0)`"]),
     ("production::context_timeout", Code::ChanSend, &["`chan(1)` instead of `chan(0)`"]),
@@ -68,8 +75,12 @@ const REMEDIES: &[(&str, Code, &[&str])] = &[
     ("production::cancelled_parent", Code::ChanSend, &["`chan(1)` instead of `chan(0)`"]),
     // From articles.
     ("articles::leaky_receive", Code::ChanReceive, &["Nobody is left to send on `child`"]),
-    ("articles::range_with_a_slow_body", Code::Select, &["close chan #"]),
-    ("articles::add_inside_the_goroutine", Code::ChanSend, &["`chan(1)` instead of `chan(0)`"]),
+    ("articles::range_with_a_slow_body", Code::Select, &["close `done`, whose arm ends it"]),
+    (
+        "articles::add_inside_the_goroutine",
+        Code::ChanSend,
+        &["`chan(1)` instead of `chan(0)`", "The `add` at", "move it in front of the `go` at"],
+    ),
     ("articles::done_skipped_by_a_panic", Code::WaitGroup, &["none has run at all", "`wg.go(..)`"]),
     (
         "articles::broken_context_chain",
@@ -103,7 +114,7 @@ const REMEDIES: &[(&str, Code, &[&str])] = &[
     (
         "articles::yield_loop",
         Code::Running,
-        &["yields again and again", "Wait for what the loop polls"],
+        &["yields again and again", "what the loop polls comes true"],
     ),
     (
         "articles::semaphore_by_channel",
@@ -116,12 +127,12 @@ const REMEDIES: &[(&str, Code, &[&str])] = &[
     (
         "stores::pool_without_put",
         Code::ChanReceive,
-        &["alive outside this test", "a static", "Drop the senders"],
+        &["alive outside this test", "a static", "goes back to it with `put`"],
     ),
     (
         "stores::pool_that_never_ages",
         Code::ChanReceive,
-        &["alive outside this test", "Drop the senders"],
+        &["alive outside this test", "end with `age`"],
     ),
     (
         "stores::wait_groups_in_a_map",

@@ -107,6 +107,14 @@ async fn rwlock_guard_in_a_static() {
     drop(go(async move { *lock.write().await += 1 }));
 }
 
+#[gmp::test]
+async fn rwlock_guard_in_a_static_fixed() {
+    let lock = Arc::new(RwLock::new(0));
+    // What is kept is the value, not the guard.
+    keep(*lock.clone().read_owned().await);
+    drop(go(async move { *lock.write().await += 1 }));
+}
+
 #[gmp::test(expect_leak("sync.Cond.Wait: Proven"))]
 async fn cond_without_signal() {
     let shared = Arc::new((Mutex::new(false), Cond::new()));
@@ -164,6 +172,16 @@ async fn cond_in_a_static() {
     let shared = Arc::new((Mutex::new(()), Cond::new()));
     keep(shared.clone());
     drop(go(async move { drop(shared.1.wait(shared.0.lock().await).await) }));
+}
+
+#[gmp::test]
+async fn cond_in_a_static_fixed() {
+    let shared = Arc::new((Mutex::new(()), Cond::new()));
+    keep(shared.clone());
+    let waiter = shared.clone();
+    drop(go(async move { drop(waiter.1.wait(waiter.0.lock().await).await) }));
+    yield_now().await;
+    shared.1.signal();
 }
 
 #[gmp::test(expect_leak("semacquire: Proven"))]
@@ -239,7 +257,17 @@ async fn once_inside_itself_fixed() {
 
 #[gmp::test(expect_leak("sync.Once.Do: Reachable", "sleep: Timer"))]
 async fn once_value_of_a_sleeper() {
-    let value = Arc::new(OnceValue::new(|| sleep(HOUR)));
+    once_value_of(HOUR).await;
+}
+
+#[gmp::test]
+async fn once_value_of_a_sleeper_fixed() {
+    once_value_of(Duration::from_micros(100)).await;
+}
+
+/// Two goroutines that want a value which takes some `time`.
+async fn once_value_of(time: Duration) {
+    let value = Arc::new(OnceValue::new(move || sleep(time)));
     for _ in 0..2 {
         let value = value.clone();
         drop(go(async move {

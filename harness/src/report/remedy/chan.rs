@@ -46,10 +46,16 @@ impl<'a> Case<'a> {
                 }
                 _ => String::new(),
             };
+            let often = match self.is_held_outside() {
+                true => {
+                    "one that a `Pool` made goes back to it with `put`, and those that are idle there \
+                     end with `age`."
+                }
+                false => "the original often stays behind when clones are handed out.",
+            };
             return format!(
                 "{name} ends when its last `Sender` is dropped, and {} alive{whose}. Drop the senders \
-                 that nobody uses any more; the original often stays behind when clones are handed \
-                 out.",
+                 that nobody uses any more; {often}",
                 are(chan.senders)
             );
         }
@@ -72,7 +78,13 @@ impl<'a> Case<'a> {
     pub(super) fn chan_send(&self) -> String {
         let Some(chan) = self.chan() else { return self.beside_done("Send") };
         let name = self.name(chan.wait);
-        let who = self.who_could(&format!("receive from {name}"));
+        let mut who = self.who_could(&format!("receive from {name}"));
+        if let Some(earlier) = self.earlier_send(&chan.wait.at) {
+            who.push_str(&format!(
+                " There is a send on {name} before this one, at {}: if that was the answer, return after it.",
+                self.sources.show_line(&earlier)
+            ));
+        }
         if chan.cap > 0 {
             return self.full(&chan, &name, &who);
         }

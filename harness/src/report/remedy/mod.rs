@@ -4,6 +4,7 @@ mod chan;
 mod circle;
 mod context;
 mod io;
+mod nearby;
 mod panics;
 mod shared;
 mod sync;
@@ -25,7 +26,11 @@ const NAME_LIMIT: usize = 40;
 /// The advice follows from the wait reason, the verdict, the figures and the other findings of
 /// `report`. Names of variables are read from the source lines where these are at hand.
 pub fn remedy(finding: &Finding, report: &Report, sources: &Sources) -> String {
-    Case { finding, report, sources }.advice()
+    let case = Case { finding, report, sources };
+    match (case.advice(), case.add_inside()) {
+        (advice, Some(add)) => format!("{advice} {add}"),
+        (advice, None) => advice,
+    }
 }
 
 /// One finding with everything that an advice can draw on.
@@ -80,11 +85,6 @@ impl<'a> Case<'a> {
         if self.waits_on(PrimitiveKind::Context).next().is_some() {
             return self.context_done();
         }
-        let kinds = [PrimitiveKind::Timer, PrimitiveKind::Ticker];
-        let is_timer = |wait: &Wait| {
-            let on = wait.primitive.as_ref();
-            wait.reason == WaitReason::Sleep || on.is_some_and(|on| kinds.contains(&on.kind))
-        };
         if self.finding.waits.iter().any(is_timer) {
             return self.sleep();
         }
@@ -95,8 +95,13 @@ impl<'a> Case<'a> {
         format!("{who} Add an arm for `ctx.done()` that returns{}.", self.or_close())
     }
 
-    /// `, or close chan #4 when its producers are done`, if there is such an arm.
+    /// `, or close chan #4 when its producers are done`, if there is such an arm; one that leaves the `select!`
+    /// was made for it.
     fn or_close(&self) -> String {
+        let is_timed = self.finding.waits.iter().any(is_timer);
+        if let Some(name) = self.ending_arm().filter(|_| !is_timed) {
+            return format!(", or close `{name}`, whose arm ends it");
+        }
         let receives = |wait: &&Wait| wait.reason != WaitReason::ChanSend;
         self.waits_on(PrimitiveKind::Chan).find(receives).map_or(String::new(), |wait| {
             format!(", or close {} when its producers are done", self.name(wait))
@@ -230,8 +235,9 @@ impl<'a> Case<'a> {
         }
         let at = self.top_line().map_or(String::new(), |at| format!(" at {at}"));
         format!(
-            "It yields again and again{at} and never ends. Wait for what the loop polls instead of \
-             asking (a channel, a `WaitGroup`), or leave the loop when the context is done."
+            "It yields again and again{at} and never ends. See to it that what the loop polls comes true, \
+             wait for it instead of asking (a channel, a `WaitGroup`), or leave the loop when the \
+             context is done."
         )
     }
 
@@ -333,6 +339,13 @@ impl<'a> Case<'a> {
     fn is_shared(&self) -> bool {
         !self.finding.notes.iter().any(|note| note.contains(OWN_PRIMITIVES))
     }
+}
+
+/// Whether it ends by itself when its time has come.
+fn is_timer(wait: &Wait) -> bool {
+    let on = wait.primitive.as_ref().map(|on| on.kind);
+    let on_timer = matches!(on, Some(PrimitiveKind::Timer | PrimitiveKind::Ticker));
+    wait.reason == WaitReason::Sleep || on_timer
 }
 
 #[cfg(test)]

@@ -373,3 +373,53 @@ fn a_semaphore_names_the_lines_that_keep_permits() {
     says(&first(vec![semaphore(2)]), &["not given back: 3 taken at src/pool.rs:20"]);
     says(&first(vec![semaphore(5)]), &["wants 5 permits, and semaphore #5 has 4 in all"]);
 }
+
+/// The advice for a finding whose goroutine is started at line `go` of `text` and waits at line `at`.
+fn beside(text: &str, name: &str, go: u32, at_line: (u32, u32), mut leak: Finding) -> String {
+    let dir = std::env::temp_dir().join(format!("gmp-nearby-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join("a.rs"), text).unwrap();
+    leak.created_at = at("a.rs", go, 5);
+    for wait in &mut leak.waits {
+        wait.at = at("a.rs", at_line.0, at_line.1);
+    }
+    let report = report(vec![leak]);
+    let advice = remedy(&report.findings[0], &report, &Sources::new(vec![dir.clone()]));
+    std::fs::remove_dir_all(&dir).unwrap();
+    advice
+}
+
+#[test]
+fn a_send_before_the_stuck_one_is_named() {
+    let send = || stuck(7, WaitReason::ChanSend, chan(4, (0, 0), (2, 2)));
+    let twice = "fn f() {\n    ch.send(0);\n    my_ch.send(1);\n\n    ch.send(2);\n";
+    says(&beside(twice, "twice", 1, (5, 8), send()), &["before this one, at a.rs:2", "return"]);
+    let other = "    ch.send(0);\nfn f() {\n    my_ch.send(1);\n\n    ch.send(2);\n";
+    let advice = beside(other, "other", 1, (5, 8), send());
+    assert!(!advice.contains("before this one"), "{advice}");
+}
+
+#[test]
+fn an_add_inside_the_goroutine_is_named_with_its_go() {
+    let send = || stuck(7, WaitReason::ChanSend, chan(4, (0, 0), (2, 2)));
+    let inside = "go(async {\n    wg.add(1);\n    ch.send(2);\n    wg.done();\n";
+    let advice = beside(inside, "inside", 1, (3, 8), send());
+    says(&advice, &["The `add` at a.rs:2 runs inside", "front of the `go` at a.rs:1"]);
+    let sums = "go(async {\n    set.add(1);\n    ch.send(2);\n    wg.done();\n";
+    let advice = beside(sums, "sums", 1, (3, 8), send());
+    assert!(!advice.contains("`add`"), "{advice}");
+}
+
+#[test]
+fn the_arm_that_leaves_a_select_is_the_one_to_close() {
+    let on = || wait(WaitReason::ChanReceive, at("a.rs", 1, 5), Some(chan(4, (0, 0), (1, 1))));
+    let select = || finding(7, WaitReason::Select, vec![on(), on()]);
+    let text = |arm: &str| {
+        format!("    select! {{\n        recv(work) -> _ => go_on(),\n        {arm}\n    }}\n")
+    };
+    for arm in ["recv(stop) -> _ => break,", "recv(stop) -> _ => {\n            return;"] {
+        says(&beside(&text(arm), "arm", 1, (1, 5), select()), &["close `stop`, whose arm ends it"]);
+    }
+    let both = text("recv(stop) -> _ => break,").replace("go_on()", "return");
+    says(&beside(&both, "both", 1, (1, 5), select()), &["close chan #4 when its producers"]);
+}
