@@ -270,11 +270,11 @@ mod others {
     }
 }
 
-/// What users still ask for.
+/// What users still ask for, each with the number of its issue.
 mod asks {
     use super::*;
 
-    /// Tests that run in parallel: each guard knows its own goroutines.
+    /// #16. Tests that run in parallel: each guard knows its own goroutines.
     #[test]
     fn parallel_tests_do_not_see_each_other() {
         let (leaks, clean): (Vec<_>, Vec<_>) = (0..16)
@@ -299,7 +299,7 @@ mod asks {
         }
     }
 
-    /// The wrong test blamed: a leak belongs to the test that started it, and is gone with it.
+    /// #83. The wrong test blamed: a leak belongs to the test that started it, and is gone with it.
     #[test]
     fn a_later_test_is_not_blamed_for_an_earlier_one() {
         let leaks = examine("leaks", || async { drop(start_blocked()) }).expect("good settings");
@@ -308,7 +308,7 @@ mod asks {
         assert!(clean.is_clean(), "{clean:?}");
     }
 
-    /// Ancestry: who started the goroutine that started it, although that has ended.
+    /// #70. Ancestry: who started the goroutine that started it, although that has ended.
     #[test]
     fn the_report_says_how_its_ancestors_were_started() {
         let report = examine("ancestry", || async {
@@ -323,7 +323,7 @@ mod asks {
         assert!(lines.contains(&gmp_tests::line(SOURCE, "grandchild")), "{lines:?}");
     }
 
-    /// Ignoring by pattern or by package.
+    /// #37. Ignoring by pattern or by package.
     #[test]
     fn rules_are_globs_on_whole_paths_and_packages() {
         let _guard = guard!();
@@ -337,7 +337,7 @@ mod asks {
         blocked.release();
     }
 
-    /// Retry settings: one duration, spent only if something may still come.
+    /// #93. Retry settings: one duration, spent only if something may still come.
     #[test]
     fn patience_is_a_setting_and_is_not_spent_on_a_proof() {
         let guard = guard!(Options::new().linger(Duration::from_secs(3600)));
@@ -355,7 +355,7 @@ mod asks {
         work.recv().await;
     }
 
-    /// Libraries declare what they keep: nobody who uses them has to ignore it.
+    /// #119, #127. Libraries declare what they keep: nobody who uses them has to ignore it.
     #[test]
     fn what_a_library_declares_is_ignored_and_counted() {
         let report = examine("declared", || async { drop(go(kept_on_purpose(chan(0)))) });
@@ -367,7 +367,7 @@ mod asks {
         assert!(report.hidden[0].source.ends_with(reason), "{}", report.hidden[0].source);
     }
 
-    /// A test that fails is checked as well, and its own failure is not lost.
+    /// #128. A test that fails is checked as well, and its own failure is not lost.
     #[test]
     fn a_failing_test_is_checked_too() {
         let report = examine("fails", || async {
@@ -390,7 +390,7 @@ mod asks {
         }
     }
 
-    /// Teardown comes before the check: locals and the output of the body are dropped, the context of the test
+    /// #47. Teardown comes before the check: locals and the output of the body are dropped, the context of the test
     /// is cancelled, and goroutines may end.
     #[test]
     fn teardown_comes_before_the_check() {
@@ -403,5 +403,30 @@ mod asks {
         });
         assert!(report.expect("good settings").is_clean());
         assert!(down.load(Ordering::SeqCst));
+    }
+}
+
+/// The table of the page names tests that are there, and an issue for each ask.
+#[test]
+fn the_page_speaks_of_tests_that_are_there() {
+    let page = include_str!("../../harness/docs/goleak.md");
+    let sources = [
+        SOURCE,
+        include_str!("e2e/adoption.rs"),
+        include_str!("../../harness/src/report/symbols/tests.rs"),
+    ];
+    let (_, table) = page.split_once("| goleak's test | ours |").expect("the table");
+    let ours = table.lines().filter_map(|row| row.split('|').nth(2)).flat_map(|c| c.split('`'));
+    let ours: Vec<&str> = ours.filter(|name| name.contains('_')).collect();
+    assert!(ours.len() >= 20, "{ours:?}");
+    for name in ours {
+        let head = format!("fn {name}()");
+        assert!(sources.iter().any(|source| source.contains(&head)), "{name} is gone");
+    }
+    for issue in ["#16", "#83", "#70", "#37", "#93", "#119", "#127", "#128", "#47"] {
+        let asked = page.contains(&format!("| {issue} |"))
+            || page.contains(&format!("| {issue}, "))
+            || page.contains(&format!(", {issue} |"));
+        assert!(asked && SOURCE.matches(issue).count() > 1, "{issue}");
     }
 }

@@ -140,6 +140,10 @@ impl core::fmt::Debug for Guard {
 /// Checks everything that this thread starts until the guard is dropped: leaks panic, with a report on
 /// stderr. For tests without `#[gmp::test]`. Takes [`Options`] if given.
 ///
+/// It watches what its thread starts. Inside a goroutine, and in the body of a `#[gmp::test]`, what is started belongs
+/// to the scope of that test, and a guard sees nothing of it: there [`verify_none`](crate::leak::verify_none) and
+/// [`Snapshot`](crate::leak::Snapshot) check in between.
+///
 /// ```
 /// let _guard = gmp::leak::guard!();
 /// let done = gmp::go(async { 7 });

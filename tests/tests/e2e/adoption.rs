@@ -206,6 +206,16 @@ fn what_is_started_outside_of_tests_is_checked_at_the_end_of_the_process() {
         .says("GMP_LEAK_MAIN: `yes` is neither `on` nor `off`");
 }
 
+#[test]
+fn a_leak_outside_of_tests_is_told_beside_a_test_that_fails() {
+    let both = ["--exact", "global::leaks", "panics_and_leaks"];
+    let cargo = adoption().cargo(&["test", "-p", "app", "--test", "cases", "--"]);
+    let ran = cargo.args(&both).env("GMP_LEAK_MAIN", "1").run();
+    // The code that a failing test gives, and the failure before what was left.
+    ran.exits_with(101).says("1 passed; 1 failed").says("a panic of the body");
+    ran.says("Error: gmp: 1 goroutine leaked in this process, outside of its tests: G");
+}
+
 /// The first line of the report of each test that fails, or that it passed, by the name in the source.
 fn verdicts(ran: &Ran, prefix: &str) -> Vec<String> {
     let text = format!("{}\n{}", ran.stdout, ran.stderr);
