@@ -302,3 +302,21 @@ fn a_timer_that_is_left_warns_and_says_what_to_do() {
         assert!(text.contains(words), "{words:?} is not in {text}");
     }
 }
+
+#[test]
+fn a_hundred_thousand_panics_are_told_on_a_page() {
+    const MANY: usize = 100_000;
+    let report = examine("panics", || async {
+        for n in 0..MANY {
+            // Past the hook, which would say each.
+            drop(go(async move { std::panic::resume_unwind(Box::new(format!("panic {n}"))) }));
+        }
+        yield_now().await;
+    })
+    .unwrap();
+    assert!(report.panics.len() <= 64, "{}", report.panics.len());
+    assert_eq!(report.panics.len() + report.more_panics, MANY);
+    let text = report.to_string();
+    assert!(text.len() < 16 << 10 && text.contains(" panicked: panic "), "{text}");
+    assert!(text.contains("and 99,980 more goroutines panicked"), "{text}");
+}

@@ -5,6 +5,7 @@ mod context;
 mod ids;
 mod metrics;
 mod operation;
+mod panics;
 mod reason;
 mod record;
 mod residue;
@@ -19,13 +20,14 @@ pub use ids::{GoroutineId, PrimitiveId};
 pub(crate) use metrics::BUCKETS;
 pub use metrics::{Histogram, Metrics, ProcMetrics};
 pub use operation::Operation;
+pub use panics::PanicNote;
 pub use reason::{PrimitiveKind, WaitReason};
 pub(crate) use record::Drain;
 pub use record::Record;
 pub use residue::Residue;
 pub use timer::TimerInfo;
 pub(crate) use timer::TimerView;
-pub use watch::{Held, PanicNote, Reaping, Spawned, Tick, Watch};
+pub use watch::{Held, Reaping, Spawned, Tick, Watch};
 
 /// A source position, as `#[track_caller]` delivers it.
 pub type Location = &'static core::panic::Location<'static>;

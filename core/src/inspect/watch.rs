@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::context::ContextNotes;
+use super::panics::{PanicNote, Panics};
 use super::residue::Residues;
 use super::{Capability, GoroutineId, Location, PrimitiveId, Record};
 use crate::sys::Lock;
@@ -27,7 +28,7 @@ pub struct Watch {
     clock: AtomicU64,
     timers: AtomicUsize,
     records: Lock<Slots>,
-    panics: Lock<Vec<PanicNote>>,
+    panics: Panics,
     /// When, after the scope was closed, the last join or abort handle of a goroutine was dropped;
     /// `None` if another thread than the reaper dropped one.
     handles: Lock<HashMap<GoroutineId, Option<Tick>>>,
@@ -35,6 +36,7 @@ pub struct Watch {
     /// The goroutine whose future is being dropped; 0 for none.
     dropping: AtomicU64,
     held: Lock<Vec<Held>>,
+    held_is_cut: AtomicBool,
     residues: Residues,
     origins: Lock<HashMap<GoroutineId, Spawned>>,
 }
@@ -65,17 +67,6 @@ pub struct Spawned {
     pub by: Option<GoroutineId>,
 }
 
-/// A panic that ended a goroutine.
-#[derive(Clone, Debug)]
-pub struct PanicNote {
-    /// The goroutine.
-    pub goroutine: GoroutineId,
-    /// Where it was started.
-    pub created_at: Location,
-    /// The message.
-    pub message: String,
-}
-
 /// Live records by slot; a record frees its slot when it is dropped.
 #[derive(Default)]
 struct Slots {
@@ -91,11 +82,12 @@ impl Watch {
             clock: AtomicU64::new(2),
             timers: AtomicUsize::new(0),
             records: Lock::new(Slots::default()),
-            panics: Lock::new(Vec::new()),
+            panics: Panics::default(),
             handles: Lock::new(HashMap::new()),
             contexts: ContextNotes::default(),
             dropping: AtomicU64::new(0),
             held: Lock::new(Vec::new()),
+            held_is_cut: AtomicBool::new(false),
             residues: Residues::default(),
             origins: Lock::new(HashMap::new()),
         })
@@ -195,17 +187,17 @@ impl Watch {
     }
 
     pub(crate) fn note_panic(&self, note: PanicNote) {
-        self.panics.lock().push(note);
+        self.panics.note(note);
     }
 
     /// A join handle received the panic of this goroutine, if it panicked: it is handled.
     pub(crate) fn handled(&self, id: GoroutineId) {
-        self.panics.lock().retain(|note| note.goroutine != id);
+        self.panics.handled(id);
     }
 
-    /// Panics that ended goroutines and that no join handle received.
+    /// Panics that ended goroutines and that no join handle received, oldest first.
     pub fn panics(&self) -> Vec<PanicNote> {
-        self.panics.lock().clone()
+        self.panics.all()
     }
 
     /// A join or abort handle of `id` goes.
@@ -243,9 +235,19 @@ impl Watch {
         let Some(by) = GoroutineId::from_u64(self.dropping.load(Ordering::Relaxed)) else { return };
         let entry = Held { by, primitive, capability };
         let mut held = self.held.lock();
-        if held.len() < HELD && held.last() != Some(&entry) {
-            held.push(entry);
+        if held.last() == Some(&entry) {
+            return;
         }
+        match held.len() < HELD {
+            true => held.push(entry),
+            // Relaxed: read by the thread that reaped.
+            false => self.held_is_cut.store(true, Ordering::Relaxed),
+        }
+    }
+
+    /// Whether more went than the reap log holds: the graph that is made of it lacks edges.
+    pub fn held_is_cut(&self) -> bool {
+        self.held_is_cut.load(Ordering::Relaxed)
     }
 
     /// The reap log: who held what, in the order of the drops. Taken out.
@@ -307,5 +309,25 @@ pub struct Reaping {
 impl Drop for Reaping {
     fn drop(&mut self) {
         REAPING.with(|r| r.set(self.before));
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reap_log_says_when_it_is_full() {
+        let watch = Watch::new();
+        let ids: Vec<_> = (1..=2).filter_map(PrimitiveId::from_u64).collect();
+        watch.drops(GoroutineId::from_u64(7));
+        // What is logged twice in a row takes no room.
+        let let_go = |n: usize| watch.let_go(ids[n % 2], Capability::Release);
+        (0..HELD).for_each(let_go);
+        watch.let_go(ids[1], Capability::Release);
+        assert!(!watch.held_is_cut());
+        let_go(0);
+        assert!(watch.held_is_cut());
+        assert_eq!(watch.take_held().len(), HELD);
     }
 }

@@ -210,13 +210,19 @@ impl Core {
         if count > self.size - state.free {
             return false;
         }
-        state.free += count;
-        let mut wakes = Vec::new();
-        state.serve(&mut wakes);
+        let wakes = state.put_back(count);
         drop(state);
         self.note(at, count, -1);
         wakes.into_iter().for_each(Wake::wake);
         true
+    }
+
+    /// Gives back what was handed to a waiter that did not come to take it: it never had these permits, and
+    /// nobody waited for it.
+    fn hand_back(&self, count: u64) {
+        self.anchor.touch();
+        let wakes = self.state.lock().put_back(count);
+        wakes.into_iter().for_each(Wake::wake);
     }
 }
 
@@ -231,6 +237,14 @@ impl State {
             self.free -= count;
         }
         free
+    }
+
+    /// So many permits are free again. Returns whom to wake.
+    fn put_back(&mut self, count: u64) -> Vec<Wake> {
+        self.free += count;
+        let mut wakes = Vec::new();
+        self.serve(&mut wakes);
+        wakes
     }
 
     /// Hands permits to the front of the line as long as they last.
@@ -296,8 +310,7 @@ impl Request {
             self.seat.leave(&core.state, |state| state.line(count, size), serve)
         };
         if let Left::Released(_) = left {
-            core.note(self.seat.at(), self.count(), 1);
-            core.give_back(self.count(), self.seat.at());
+            core.hand_back(count);
         }
     }
 }

@@ -128,7 +128,9 @@ pub enum CheckError {
 ///
 /// The scope is that of the goroutine that calls, of the [`guard!`](crate::leak::guard!) on this thread,
 /// or the global runtime's. Nothing is dropped: the goroutines go on. So only those are `Proven` whose
-/// capabilities are all dead already; a [`guard!`](crate::leak::guard!) proves more.
+/// capabilities are all dead already; a [`guard!`](crate::leak::guard!) proves more. Primitives are not looked
+/// at: what is locked or armed in the middle of a test is in use. The end of a test or of a guard tells which of them
+/// were left behind.
 ///
 /// # Errors
 /// [`CheckError`], if the settings or a rule cannot be read.
@@ -261,7 +263,7 @@ fn look(
     capture::trace(&mut suspects, &Progress::new(), |_| true);
     let verdicts = suspects.iter().map(|suspect| unreaped(suspect, scope)).collect();
     contexts::note_ignored(scope, &mut suspects);
-    let contexts = contexts::tree(scope, &suspects);
+    let contexts = contexts::of(scope, &suspects);
     let test_context = crate::test::context::id(scope);
     let diagnosis = graph::diagnose(&suspects, &[], test_context);
     let checked = Checked {

@@ -9,7 +9,7 @@ use gmp_core::runtime::Scope;
 use gmp_core::snapshot;
 
 use super::capture;
-use super::contexts;
+use super::contexts::{self, Contexts};
 use super::graph::{self, Diagnosis};
 use super::leftovers;
 use super::probe::Probes;
@@ -17,7 +17,11 @@ use super::progress::{Phase, Progress};
 use super::reap::Reaper;
 use super::suspect::{Class, Reader, Suspect};
 use super::verdict::{Holder, Verdict};
-use crate::report::finding::{ContextNode, Counts, Leftover};
+use crate::report::finding::{Counts, Leftover};
+
+/// What is said where the reap log is full.
+const HELD_IS_CUT: &str = "more handles went than the log of them can hold: the wait-for graph lacks edges, so what \
+                           is one cause may be told as several";
 
 /// How a body ended.
 pub(crate) enum BodyEnd {
@@ -70,8 +74,8 @@ pub(crate) struct Checked {
     pub(crate) watch: Option<Arc<Watch>>,
     pub(crate) panics: Vec<PanicNote>,
     pub(crate) notes: Vec<String>,
-    /// The contexts of the scope, roots first.
-    pub(crate) contexts: Vec<ContextNode>,
+    /// The contexts of the scope.
+    pub(crate) contexts: Contexts,
     pub(crate) after: Counts,
     /// From the body's end, or the moment it was found blocked, to the last verdict.
     pub(crate) took: Duration,
@@ -90,7 +94,7 @@ impl Checked {
             watch: scope.watch().cloned(),
             panics: scope.watch().map(|watch| watch.panics()).unwrap_or_default(),
             notes: Vec::new(),
-            contexts: Vec::new(),
+            contexts: Contexts::default(),
             after: Counts::default(),
             took: Duration::ZERO,
         }
@@ -158,7 +162,7 @@ pub(crate) fn close_and_judge(
     #[cfg(feature = "tokio")]
     crate::tokio::session::annotate(scope, &mut suspects);
     contexts::note_ignored(scope, &mut suspects);
-    let contexts = contexts::tree(scope, &suspects);
+    let contexts = contexts::of(scope, &suspects);
     // Handles of other runtimes are not counted: a proof needs that nobody is left to use one.
     let somebody_goes_on = suspects.iter().any(|suspect| suspect.class != Class::Stuck);
     suspects.iter_mut().for_each(|suspect| suspect.may_be_aborted = somebody_goes_on);
@@ -166,8 +170,11 @@ pub(crate) fn close_and_judge(
     progress.publish(&suspects);
     let mut reaper = Reaper::new(scope, watch, progress, not_ours);
     let verdicts = reaper.run(&suspects);
-    let notes = reaper.notes;
+    let mut notes = reaper.notes;
     let test_context = crate::test::context::id(scope);
+    if watch.held_is_cut() {
+        notes.push(HELD_IS_CUT.to_owned());
+    }
     let diagnosis = graph::diagnose(&suspects, &watch.take_held(), test_context);
     let took = since.elapsed();
     let leftovers = leftovers::of(scope, &suspects);

@@ -1,6 +1,7 @@
-//! The context tree of a scope as plain data, with the goroutines that wait on each node.
+//! The contexts of a scope as plain data: a bounded tree with the goroutines that wait on each node, and where each
+//! context comes from.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use gmp_core::inspect::{
     ContextInfo, ContextState as State, GoroutineId, Location, PrimitiveId, WaitReason,
@@ -12,9 +13,44 @@ use crate::report::finding::{ContextNode, ContextState};
 
 /// Levels of the tree that are kept: nodes own their children, and a chain may be a million deep.
 const LEVELS: usize = 64;
+/// Contexts that are kept.
+const NODES: usize = 1_000;
+/// Goroutines of one context that are kept by name.
+const WAITING: usize = 64;
 
-/// The live contexts of `scope`, roots first; empty when no suspect waits for one.
-pub(super) fn tree(scope: &Scope, suspects: &[Suspect]) -> Vec<ContextNode> {
+/// What is known of the contexts of a scope.
+#[derive(Debug, Default)]
+pub(crate) struct Contexts {
+    /// The tree, roots first, as far as it is kept.
+    pub(crate) roots: Vec<ContextNode>,
+    /// How many contexts are not.
+    pub(crate) left_out: usize,
+    /// Where each context comes from that somebody waits for, however deep it is.
+    pub(crate) chains: HashMap<PrimitiveId, Chain>,
+}
+
+/// Where a context comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chain {
+    /// The function that made it.
+    pub(crate) kind: &'static str,
+    /// The first place, from the root, where the chain starts anew.
+    pub(crate) broken: Option<Break>,
+}
+
+/// A place where a chain of contexts starts anew.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Break {
+    /// Where.
+    pub(crate) at: Location,
+    /// The function called there.
+    pub(crate) kind: &'static str,
+    /// Where the context was made that it should be derived from.
+    pub(crate) derive_from: Location,
+}
+
+/// The live contexts of `scope`; nothing when no suspect waits for one.
+pub(super) fn of(scope: &Scope, suspects: &[Suspect]) -> Contexts {
     let mut waiting: HashMap<PrimitiveId, Vec<GoroutineId>> = HashMap::new();
     for suspect in suspects {
         let contexts = suspect.waits.iter().filter(|wait| wait.reason == WaitReason::ContextDone);
@@ -23,39 +59,103 @@ pub(super) fn tree(scope: &Scope, suspects: &[Suspect]) -> Vec<ContextNode> {
         }
     }
     if waiting.is_empty() {
-        return Vec::new();
+        return Contexts::default();
     }
-    let contexts = scope.watch().map(|watch| watch.contexts()).unwrap_or_default();
+    let mut contexts = scope.watch().map(|watch| watch.contexts()).unwrap_or_default();
     let test = crate::test::context::id(scope);
-    let known: HashSet<PrimitiveId> = contexts.iter().map(|context| context.id).collect();
-    let of_test = contexts.iter().find(|context| Some(context.id) == test);
     // The background that the harness made for the context of the test says nothing.
-    let hidden = of_test.and_then(|context| context.parent);
-    let parent_of = |context: &ContextInfo| {
-        context.parent.filter(|parent| known.contains(parent) && Some(*parent) != hidden)
-    };
-    let mut level: HashMap<PrimitiveId, usize> = HashMap::new();
-    for context in &contexts {
-        let above = parent_of(context).and_then(|parent| level.get(&parent)).copied();
-        level.insert(context.id, above.map_or(0, |above| above + 1));
+    let of_test = contexts.iter().find(|context| Some(context.id) == test);
+    if let Some(hidden) = of_test.and_then(|context| context.parent) {
+        contexts.retain(|context| context.id != hidden);
     }
-    let shown = |context: &ContextInfo| Some(context.id) != hidden && level[&context.id] < LEVELS;
-    let mut children: HashMap<PrimitiveId, Vec<ContextNode>> = HashMap::new();
+    let tree = Tree::of(&contexts);
+    let chains = tree.chains(|id| waiting.contains_key(&id));
+    let kept = tree.kept(|id| waiting.contains_key(&id));
+    let left_out = kept.iter().filter(|kept| !**kept).count();
+    let mut children: HashMap<usize, Vec<ContextNode>> = HashMap::new();
     let mut roots = Vec::new();
     // Children are younger than their parents: from the youngest on, each node finds its own done.
-    for context in contexts.iter().rev().filter(|context| shown(context)) {
-        let parent = parent_of(context);
+    for (at, context) in contexts.iter().enumerate().rev().filter(|(at, _)| kept[*at]) {
         let mut node = node(context, test);
         node.waiting = waiting.remove(&node.id).unwrap_or_default();
-        node.children = children.remove(&node.id).unwrap_or_default();
+        node.more_waiting = node.waiting.len().saturating_sub(WAITING);
+        node.waiting.truncate(WAITING);
+        node.waiting.shrink_to_fit();
+        node.children = children.remove(&at).unwrap_or_default();
         node.children.reverse();
-        match parent {
+        match tree.parents[at] {
             Some(parent) => children.entry(parent).or_default().push(node),
             None => roots.push(node),
         }
     }
     roots.reverse();
-    roots
+    Contexts { roots, left_out, chains }
+}
+
+/// Contexts by their index, parents first.
+struct Tree<'a> {
+    contexts: &'a [ContextInfo],
+    parents: Vec<Option<usize>>,
+}
+
+impl<'a> Tree<'a> {
+    /// `contexts` are sorted by id: parents are older than their children.
+    fn of(contexts: &'a [ContextInfo]) -> Self {
+        let index = |id: PrimitiveId| contexts.binary_search_by_key(&id, |context| context.id).ok();
+        let older = |(at, context): (usize, &ContextInfo)| {
+            context.parent.and_then(index).filter(|parent| *parent < at)
+        };
+        let parents = contexts.iter().enumerate().map(older).collect();
+        Self { contexts, parents }
+    }
+
+    /// Where each of the contexts that are `asked` for comes from.
+    fn chains(&self, asked: impl Fn(PrimitiveId) -> bool) -> HashMap<PrimitiveId, Chain> {
+        let mut broken: Vec<Option<Break>> = Vec::with_capacity(self.contexts.len());
+        let mut chains = HashMap::new();
+        for (context, parent) in self.contexts.iter().zip(&self.parents) {
+            let own = || {
+                let derive_from = context.broken_from?;
+                Some(Break { at: context.created_at, kind: context.kind, derive_from })
+            };
+            let above = parent.and_then(|parent| broken[parent]);
+            let here = above.or_else(own);
+            broken.push(here);
+            if asked(context.id) {
+                chains.insert(context.id, Chain { kind: context.kind, broken: here });
+            }
+        }
+        chains
+    }
+
+    /// Which contexts are kept: first those that lead to a waiter or to a break, then the oldest others.
+    fn kept(&self, is_waited_for: impl Fn(PrimitiveId) -> bool) -> Vec<bool> {
+        let mut levels: Vec<usize> = Vec::with_capacity(self.contexts.len());
+        for parent in &self.parents {
+            levels.push(parent.map_or(0, |parent| levels[parent] + 1));
+        }
+        let mut kept = vec![false; self.contexts.len()];
+        let mut free = NODES;
+        let tells =
+            |context: &ContextInfo| is_waited_for(context.id) || context.broken_from.is_some();
+        for telling in [true, false] {
+            for (at, context) in self.contexts.iter().enumerate() {
+                let is_shown = levels[at] < LEVELS && (!telling || tells(context));
+                if !is_shown || kept[at] {
+                    continue;
+                }
+                let up = |at: &usize| self.parents[*at];
+                let way = core::iter::successors(Some(at), up).take_while(|at| !kept[*at]);
+                let way: Vec<usize> = way.collect();
+                if way.len() > free {
+                    continue;
+                }
+                free -= way.len();
+                way.into_iter().for_each(|at| kept[at] = true);
+            }
+        }
+        kept
+    }
 }
 
 /// Finds the suspects that used a context which is done by now, and wait for something else.
@@ -104,6 +204,7 @@ fn node(context: &ContextInfo, test: Option<PrimitiveId>) -> ContextNode {
             State::DeadlineExceeded => ContextState::DeadlineExceeded,
         },
         waiting: Vec::new(),
+        more_waiting: 0,
         broken_from: context.broken_from.map(Into::into),
         children: Vec::new(),
     }

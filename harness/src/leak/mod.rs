@@ -7,7 +7,7 @@ pub(crate) mod capture;
 pub(crate) mod census;
 pub(crate) mod check;
 pub mod code;
-mod contexts;
+pub(crate) mod contexts;
 pub(crate) mod declare;
 pub(crate) mod graph;
 mod guard;

@@ -54,12 +54,16 @@ pub(crate) fn report(
     let mut hidden = Vec::new();
     let mut groups = groups(checked, sources);
     for group in &mut groups {
-        group.finding.context = fault::of(&group.finding, &checked.contexts);
+        group.finding.context = fault::of(&group.finding, &checked.contexts.chains);
         classify(&mut group.finding, &policy.severities);
     }
     groups.retain(|group| is_told(name, &group.finding, policy, &mut hidden));
     let leftovers = leftovers(name, checked, policy, &mut hidden);
     let panics = panics(checked, policy, &mut hidden);
+    let more_panics = match panics.len() {
+        0 => 0,
+        told => checked.panics.len() - told,
+    };
     Report {
         name: name.to_string(),
         outcome,
@@ -69,9 +73,11 @@ pub(crate) fn report(
             edges: checked.diagnosis.edges.clone(),
             total: checked.diagnosis.edges_in_all,
         },
+        more_panics,
         panics,
         reap_notes: checked.notes.clone(),
-        contexts: checked.contexts.clone(),
+        contexts: checked.contexts.roots.clone(),
+        more_contexts: checked.contexts.left_out,
         stock: Stock { after: checked.after, ..Stock::default() },
         hidden,
         verdict_after: checked.took,
@@ -256,7 +262,10 @@ fn panics(checked: &Checked, policy: &Policy, hidden: &mut Vec<Hidden>) -> Vec<G
             add(hidden, by_severity(Code::Panic.to_string(), checked.panics.len(), 0));
             Vec::new()
         }
-        severity => checked.panics.iter().map(|note| goroutine_panic(note, severity)).collect(),
+        severity => {
+            let kept = checked.panics.iter().take(SAMPLES);
+            kept.map(|note| goroutine_panic(note, severity)).collect()
+        }
     }
 }
 

@@ -24,12 +24,16 @@ pub struct Report {
     pub leftovers: Vec<Leftover>,
     /// The wait-for graph from goroutine to goroutine, as far as it is kept.
     pub graph: Graph,
-    /// Goroutines other than the body that panicked.
+    /// The first goroutines other than the body that panicked.
     pub panics: Vec<GoroutinePanic>,
+    /// How many more panicked.
+    pub more_panics: usize,
     /// What destructors did while stuck goroutines were reaped.
     pub reap_notes: Vec<String>,
     /// The contexts of the scope, roots first; empty when nothing waits for one.
     pub contexts: Vec<ContextNode>,
+    /// How many more there are: the tree is kept as far as it leads to waiters and breaks.
+    pub more_contexts: usize,
     /// What was alive when the scope opened, and what is alive at the check.
     pub stock: Stock,
     /// What each allow rule hid.
@@ -77,8 +81,10 @@ impl Default for Report {
             leftovers: Vec::new(),
             graph: Graph::default(),
             panics: Vec::new(),
+            more_panics: 0,
             reap_notes: Vec::new(),
             contexts: Vec::new(),
+            more_contexts: 0,
             stock: Stock::default(),
             hidden: Vec::new(),
             verdict_after: Duration::ZERO,
@@ -477,8 +483,10 @@ pub struct ContextNode {
     pub created_by: Option<GoroutineId>,
     /// Its state.
     pub state: ContextState,
-    /// Goroutines that wait until it is done.
+    /// The first goroutines that wait until it is done.
     pub waiting: Vec<GoroutineId>,
+    /// How many more wait.
+    pub more_waiting: usize,
     /// Made from `background()` inside a goroutine that already had a context: the chain is broken
     /// here. Holds where the context that should have been its parent was made.
     pub broken_from: Option<SourceLine>,

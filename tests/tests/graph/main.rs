@@ -1,15 +1,19 @@
 //! The wait-for graph as the report tells it: one finding for each cause, with whatever is behind it.
 
+mod contexts;
+mod holders;
+mod live;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use gmp::context::{background, with_cancel, with_timeout};
+use gmp::context::{background, with_cancel};
 use gmp::inspect::WaitReason;
 use gmp::leak::{Code, Finding, Report, Verdict, examine};
-use gmp::report::finding::{BodyOutcome, ContextFault};
+use gmp::report::finding::BodyOutcome;
 use gmp::sync::{Mutex, Once, RwLock, WaitGroup};
 use gmp::time::{Ticker, Timer, sleep};
-use gmp::{chan, channel, go, select, yield_now};
+use gmp::{chan, channel, go, yield_now};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -111,7 +115,7 @@ fn a_lock_and_a_channel_in_a_circle_are_named_step_by_step() {
     assert!(circle.steps.iter().any(|step| step.held_at.is_some()), "{circle:?}");
     let text = report.to_string();
     for words in
-        ["deadlock: G", "holds mutex #", "(locked at tests/tests/graph.rs:", "drop the guard"]
+        ["deadlock: G", "holds mutex #", "(locked at tests/tests/graph/main.rs:", "drop the guard"]
     {
         assert!(text.contains(words), "{words:?} is not in {text}");
     }
@@ -217,96 +221,6 @@ fn once_runners_and_joined_goroutines_come_first() {
     .unwrap();
     let finding = one(&report);
     assert_eq!((finding.code, finding.count, finding.behind()), (Code::ChanReceive, 1, 2));
-}
-
-#[test]
-fn one_context_that_nobody_cancels_is_one_finding() {
-    let report = examine("context", || async {
-        let (parent, cancel) = with_cancel(&background());
-        for _ in 0..10 {
-            let (child, _) = with_cancel(&parent);
-            let work = chan::<u32>(0);
-            drop(go(async move {
-                select! {
-                    recv(work) -> _ => (),
-                    _ = child.done() => (),
-                }
-            }));
-        }
-        drop(go(async move { parent.done().await }));
-        yield_now().await;
-        drop(cancel);
-    })
-    .unwrap();
-    let finding = one(&report);
-    assert_eq!((finding.code, finding.total()), (Code::ContextNotDone, 11));
-    assert_eq!(finding.context, Some(ContextFault::HandleDropped));
-}
-
-#[test]
-fn why_a_context_does_not_end_a_goroutine_is_told() {
-    let fault = |report: &Report| one(report).context.clone().expect("a fault");
-    let nobody = examine("nobody cancels", || async {
-        let (ctx, cancel) = with_cancel(&background());
-        drop(go(async move { ctx.done().await }));
-        core::mem::forget(cancel);
-        yield_now().await;
-    });
-    assert_eq!(fault(&nobody.unwrap()), ContextFault::NotCancelled { handles: 1 });
-    let late = examine("deadline", || async {
-        let (ctx, _cancel) = with_timeout(&background(), HOUR);
-        drop(go(async move { ctx.done().await }));
-        yield_now().await;
-    });
-    assert!(matches!(fault(&late.unwrap()), ContextFault::DeadlinePending { .. }));
-    let root = examine("root", || async {
-        drop(go(async { background().done().await }));
-        yield_now().await;
-    });
-    assert_eq!(fault(&root.unwrap()), ContextFault::NeverDone { kind: "background" });
-    let ignored = examine("ignored", || async {
-        let (ctx, jobs) = (gmp::test::context(), chan::<u32>(0));
-        drop(go(async move {
-            while ctx.err().is_none() {
-                jobs.recv().await;
-            }
-        }));
-        yield_now().await;
-    })
-    .unwrap();
-    assert!(matches!(fault(&ignored), ContextFault::Ignored { cancelled_at: None, .. }));
-    assert_eq!(one(&ignored).code, Code::IgnoredContext);
-    let other = examine("other root", || async {
-        let (parent, cancel) = with_cancel(&background());
-        drop(go(async move {
-            assert!(parent.err().is_none());
-            let (ctx, _kept) = with_cancel(&background());
-            ctx.done().await
-        }));
-        yield_now().await;
-        cancel.cancel();
-    })
-    .unwrap();
-    assert!(matches!(fault(&other), ContextFault::OtherRoot { kind: "background", .. }));
-    assert_eq!(one(&other).code, Code::BrokenChain);
-}
-
-#[test]
-fn possible_holders_are_the_lines_of_clones() {
-    let report = examine("static", || async {
-        let (tx, rx) = channel::<u32>(0);
-        core::mem::forget(tx.clone());
-        let line = line!() - 1;
-        drop(tx);
-        drop(go(async move { rx.recv().await }));
-        yield_now().await;
-        assert!(line > 0);
-    })
-    .unwrap();
-    let finding = one(&report);
-    assert_eq!(finding.possible_holders.len(), 1, "{report}");
-    assert!(finding.possible_holders[0].0.file.ends_with("graph.rs"));
-    assert!(report.to_string().contains("possible holders: handles were cloned at"), "{report}");
 }
 
 #[test]

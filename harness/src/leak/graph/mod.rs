@@ -9,6 +9,11 @@
 //! Whoever waits on a channel made by `chan`, a timer or a WaitGroup has a handle of it by necessity. That
 //! makes nobody who waits there a releaser of the others, so these edges are left out; and so are those to
 //! goroutines of the same `go`, which run the same code.
+//!
+//! A lock, a semaphore and a `Cond` are shared by an `Arc` of their users, whose handles nobody counts. Of the first
+//! two the log knows who gives back what it took. A `Cond` has nothing that is given back: the log knows only who was
+//! the last to drop it. So a waiter is behind a stuck signaller if that one goes last, and is a finding of its own else.
+//! Edges also end where the log is full, after some two million handles; the report says so then.
 
 mod cause;
 mod digraph;

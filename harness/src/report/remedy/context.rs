@@ -3,7 +3,6 @@
 use gmp_core::inspect::PrimitiveKind;
 
 use super::Case;
-use crate::report::fault;
 use crate::report::finding::ContextFault;
 use crate::report::words::duration;
 
@@ -11,8 +10,7 @@ impl Case<'_> {
     pub(super) fn context_done(&self) -> String {
         let wait = self.waits_on(PrimitiveKind::Context).next();
         let wait = wait.and_then(|wait| Some((wait, wait.primitive.as_ref()?)));
-        let fault = fault::of(self.finding, &self.report.contexts);
-        let (Some((wait, primitive)), Some(fault)) = (wait, fault) else {
+        let (Some((wait, primitive)), Some(fault)) = (wait, &self.finding.context) else {
             return "Derive the context from `gmp::test::context()`, which is cancelled when the body \
                     ends."
                 .to_owned();
@@ -23,13 +21,13 @@ impl Case<'_> {
             ContextFault::OtherRoot { at, kind, derive_from } => format!(
                 "The chain of {name} is broken at {}: `{kind}` starts anew where a context was at \
                  hand. Derive it from the one made at {}, so that cancelling reaches this goroutine.",
-                self.sources.show_line(&at),
-                self.sources.show_line(&derive_from)
+                self.sources.show_line(at),
+                self.sources.show_line(derive_from)
             ),
             ContextFault::DeadlinePending { due_in } => format!(
                 "{name}{made} is done in {} at the latest, after the test. Cancel it when the body \
                  ends, or derive it from `gmp::test::context()`.",
-                duration(due_in)
+                duration(*due_in)
             ),
             ContextFault::NeverDone { kind } => format!(
                 "{name}{made} is a `{kind}()`, which is never done. Derive it from the caller's \
@@ -41,7 +39,7 @@ impl Case<'_> {
                  `gmp::test::context()`."
             ),
             ContextFault::NotCancelled { handles } => {
-                let handles = if handles == 1 {
+                let handles = if *handles == 1 {
                     "A cancel handle is".to_owned()
                 } else {
                     format!("{handles} cancel handles are")

@@ -201,47 +201,21 @@ fn context(cancel_handles: usize) -> Primitive {
     primitive(3, PrimitiveKind::Context, figure)
 }
 
-fn node(id: u64, kind: &'static str, children: Vec<ContextNode>) -> ContextNode {
-    ContextNode {
-        id: p(id),
-        kind,
-        created_at: at("src/pool.rs", id as u32, 1),
-        created_by: None,
-        state: ContextState::Active { cancel_handles: None, deadline_in: None },
-        waiting: Vec::new(),
-        broken_from: None,
-        children,
-    }
-}
-
 #[test]
 fn a_context_tells_why_it_is_never_done() {
-    let leak = |handles| stuck(7, WaitReason::ContextDone, context(handles));
-    says(&first(vec![leak(0)]), &["dropping does not cancel"]);
-    says(&first(vec![leak(2)]), &["2 cancel handles are alive", "nobody calls `cancel()`"]);
-    let mut report = report(vec![leak(0)]);
-    report.contexts = vec![node(3, "background", Vec::new())];
-    says(&of(&report), &["is a `background()`, which is never done"]);
-}
-
-#[test]
-fn a_broken_chain_is_named_where_it_starts_anew() {
-    let mut report = report(vec![stuck(7, WaitReason::ContextDone, context(1))]);
-    let mut root = node(2, "background", vec![node(3, "with_cancel", Vec::new())]);
-    root.broken_from = Some(at("src/pool.rs", 77, 1));
-    report.contexts = vec![node(1, "with_cancel", vec![node(9, "with_value", Vec::new())]), root];
-    says(&of(&report), &["broken at src/pool.rs:2", "the one made at src/pool.rs:77"]);
-}
-
-#[test]
-fn a_very_deep_chain_of_contexts_is_walked() {
-    let mut deep = node(3, "with_cancel", Vec::new());
-    for id in 100..5_000 {
-        deep = node(id, "with_value", vec![deep]);
-    }
-    let mut report = report(vec![stuck(7, WaitReason::ContextDone, context(0))]);
-    report.contexts = vec![deep];
-    says(&of(&report), &["dropping does not cancel"]);
+    let leak = |handles, fault| {
+        let mut leak = stuck(7, WaitReason::ContextDone, context(handles));
+        leak.context = Some(fault);
+        first(vec![leak])
+    };
+    says(&leak(0, ContextFault::HandleDropped), &["dropping does not cancel"]);
+    let words = ["2 cancel handles are alive", "nobody calls `cancel()`"];
+    says(&leak(2, ContextFault::NotCancelled { handles: 2 }), &words);
+    let root = ContextFault::NeverDone { kind: "background" };
+    says(&leak(0, root), &["is a `background()`, which is never done"]);
+    let (at, derive_from) = (at("src/pool.rs", 2, 1), at("src/pool.rs", 77, 1));
+    let broken = ContextFault::OtherRoot { at, kind: "background", derive_from };
+    says(&leak(1, broken), &["broken at src/pool.rs:2", "the one made at src/pool.rs:77"]);
 }
 
 #[test]
@@ -290,7 +264,8 @@ fn a_select_is_judged_by_the_arm_that_should_end_it() {
     let done = arm(WaitReason::ContextDone, context(0));
     let plain = finding(7, WaitReason::Select, vec![recv(), recv()]);
     says(&first(vec![plain]), &["one of its 2 arms", "arm for `ctx.done()`", "close chan #4"]);
-    let with_context = finding(7, WaitReason::Select, vec![recv(), done]);
+    let mut with_context = finding(7, WaitReason::Select, vec![recv(), done]);
+    with_context.context = Some(ContextFault::HandleDropped);
     says(&first(vec![with_context]), &["dropping does not cancel"]);
 }
 

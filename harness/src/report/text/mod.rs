@@ -57,9 +57,10 @@ pub fn render_with(report: &Report, style: &Style, sources: &Sources) -> String 
     for panic in &report.panics[..panics] {
         block::write_panic(&mut page, panic, sources);
     }
-    block::write_more_panics(&mut page, report.panics.len() - panics);
+    let more = report.panics.len() - panics + report.more_panics;
+    block::write_more_panics(&mut page, more);
     leftover::write(&mut page, &report.leftovers, sources);
-    tree::write(&mut page, &report.contexts, sources);
+    tree::write(&mut page, report, sources);
     footer::write(&mut page, report);
     page.finish()
 }

@@ -145,5 +145,5 @@ fn panicked(report: &Report, place: &str, sources: &Sources) -> String {
             format!("{} panicked{place}: {message} (started at {at})", panic.goroutine)
         })
         .collect();
-    list(&each, report.panics.len(), NAMED)
+    list(&each, report.panics.len() + report.more_panics, NAMED)
 }

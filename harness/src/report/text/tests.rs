@@ -105,6 +105,11 @@ fn watcher() -> Finding {
         ],
     );
     leak.created_at = at(POOL, 14, 5);
+    leak.context = Some(ContextFault::OtherRoot {
+        at: at(POOL, 15, 27),
+        kind: "background",
+        derive_from: at(POOL, 8, 28),
+    });
     let frames = vec![frame("pool::watch", POOL, 39, 5), frame("pool::shuts_down", POOL, 16, 28)];
     leak.stacks = vec![frames.clone(), frames];
     leak
@@ -118,6 +123,7 @@ fn context(id: u64, kind: &'static str, line: u32, children: Vec<ContextNode>) -
         created_by: Some(g(1)),
         state: ContextState::Active { cancel_handles: Some(1), deadline_in: None },
         waiting: Vec::new(),
+        more_waiting: 0,
         broken_from: None,
         children,
     }
@@ -485,12 +491,13 @@ fn a_hundred_thousand_hostile_leaks_fit_on_a_page() {
     // Every list is bounded.
     report.findings = vec![report.findings[0].clone(); 44];
     report.panics = vec![report.panics[0].clone(); 25];
+    report.more_panics = 1_000;
     report.reap_notes = vec![evil.to_owned(); 25];
     report.hidden = vec![report.hidden[0].clone(); 25];
     let text = rendered(&report, &Style::plain());
     for more in [
         "\nand 24 more groups of leaks, 2,400,000 goroutines in all\n",
-        "\nand 5 more goroutines panicked\n",
+        "\nand 1,005 more goroutines panicked\n",
         "\nreap      and 5 more\n",
         "\nhidden    and by 5 more rules\n",
     ] {
@@ -511,10 +518,11 @@ fn a_large_tree_of_contexts_shows_what_leads_to_a_goroutine() {
     roots.insert(0, deep);
     let mut report = report(vec![watcher()]);
     report.contexts = roots;
+    report.more_contexts = 1_000;
     let text = rendered(&report, &Style::plain());
     assert!(text.contains("chain broken here"), "{text}");
     assert!(text.contains("<- G10 waits"), "{text}");
-    assert!(text.contains("  and 8,893 more contexts\n"), "{text}");
+    assert!(text.contains("  and 9,893 more contexts\n"), "{text}");
 }
 
 #[test]

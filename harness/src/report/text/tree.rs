@@ -2,7 +2,7 @@
 
 use super::page::Page;
 use super::style::Ink;
-use crate::report::finding::{ContextNode, ContextState};
+use crate::report::finding::{ContextNode, ContextState, Report};
 use crate::report::source::Sources;
 use crate::report::words::{LIST_LIMIT, count, duration, list, number};
 
@@ -11,19 +11,21 @@ const NODES: usize = 40;
 /// The deepest level that is drawn.
 const DEPTH: usize = 12;
 
-/// Draws the trees below these roots.
-pub(super) fn write(page: &mut Page, roots: &[ContextNode], sources: &Sources) {
+/// Draws the trees of the contexts.
+pub(super) fn write(page: &mut Page, report: &Report, sources: &Sources) {
+    let roots = report.contexts.as_slice();
     let total = size(roots);
     if total == 0 {
         return;
     }
     page.gap().paint(Ink::Strong, "contexts").end();
     // A large tree shows only what leads to a goroutine or to a break.
-    let mut artist = Artist { page, sources, drawn: 0, only_telling: total > NODES };
+    let mut artist =
+        Artist { page, sources, drawn: 0, only_telling: total + report.more_contexts > NODES };
     for root in roots {
         artist.node(root, "  ", "  ", 0);
     }
-    let left = total - artist.drawn;
+    let left = total - artist.drawn + report.more_contexts;
     if left > 0 {
         let text = format!("  and {}", more_contexts(left));
         page.paint(Ink::Dim, &text).end();
@@ -83,7 +85,10 @@ impl Artist<'_> {
         if !node.waiting.is_empty() {
             let text = match node.waiting.as_slice() {
                 [id] => format!(" <- {id} waits"),
-                all => format!(" <- {} wait", list(all, all.len(), LIST_LIMIT)),
+                all => {
+                    let waiting = all.len() + node.more_waiting;
+                    format!(" <- {} wait", list(all, waiting, LIST_LIMIT))
+                }
             };
             self.page.paint(Ink::Alarm, &text);
         }
