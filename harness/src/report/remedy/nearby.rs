@@ -1,6 +1,8 @@
 //! What the source around a wait tells of it: a send before this one, an `add` on the wrong side of its `go`, the
 //! arm of a `select!` that was meant to end it. Where the source is not at hand, nothing is said.
 
+use gmp_core::inspect::PrimitiveKind;
+
 use super::{Case, NAME_LIMIT};
 use crate::report::finding::SourceLine;
 
@@ -55,8 +57,10 @@ impl Case<'_> {
 
     /// The channel of the only arm of the `select!` that leaves it.
     pub(super) fn ending_arm(&self) -> Option<String> {
-        let at = &self.finding.waits.first()?.at;
-        if self.finding.waits.iter().any(|wait| wait.at != *at) {
+        // Arms that are operations on channels have the line of their `select!`.
+        let mut receives = self.waits_on(PrimitiveKind::Chan).map(|wait| &wait.at);
+        let at = receives.next()?;
+        if receives.any(|other| other != at) {
             return None;
         }
         let indent = |text: &str| text.len() - text.trim_start().len();

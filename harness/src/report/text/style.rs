@@ -8,8 +8,8 @@ use anstyle::{AnsiColor, Style as Ansi};
 
 /// The widest and the narrowest text.
 const WIDTHS: core::ops::RangeInclusive<usize> = 60..=120;
-/// The width when nobody says anything.
-const WIDTH: usize = 100;
+/// The width when nobody says anything: that of a terminal that nobody made larger.
+const WIDTH: usize = 80;
 
 /// The look of a rendered report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

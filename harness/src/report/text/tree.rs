@@ -4,7 +4,7 @@ use super::page::Page;
 use super::style::Ink;
 use crate::report::finding::{ContextNode, ContextState, Report};
 use crate::report::source::Sources;
-use crate::report::words::{LIST_LIMIT, count, duration, list, number};
+use crate::report::words::{LIST_LIMIT, count, duration, list, number, text_columns};
 
 /// The most contexts that are drawn.
 const NODES: usize = 40;
@@ -75,32 +75,38 @@ impl Artist<'_> {
             return;
         }
         self.drawn += 1;
-        self.page.paint(Ink::Gutter, branch).paint(Ink::Strong, node.kind);
-        let at = self.sources.show(&node.created_at);
-        self.page.text(&format!(" {} at {at}", node.id));
-        if let Some(by) = node.created_by {
-            self.page.text(&format!(" by {by}"));
-        }
-        self.page.paint(Ink::Dim, &format!(", {}", state(&node.state, self.sources)));
-        if !node.waiting.is_empty() {
-            let text = match node.waiting.as_slice() {
-                [id] => format!(" <- {id} waits"),
-                all => {
-                    let waiting = all.len() + node.more_waiting;
-                    format!(" <- {} wait", list(all, waiting, LIST_LIMIT))
-                }
-            };
-            self.page.paint(Ink::Alarm, &text);
-        }
-        self.page.end();
         let bar = if node.children.is_empty() { "   " } else { "│  " };
+        let below = format!("{indent}{bar}");
+        let at = self.sources.show(&node.created_at);
+        let mut head = format!(" {} at {at}", node.id);
+        if let Some(by) = node.created_by {
+            head.push_str(&format!(" by {by}"));
+        }
+        let state = format!(", {}", state(&node.state, self.sources));
+        let waits = match node.waiting.as_slice() {
+            [] => String::new(),
+            [id] if node.more_waiting == 0 => format!(" <- {id} waits"),
+            all => {
+                let waiting = all.len() + node.more_waiting;
+                format!(" <- {} wait", list(all, waiting, LIST_LIMIT))
+            }
+        };
+        let hang = text_columns(&below) + 2;
+        let pieces = [branch, node.kind, &head, &state, &waits];
+        let columns: usize = pieces.into_iter().map(text_columns).sum();
+        self.page.paint(Ink::Gutter, branch).paint(Ink::Strong, node.kind).text(&head);
+        if columns <= self.page.width() {
+            self.page.paint(Ink::Dim, &state).paint(Ink::Alarm, &waits).end();
+        } else {
+            self.page.wrap(Ink::Dim, hang, &state);
+            if !waits.is_empty() {
+                self.page.paint(Ink::Gutter, &below).wrap(Ink::Alarm, hang, waits.trim_start());
+            }
+        }
         if let Some(parent) = &node.broken_from {
-            self.page.paint(Ink::Gutter, &format!("{indent}{bar}"));
-            let text = format!(
-                "chain broken here: derive it from the context made at {}",
-                self.sources.show(parent)
-            );
-            self.page.paint(Ink::Alarm, &text).end();
+            let parent = self.sources.show(parent);
+            let text = format!("chain broken here: derive it from the context made at {parent}");
+            self.page.paint(Ink::Gutter, &below).wrap(Ink::Alarm, hang, &text);
         }
         for (n, child) in node.children.iter().enumerate() {
             let last = n + 1 == node.children.len();
