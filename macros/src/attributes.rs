@@ -7,6 +7,8 @@ use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{Attribute, Ident, Meta, Path};
 
+use crate::function::Function;
+
 /// What an attribute means to our macros.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
@@ -80,6 +82,19 @@ pub(crate) fn foreign(attribute: &Attribute, what: &str, ours: &str) -> String {
         }
     };
     format!("`#[{path}]` would run this {what} on another runtime; remove it, and {brings}")
+}
+
+/// Whether `#[tokio::test]` above ours has made a plain function of an `async` one: by its `#[test]`, and by the
+/// words with which it starts the runtime.
+pub(crate) fn is_made_by_tokio(function: &Function, gmp: &Path) -> bool {
+    let is_spelt_out = |attribute: &Attribute| {
+        attribute.path().segments.len() > 1 && kind(attribute, gmp) == Kind::PlainTest
+    };
+    let starts_one = || {
+        let body = function.body.to_string();
+        body.contains("\"Failed building the Runtime\"") && body.contains("block_on")
+    };
+    !function.is_async() && function.attributes.iter().any(is_spelt_out) && starts_one()
 }
 
 /// Whether `path` is `parent` and one more segment.

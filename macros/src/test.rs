@@ -62,6 +62,14 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     if let Some(composed) = compose(&options, gmp, &function) {
         return composed;
     }
+    if attributes::is_made_by_tokio(&function, gmp) {
+        errors.at(
+            &function.signature.ident,
+            "`#[tokio::test]` above has put this test on a runtime of its own, where tasks that leak vanish \
+             with it; remove it, and write `#[gmp::test(tokio)]`, which runs it on tokio",
+        );
+        return errors.into_tokens().into_iter().chain([item]).collect();
+    }
     function.check("a test", &CURES, &mut errors);
     if settings.tokio.is_some() && !function.is_async() {
         errors.at(
