@@ -10,7 +10,9 @@
 //! list    = rule { "," rule }
 //! rule    = [ kind ":" ] pattern
 //! kind    = "any" | "top" | "created-by" | "file" | "test" | "reason"
-//!         | "chan" | "mutex" | "waitgroup" | "timer" | "context" | "goroutine"
+//!         | "chan" | "mutex" | "rwlock" | "waitgroup" | "cond" | "once" | "semaphore" | "singleflight"
+//!         | "timer" | "ticker" | "context" | "goroutine"
+//!         | "tcp" | "tcp-listener" | "udp" | "unix" | "unix-listener" | "pipe" | "process"
 //! pattern = { "*" | "?" | class | "\" punctuation | character }
 //! class   = "[" [ "!" ] { character | character "-" character } "]"
 //! ```
@@ -37,7 +39,7 @@
 //! | `file` | the places of frames, of awaited operations and of that `go` |
 //! | `test` | the name of the test |
 //! | `reason` | the wait reason of the goroutine and of each leaf, such as `chan receive` |
-//! | `chan`, `mutex`, .. | the place where a primitive of that kind, which it waits on, was created |
+//! | `chan`, `mutex`, `rwlock`, `waitgroup`, `cond`, `once`, `semaphore`, `singleflight`, `timer`, `ticker`, `context`, `goroutine`, `tcp`, `tcp-listener`, `udp`, `unix`, `unix-listener`, `pipe`, `process` | the place where a primitive of that kind, which it waits on, was created |
 //!
 //! Of a primitive that was [left behind](crate::leak::Code::WaitGroupLeft) three of them speak: `chan`, `mutex` and
 //! so on of the place where it was created, `file` also of the places that locked, took or counted it, `test` of the

@@ -254,6 +254,41 @@ fn each_kind_looks_at_its_own_part_of_a_finding() {
 }
 
 #[test]
+fn each_kind_of_primitive_looks_at_primitives_of_that_kind() {
+    let kinds = || {
+        Kind::NAMES.iter().filter_map(|name| match Kind::named(name) {
+            Some(Kind::Primitive(kind)) => Some((*name, kind)),
+            _ => None,
+        })
+    };
+    assert_eq!(kinds().count(), Kind::NAMES.len() - 6);
+    for (_, waits_on) in kinds() {
+        let made_at = line("src/made.rs", 5);
+        let waits = vec![wait(WaitReason::Select, waits_on, made_at)];
+        let finding = Finding { waits, ..finding() };
+        for (name, asked) in kinds() {
+            let rules = parse(&format!("{name}:src/made.rs:5"));
+            let hides = rules.hide("suite::the_test", &finding).is_some();
+            assert_eq!(hides, asked == waits_on, "{name} on {waits_on:?}");
+        }
+        let elsewhere = parse(&format!("{}:src/made.rs:6", waits_on.as_str()));
+        assert!(elsewhere.hide("suite::the_test", &finding).is_none());
+    }
+}
+
+#[test]
+fn the_documentation_knows_every_kind() {
+    let module = include_str!("mod.rs");
+    let grammar =
+        module.split("//! kind    = ").nth(1).and_then(|rest| rest.split("pattern =").next());
+    let table = module.split("//! # Kinds\n").nth(1).and_then(|rest| rest.split("//! # ").next());
+    for name in Kind::NAMES {
+        assert!(grammar.is_some_and(|text| text.contains(&format!("\"{name}\""))), "{name}");
+        assert!(table.is_some_and(|text| text.contains(&format!("`{name}`"))), "{name}");
+    }
+}
+
+#[test]
 fn a_blocked_body_is_never_hidden() {
     let body = Finding { is_body: true, ..finding() };
     let rules = parse("*");
