@@ -3,6 +3,7 @@
 //! An inspector closes the scope, freezes its goroutines, reads what they wait for, traces some of
 //! them, and drops their futures one by one. The verdicts are the inspector's business.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -164,6 +165,9 @@ pub struct Frozen {
 /// How long a poll on another M may go on before its goroutine counts as running.
 const POLL_ENDS: Duration = Duration::from_millis(10);
 
+/// How often those are looked for that were started while others were frozen.
+const HEIRS: usize = 8;
+
 /// Freezes all goroutines of a closed scope. Where Ms poll beside the caller it waits up to 10 ms for polls
 /// in progress to end.
 pub fn freeze(scope: &Scope) -> Vec<Frozen> {
@@ -181,9 +185,22 @@ pub fn freeze(scope: &Scope) -> Vec<Frozen> {
         }
         Frozen { g, doing }
     };
-    let frozen = scope.goroutines().into_iter().map(freeze);
-    // One that ended meanwhile left nothing.
-    frozen.filter(|frozen| deadline.is_none() || !frozen.is_done()).collect()
+    let mut frozen: Vec<Frozen> = scope.goroutines().into_iter().map(freeze).collect();
+    if polled_elsewhere {
+        // Polls that went on meanwhile may have started others, and ended.
+        for _ in 0..HEIRS {
+            let known: HashSet<GoroutineId> = frozen.iter().map(Frozen::id).collect();
+            let mut others = scope.goroutines();
+            others.retain(|g| !known.contains(&g.id()));
+            if others.is_empty() {
+                break;
+            }
+            frozen.extend(others.into_iter().map(freeze));
+        }
+        frozen.retain(|frozen| !frozen.is_done());
+        frozen.sort_by_key(Frozen::id);
+    }
+    frozen
 }
 
 fn freeze_one(g: &GRef) -> Doing {

@@ -78,8 +78,27 @@ pub(crate) fn foreign_thread_lives() -> bool {
 
 #[cfg(target_os = "linux")]
 fn listed() -> Option<HashSet<ThreadNumber>> {
-    let entries = std::fs::read_dir("/proc/self/task").ok()?;
-    Some(entries.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect())
+    let mut all = HashSet::new();
+    // While threads end the system leaves out others. Its count tells, so it is asked again.
+    for _ in 0..LISTINGS {
+        let entries = std::fs::read_dir("/proc/self/task").ok()?;
+        all.extend(entries.flatten().filter_map(|e| e.file_name().to_str()?.parse::<u64>().ok()));
+        if counted().is_none_or(|count| all.len() >= count) {
+            break;
+        }
+    }
+    Some(all)
+}
+
+/// The most listings of one look.
+#[cfg(target_os = "linux")]
+const LISTINGS: usize = 8;
+
+/// How many threads there are.
+#[cfg(target_os = "linux")]
+fn counted() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| line.strip_prefix("Threads:"))?.trim().parse().ok()
 }
 
 /// The number of this thread, where threads have one.
@@ -143,6 +162,16 @@ mod tests {
         assert!(foreign_thread_lives());
         drop(stop);
         thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_thread_is_listed_while_others_end() {
+        let number = own_number().expect("linux");
+        for _ in 0..200 {
+            let end: Vec<_> = (0..8).map(|_| std::thread::spawn(|| ())).collect();
+            assert!(listed().expect("linux").contains(&number));
+            end.into_iter().for_each(|thread| thread.join().expect("no panic"));
+        }
     }
 
     #[test]
