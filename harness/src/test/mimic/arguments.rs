@@ -365,6 +365,10 @@ mod tests {
         let error = with("", "RUST_TEST_THREADS", "0").expect_err("bad");
         assert!(error.starts_with("RUST_TEST_THREADS: `0` is no number of tests"), "{error}");
         assert_eq!(with("", "RUST_TEST_SHUFFLE_SEED", "9").expect("good").shuffle, Some(Some(9)));
+        assert_eq!(with("", "RUST_TEST_SHUFFLE", "1").expect("good").shuffle, Some(None));
+        assert_eq!(with("", "RUST_TEST_SHUFFLE", "0").expect("good").shuffle, None);
+        let seeded = with("--shuffle-seed 3", "RUST_TEST_SHUFFLE_SEED", "9").expect("good");
+        assert_eq!(seeded.shuffle, Some(Some(3)));
         assert!(with("", "RUST_TEST_NOCAPTURE", "1").expect("good").no_capture);
         assert!(!with("", "RUST_TEST_NOCAPTURE", "0").expect("good").no_capture);
     }
