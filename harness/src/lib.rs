@@ -72,6 +72,19 @@ macro_rules! __leak_declare {
 
 /// The `main` of a test target with `harness = false`: runs every `#[gmp::test]` of the binary.
 ///
+/// Such a target is described in `Cargo.toml`:
+///
+/// ```toml
+/// [[test]]
+/// name = "suite" # tests/suite.rs
+/// harness = false
+/// ```
+///
+/// There the compiler removes every plain `#[test]`, those of `#[tokio::test]` included: they do not run, and nothing
+/// says so. Output is not captured, since only the built-in harness can do that; with `--isolate` each test runs in
+/// a process of its own, which captures its output and lets the others go on when it aborts. `--help` lists the
+/// flags. `cargo nextest run` runs these targets as it runs others.
+///
 /// ```
 /// # mod suite {
 /// gmp::test_main!();

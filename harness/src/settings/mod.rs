@@ -39,6 +39,15 @@
 //! ```
 //!
 //! What is wrong in a file fails every test, with the line and the column.
+//!
+//! # What is told at the end
+//!
+//! At the end of a process stderr has what report mode would have failed, what allow rules hid, and which of them
+//! matched nothing. Under the built-in harness and our own main that is one summary for all tests of a binary.
+//! `cargo nextest run` gives each test a process of its own, so each has a summary of its own, and it shows the output
+//! of a test that passes only when it is asked to: `cargo nextest run --success-output final`, or
+//! `success-output = "final"` in a profile of `.config/nextest.toml`. A rule that all tests share may be meant for any
+//! of them, so under nextest, and in a run of some tests only, it is not called unused; one of an attribute is.
 
 mod duration;
 mod file;
