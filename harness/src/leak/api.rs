@@ -20,7 +20,8 @@ use super::verdict::{Holder, Verdict};
 use crate::report::build::{self, Policy};
 use crate::report::finding::{BodyOutcome, Finding, Report};
 use crate::report::source::Sources;
-use crate::report::text::{self, Style};
+use crate::report::survive::{rendered, survive, unwritten};
+use crate::report::text::Style;
 use crate::say::say;
 use crate::settings::{SettingsError, settings};
 use crate::test::{baseline, tally};
@@ -29,6 +30,8 @@ use crate::test::{baseline, tally};
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
 /// The name of a scope that is looked at from inside.
 const CURRENT: &str = "the current scope";
+/// The name of what is looked at when the process ends.
+pub(crate) const OUTSIDE: &str = "this process, outside of its tests";
 
 /// How long a goroutine that is in a run queue may wait for its turn when the linger is over, and how long a
 /// poll may then go on: on a busy machine the system lets the threads of a runtime wait.
@@ -108,10 +111,18 @@ impl Options {
 #[non_exhaustive]
 pub enum CheckError {
     /// Goroutines are left. `Display` is the report, beginning with `gmp: `.
-    #[error("{}", text::render(report, &Style::plain()).trim_start_matches("Error: "))]
+    #[error("{}", rendered(report, &Style::plain()).trim_start_matches("Error: "))]
     Leaks {
         /// What was found.
         report: Box<Report>,
+    },
+    /// A panic while the report was written, which is a mistake of gmp.
+    #[error("{}", unwritten(name, why).trim_start_matches("Error: "))]
+    Unwritten {
+        /// Name of the scope.
+        name: String,
+        /// The text of the panic.
+        why: String,
     },
     /// An environment variable could not be read.
     #[error(transparent)]
@@ -172,7 +183,7 @@ pub(super) fn fail_if_any(report: Report) -> Result<(), CheckError> {
         return Ok(());
     }
     if tally::only_reports() {
-        let text = text::render(&report, &Style::detect());
+        let text = rendered(&report, &Style::detect());
         say(&text);
         tally::would_have_failed(&text);
         return Ok(());
@@ -230,9 +241,9 @@ impl core::fmt::Debug for Snapshot {
 }
 
 /// What is left on the global runtime when the process ends.
-pub(crate) fn look_at_the_end() -> Option<Report> {
-    let scope = snapshot::global_scope()?;
-    look("this process, outside of its tests", &scope, &Options::new(), &HashSet::new()).ok()
+pub(crate) fn look_at_the_end() -> Result<Option<Report>, CheckError> {
+    let Some(scope) = snapshot::global_scope() else { return Ok(None) };
+    look(OUTSIDE, &scope, &Options::new(), &HashSet::new()).map(Some)
 }
 
 /// Looks at a scope that goes on. Goroutines in `known`, and the one that calls, are left out.
@@ -279,7 +290,7 @@ fn look(
     if let Ok(suspects) = Arc::try_unwrap(checked.suspects) {
         suspects.into_iter().for_each(|suspect| suspect.frozen.thaw());
     }
-    Ok(report)
+    report
 }
 
 /// The verdict on a goroutine that is left alone.
@@ -295,10 +306,10 @@ fn unreaped(suspect: &Suspect, scope: &Scope) -> Verdict {
     }
 }
 
-pub(super) fn report(name: &str, checked: &Checked, policy: &Policy) -> Report {
-    let mut report = build::report(name, checked, None, policy, &Sources::from_env());
-    report.outcome = BodyOutcome::NoBody;
-    report
+pub(super) fn report(name: &str, checked: &Checked, policy: &Policy) -> Result<Report, CheckError> {
+    let built = survive(|| build::report(name, checked, None, policy, &Sources::from_env()));
+    let report = built.map_err(|why| CheckError::Unwritten { name: name.to_owned(), why })?;
+    Ok(Report { outcome: BodyOutcome::NoBody, ..report })
 }
 
 /// Waits until nothing that counts moves or is left, and nothing `outside`, at most for `linger`, and only on

@@ -17,7 +17,7 @@ use super::progress::{Phase, Progress};
 use super::reap::Reaper;
 use super::suspect::{Class, Reader, Suspect};
 use super::verdict::{Holder, Verdict};
-use crate::report::finding::{Counts, Leftover};
+use crate::report::finding::{Counts, GoroutinePanic, Leftover};
 
 /// What is said where the reap log is full.
 const HELD_IS_CUT: &str = "more handles went than the log of them can hold: the wait-for graph lacks edges, so what \
@@ -73,6 +73,8 @@ pub(crate) struct Checked {
     /// Knows how goroutines were started.
     pub(crate) watch: Option<Arc<Watch>>,
     pub(crate) panics: Vec<PanicNote>,
+    /// Panics of tasks of another runtime that somebody may have received.
+    pub(crate) untracked: Vec<GoroutinePanic>,
     pub(crate) notes: Vec<String>,
     /// The contexts of the scope.
     pub(crate) contexts: Contexts,
@@ -93,6 +95,10 @@ impl Checked {
             probes: Probes::new(),
             watch: scope.watch().cloned(),
             panics: scope.watch().map(|watch| watch.panics()).unwrap_or_default(),
+            #[cfg(feature = "tokio")]
+            untracked: crate::tokio::session::untracked_panics(scope),
+            #[cfg(not(feature = "tokio"))]
+            untracked: Vec::new(),
             notes: Vec::new(),
             contexts: Contexts::default(),
             after: Counts::default(),
@@ -114,6 +120,7 @@ impl Checked {
         matches!(self.body, BodyEnd::Returned(true))
             && self.suspects.is_empty()
             && self.panics.is_empty()
+            && self.untracked.is_empty()
             && self.leftovers.is_empty()
             && self.notes.is_empty()
     }

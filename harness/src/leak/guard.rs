@@ -10,6 +10,8 @@ use super::api::{CheckError, Options, fail_if_any, report, settle};
 use super::census::Ours;
 use super::check::{self, BodyEnd, Reach};
 use super::progress::Progress;
+use crate::report::survive::{rendered, survive, unwritten};
+use crate::report::text::Style;
 use crate::say::{in_a_test, say};
 #[cfg(feature = "tokio")]
 use crate::tokio::guarded::Guarded;
@@ -111,7 +113,11 @@ impl Guard {
         let checked = check::close_and_judge(&self.scope, &progress, &reach, end, Instant::now());
         let _ = stand_ins;
         self.other.forget(&self.scope);
-        fail_if_any(report(self.name, &checked, &policy))
+        let report = report(self.name, &checked, &policy)?;
+        if !report.has_denied() && report.has_warnings() {
+            say(&rendered(&report, &Style::detect()));
+        }
+        fail_if_any(report)
     }
 }
 
@@ -122,11 +128,15 @@ impl Drop for Guard {
     /// If a goroutine leaked: the report goes to stderr. While the thread panics already, it is only
     /// printed.
     fn drop(&mut self) {
-        if let Err(error) = self.end() {
-            say(&format!("Error: {error}"));
-            if !std::thread::panicking() {
-                std::panic::resume_unwind(Box::new("gmp: the guarded scope leaked goroutines"));
-            }
+        // A panic that left this function while the thread panics would end the process.
+        let said = match survive(|| self.end()) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => format!("Error: {error}"),
+            Err(why) => unwritten(self.name, &why),
+        };
+        say(&said);
+        if !std::thread::panicking() {
+            std::panic::resume_unwind(Box::new("gmp: the guarded scope leaked goroutines"));
         }
     }
 }
@@ -161,4 +171,63 @@ macro_rules! __leak_guard {
             $options,
         )
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::leak::check::payload_text;
+    use crate::report::survive::broken;
+
+    /// A guard with a leak, on a runtime of its own.
+    fn leaks() -> Guard {
+        let guard = Guard::new("the guard", Options::new());
+        drop(gmp_core::go(core::future::pending::<()>()));
+        guard
+    }
+
+    #[test]
+    fn a_panic_while_the_report_is_written_fails_the_check_with_its_name() {
+        let text = "gmp: the guard: a panic while its report was written: no symbols";
+        for at in ["build", "render"] {
+            let guard = leaks();
+            broken::set(Some(at));
+            let error = guard.check().expect_err("it leaks");
+            assert_eq!(error.to_string(), text, "{at}");
+            broken::set(None);
+        }
+        let guard = leaks();
+        assert!(guard.check().expect_err("it leaks").to_string().contains("1 goroutine leaked"));
+    }
+
+    #[test]
+    fn a_panic_while_the_report_is_written_ends_no_thread_that_panics() {
+        for at in ["build", "render"] {
+            let panics = || {
+                let _guard = leaks();
+                broken::set(Some(at));
+                panic!("the test itself");
+            };
+            let payload = catch_unwind(AssertUnwindSafe(panics)).expect_err("it panics");
+            broken::set(None);
+            assert_eq!(payload_text(&*payload), "the test itself", "{at}");
+        }
+    }
+
+    #[test]
+    fn goroutines_go_on_after_a_look_whose_report_cannot_be_written() {
+        let _guard = Guard::new("the guard", Options::new());
+        let ch = gmp_core::chan::<u32>(0);
+        let receives = ch.clone();
+        let got = gmp_core::go(async move { receives.recv().await });
+        broken::set(Some("build"));
+        let found = crate::leak::find_with(&Options::new().linger(core::time::Duration::ZERO));
+        broken::set(None);
+        let error = found.expect_err("it cannot be written");
+        assert!(error.to_string().ends_with("no symbols"), "{error}");
+        ch.blocking_send(3);
+        assert_eq!(gmp_core::block_on(got).expect("no panic"), Some(3));
+    }
 }

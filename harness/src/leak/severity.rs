@@ -98,12 +98,16 @@ impl Severities {
 
     /// The severity of a finding with this code and, for goroutines, the name of its verdict.
     pub fn of(&self, code: Code, verdict: Option<&str>) -> Severity {
+        self.setting(code, verdict).unwrap_or(code.default_severity())
+    }
+
+    /// What the settings say of it.
+    pub(crate) fn setting(&self, code: Code, verdict: Option<&str>) -> Option<Severity> {
         let set = |wanted: &dyn Fn(&Subject) -> bool| {
             self.settings.iter().rev().find(|(subject, _)| wanted(subject)).map(|(_, level)| *level)
         };
         set(&|subject| *subject == Subject::Code(code))
             .or_else(|| set(&|s| matches!(s, Subject::Verdict(name) if Some(*name) == verdict)))
-            .unwrap_or(code.default_severity())
     }
 }
 

@@ -3,9 +3,7 @@
 use core::time::Duration;
 use std::path::PathBuf;
 
-use gmp_core::inspect::{
-    GoroutineId, IoWant, Location, PrimitiveId, PrimitiveKind, TimerInfo, WaitReason,
-};
+use gmp_core::inspect::{GoroutineId, IoWant, PrimitiveId, PrimitiveKind, TimerInfo, WaitReason};
 
 use crate::leak::code::Code;
 use crate::leak::severity::Severity;
@@ -442,8 +440,8 @@ pub struct SourceLine {
     pub column: u32,
 }
 
-impl From<Location> for SourceLine {
-    fn from(at: Location) -> Self {
+impl From<&core::panic::Location<'_>> for SourceLine {
+    fn from(at: &core::panic::Location<'_>) -> Self {
         Self { file: PathBuf::from(at.file()), line: at.line(), column: at.column() }
     }
 }
@@ -462,12 +460,25 @@ pub struct Frame {
 pub struct GoroutinePanic {
     /// What it does to the test.
     pub severity: Severity,
-    /// Which.
-    pub goroutine: GoroutineId,
-    /// Where it was started.
+    /// Which. `None` for a task of another runtime that is not tracked: whether somebody has received its panic
+    /// is not known.
+    pub goroutine: Option<GoroutineId>,
+    /// Where it was started; of a task that is not tracked, where it panicked.
     pub created_at: SourceLine,
     /// The panic message.
     pub message: String,
+}
+
+impl GoroutinePanic {
+    /// What it is called.
+    pub(crate) fn who(&self) -> String {
+        self.goroutine.map_or_else(|| "a tokio task".to_owned(), |id| id.to_string())
+    }
+
+    /// What happened where the place is.
+    pub(crate) fn deed(&self) -> &'static str {
+        if self.goroutine.is_some() { "started" } else { "panicked" }
+    }
 }
 
 /// A context in the tree.

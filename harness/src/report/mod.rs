@@ -9,6 +9,7 @@ pub mod group;
 mod outline;
 pub mod remedy;
 pub mod source;
+pub(crate) mod survive;
 pub mod symbols;
 pub mod text;
 pub(crate) mod words;

@@ -41,10 +41,14 @@ fn prepare() {
             panicking.swap_remove(at);
         }
         drop(panicking);
-        if let Some((id, at)) = gmp_core::snapshot::who()
-            && !bodies().contains(&id)
-        {
-            say(&format!("it panicked in goroutine {id}, which was started at {at}"));
+        match gmp_core::snapshot::who().filter(|(id, _)| !bodies().contains(id)) {
+            Some((id, at)) => {
+                say(&format!("it panicked in goroutine {id}, which was started at {at}"));
+            }
+            None => {
+                #[cfg(feature = "tokio")]
+                crate::tokio::session::note_untracked(info);
+            }
         }
     }));
 }

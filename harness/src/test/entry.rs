@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::io::Write as _;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::process::Termination;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use crate::report::build::{self, Policy};
 use crate::report::finding::{BodyOutcome, Report};
 use crate::report::remedy::of_panic;
 use crate::report::source::Sources;
+use crate::report::survive::{survive, unwritten};
 use crate::report::text::{self, Style};
 use crate::say::{in_a_test, say};
 use crate::settings::{Settings, settings};
@@ -260,12 +261,7 @@ fn once(descriptor: &'static Descriptor) -> Result<(), Failure> {
 /// What `judge` decides. If it panics while the report is written, the test fails with that, and with the name
 /// of the test in the first line.
 fn written(name: &str, judge: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
-    catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|payload| {
-        let why = payload_text(&*payload);
-        Err(Failure::new(format!(
-            "Error: gmp: {name}: a panic while its report was written: {why}"
-        )))
-    })
+    survive(judge).unwrap_or_else(|why| Err(Failure::new(unwritten(name, &why))))
 }
 
 /// The schedule that shows something, or what there is to judge if none does, if the test is to be explored;
@@ -426,10 +422,13 @@ fn body_as_expected(should_panic: ShouldPanic, outcome: &BodyOutcome) -> Result<
 
 /// A plain body never came back from a call that gmp cannot leave: report, and end the process.
 fn last_resort(name: &str, checked: Checked) -> ! {
-    let sources = Sources::from_env();
-    let policy = Policy::default();
-    let report: Report = build::report(name, &checked, None, &policy, &sources);
-    let report = text::render_with(&report, &Style::detect(), &sources);
+    let report = survive(|| {
+        let sources = Sources::from_env();
+        let policy = Policy::default();
+        let report: Report = build::report(name, &checked, None, &policy, &sources);
+        text::render_with(&report, &Style::detect(), &sources)
+    });
+    let report = report.unwrap_or_else(|why| unwritten(name, &why));
     // What was captured is lost when the process ends, so this goes around the capture.
     let _ = write!(
         std::io::stderr(),

@@ -10,10 +10,12 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use gmp_core::runtime::{at_exit, end_now};
 
 use super::descriptor::Submission;
-use crate::leak::api;
 use crate::leak::census::Ours;
 use crate::leak::rules::{Rule, Rules};
-use crate::report::text::{self, Style};
+use crate::leak::{CheckError, api};
+use crate::report::finding::Report;
+use crate::report::survive::{rendered, survive, unwritten};
+use crate::report::text::Style;
 use crate::report::words::{LIST_LIMIT, clean, list, things};
 use crate::say::say_outside;
 use crate::settings::{Mode, settings};
@@ -109,10 +111,17 @@ fn left_over() -> Option<String> {
     // On a thread of its own: what this one keeps for itself is gone at the end of the process.
     let looked = std::thread::Builder::new().name("gmp-end".into()).spawn(|| {
         let _ours = Ours::register();
-        api::look_at_the_end()
+        survive(api::look_at_the_end)
     });
-    let report = looked.ok()?.join().ok()??;
-    report.has_denied().then(|| text::render(&report, &Style::detect()))
+    match looked.ok()?.join().ok()? {
+        Ok(Ok(report)) => {
+            report.filter(Report::has_denied).map(|report| rendered(&report, &Style::detect()))
+        }
+        Ok(Err(error @ CheckError::Unwritten { .. })) => Some(format!("Error: {error}\n")),
+        // Each test has said what is wrong with the settings.
+        Ok(Err(_)) => None,
+        Err(why) => Some(format!("{}\n", unwritten(api::OUTSIDE, &why))),
+    }
 }
 
 /// `gmp: report mode: 2 of 7 tests would have failed:`, and a line for each.

@@ -6,10 +6,13 @@ use core::time::Duration;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
-use ::tokio::runtime::Handle;
+use ::tokio::runtime::{Handle, RuntimeFlavor};
+use gmp_core::runtime::Scope;
+use gmp_core::snapshot;
 
 use super::session::Session;
 use super::start::Threads;
+use super::stranger::{SETTLES, least};
 use crate::leak::progress::Progress;
 use crate::leak::quiesce::OtherRuntime;
 
@@ -18,6 +21,9 @@ use crate::leak::quiesce::OtherRuntime;
 const ANSWERS: Duration = Duration::from_secs(3);
 /// How often the M that waits says that it is there.
 const BEAT: Duration = Duration::from_millis(1);
+
+/// How long a thread whose call has returned may take to end, on a machine that is busy.
+const IDLE: Duration = Duration::from_millis(500);
 
 /// What the two tell each other.
 pub(super) struct Desk {
@@ -93,6 +99,30 @@ impl Desk {
     pub(super) fn others(&self) -> usize {
         let Some(runtime) = self.runtime.get() else { return 0 };
         runtime.metrics().num_alive_tasks().saturating_sub(self.session.tasks())
+    }
+
+    /// Blocking calls that are no goroutines, and still run after [`IDLE`]. A task that blocks in place has a
+    /// thread too.
+    pub(super) fn foreign_calls(&self, scope: &Scope) -> usize {
+        let count = || {
+            let ours = self.session.calls() + self.session.queued();
+            match self.threads.blocking().saturating_sub(ours) {
+                0 => 0,
+                others => {
+                    let all = snapshot::read(scope);
+                    others.saturating_sub(all.iter().filter(|g| g.hosted && g.running).count())
+                }
+            }
+        };
+        least(IDLE, count)
+    }
+
+    /// As [`others`](Self::others), without those that end at this moment.
+    pub(super) fn others_that_stay(&self) -> usize {
+        let flavor = self.runtime.get().map(Handle::runtime_flavor);
+        let within =
+            if flavor == Some(RuntimeFlavor::MultiThread) { SETTLES } else { Duration::ZERO };
+        least(within, || self.others())
     }
 }
 

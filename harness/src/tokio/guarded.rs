@@ -1,5 +1,6 @@
 //! The tokio side of a `guard!` inside a test that tokio runs.
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use ::tokio::runtime::{Handle, RuntimeFlavor};
@@ -8,7 +9,7 @@ use gmp_core::runtime::Scope;
 use gmp_core::runtime::host::Hosted;
 
 use super::session::Session;
-use super::stranger::{Stranger, stand_ins};
+use super::stranger::{SETTLES, Stranger, least, stand_ins};
 
 /// What a guard knows of the runtime that it was made on.
 pub(crate) struct Guarded {
@@ -47,7 +48,8 @@ impl Guarded {
 
     /// The guard ends: tells of panics, and of tasks of others.
     pub(crate) fn end(&self, scope: &Arc<Scope>) -> StandIns {
-        let others = self.others(scope);
+        let within = if self.is_alone() { Duration::ZERO } else { SETTLES };
+        let others = least(within, || self.others(scope));
         if others == 0 && Session::find(scope).is_none() {
             return StandIns(Vec::new());
         }

@@ -18,7 +18,7 @@ use gmp_core::runtime::host::{Ended, Hosted};
 use super::desk::Desk;
 use super::session::Session;
 use super::start::{Flavor, Settings, Started};
-use super::stranger::stand_ins;
+use super::stranger::{Calls, stand_ins};
 use crate::leak::census;
 use crate::leak::check::{self, BodyEnd, Checked, Reach};
 use crate::leak::leftovers;
@@ -182,8 +182,10 @@ fn judge(
     session.tell_panics(scope, payload);
     // Of a body that goes on, whatever it spawned may be a part.
     let has_ended = matches!(end, BodyEnd::Returned(_) | BodyEnd::Panicked(_));
-    let others = if has_ended { desk.others() } else { 0 };
+    let others = if has_ended { desk.others_that_stay() } else { 0 };
     let strangers = stand_ins(scope, &session, others, at);
+    let calls = if has_ended { desk.foreign_calls(scope) } else { 0 };
+    let calls = Calls::stand_in(scope, &session, calls, at);
     if scope.live() == 0 {
         scope.close();
         let took = since.elapsed();
@@ -195,7 +197,7 @@ fn judge(
     let reach =
         Reach { body: run.progress.body(), body_is_elsewhere: false, spare_ready_tasks: false };
     let checked = check::close_and_judge(scope, &run.progress, &reach, end, since);
-    drop(strangers);
+    drop((strangers, calls));
     Some(checked)
 }
 

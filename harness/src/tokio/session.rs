@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::any::Any;
 use std::collections::HashMap;
+use std::panic::PanicHookInfo;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use gmp_core::inspect::{GoroutineId, PanicNote};
@@ -10,7 +11,12 @@ use gmp_core::runtime::{Scope, host};
 
 use super::panics::{PanicRecord, TaskPanic};
 use crate::leak::check::payload_text;
+use crate::leak::severity::Severity;
 use crate::leak::suspect::Suspect;
+use crate::report::finding::GoroutinePanic;
+
+/// The most panics of tasks that are not ours that are kept.
+const KEPT: usize = 64;
 
 /// One for each scope that tasks are tracked in.
 #[derive(Default)]
@@ -21,7 +27,11 @@ pub(crate) struct Session {
     counts_local: AtomicBool,
     /// Calls of `spawn_blocking` that wait for a thread.
     queued: AtomicUsize,
+    /// Those that have one.
+    calls: AtomicUsize,
     panics: Mutex<Vec<Arc<PanicRecord>>>,
+    /// Panics of tasks that are not ours, which somebody may have received.
+    untracked: Mutex<Vec<GoroutinePanic>>,
     /// What is to be said of goroutines that stand for tasks which are not ours.
     notes: Mutex<Vec<(GoroutineId, &'static str)>>,
 }
@@ -82,6 +92,17 @@ impl Session {
         self.queued.load(Ordering::SeqCst)
     }
 
+    /// A blocking call starts or returns.
+    pub(super) fn count_call(&self, change: isize) {
+        // SeqCst: read together with the count of threads.
+        self.calls.fetch_add(change.cast_unsigned(), Ordering::SeqCst);
+    }
+
+    /// Blocking calls that have a thread.
+    pub(super) fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
     /// Notes a panic; what tokio is to get instead of the payload.
     pub(super) fn panicked(
         &self,
@@ -99,7 +120,12 @@ impl Session {
 
     /// Tells the scope of the panics that nobody has received; the body ended with `payload`.
     pub(crate) fn tell_panics(&self, scope: &Scope, payload: Option<&(dyn Any + Send)>) {
-        payload.into_iter().for_each(TaskPanic::receive);
+        if let Some(payload) = payload {
+            TaskPanic::receive(payload);
+            // `handle.await.unwrap()` throws a text with the message in it.
+            let text = payload_text(payload);
+            lock(&self.untracked).retain(|panic| !text.contains(&panic.message));
+        }
         let panics = core::mem::take(&mut *lock(&self.panics));
         for record in panics.iter().filter(|record| !record.is_received()) {
             host::note_panic(scope, record.note.clone());
@@ -110,6 +136,28 @@ impl Session {
     pub(super) fn note(&self, id: GoroutineId, text: &'static str) {
         lock(&self.notes).push((id, text));
     }
+}
+
+/// In the panic hook, on a thread that polls no goroutine but a body: notes the panic of a task that is not ours.
+/// tokio keeps it for whoever awaits the `JoinHandle`, and tells nobody whether anybody does.
+pub(crate) fn note_untracked(info: &PanicHookInfo<'_>) {
+    let (Some(at), Some(_)) = (info.location(), ::tokio::task::try_id()) else { return };
+    let Some(scope) = host::watched_scope() else { return };
+    let session = Session::of(&scope);
+    let mut untracked = lock(&session.untracked);
+    if untracked.len() < KEPT {
+        untracked.push(GoroutinePanic {
+            severity: Severity::Warn,
+            goroutine: None,
+            created_at: at.into(),
+            message: payload_text(info.payload()),
+        });
+    }
+}
+
+/// Panics of tasks of `scope` that are not ours.
+pub(crate) fn untracked_panics(scope: &Scope) -> Vec<GoroutinePanic> {
+    Session::find(scope).map(|session| lock(&session.untracked).clone()).unwrap_or_default()
 }
 
 /// Says what is known of suspects that stand for tasks.

@@ -84,6 +84,7 @@ impl Place {
         let Self { scope, session, parent, at } = self;
         let queued = Queued::new(session.clone());
         move || {
+            let _runs = Runs::new(session.clone());
             if scope.is_closed() {
                 // The test is over: it was never started.
                 resume_unwind(Box::new(Reaped));
@@ -113,6 +114,22 @@ impl Queued {
 impl Drop for Queued {
     fn drop(&mut self) {
         self.0.count_queued(-1);
+    }
+}
+
+/// A blocking call on a thread.
+struct Runs(Arc<Session>);
+
+impl Runs {
+    fn new(session: Arc<Session>) -> Self {
+        session.count_call(1);
+        Self(session)
+    }
+}
+
+impl Drop for Runs {
+    fn drop(&mut self) {
+        self.0.count_call(-1);
     }
 }
 

@@ -83,3 +83,56 @@ async fn outside_a_guard_everything_is_as_tokio_has_it() {
     drop(spawn(std::future::pending::<()>()));
     assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 1);
 }
+
+#[tokio::test]
+async fn a_task_that_is_not_ours_and_respawns_itself_is_told() {
+    let guard = gmp::leak::guard!(Options::new().linger(std::time::Duration::from_millis(20)));
+    drop(tokio::spawn(super::leaks::plain_again()));
+    let report = report(guard.check_async().await);
+    assert_eq!(super::one(&report).count, 1, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_respawns_itself_is_told_on_workers() {
+    fn again() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async {
+            tokio::task::yield_now().await;
+            spawn(again());
+        })
+    }
+    let guard = gmp::leak::guard!(Options::new().linger(std::time::Duration::from_millis(20)));
+    spawn(again());
+    let report = report(guard.check());
+    super::is_spawned_at(super::one(&report), "spawn(again())");
+}
+
+#[tokio::test]
+async fn a_panic_of_a_task_that_is_not_ours_fails_nothing() {
+    let guard = guard();
+    let plain = tokio::spawn(async { panic!("in a plain task") });
+    while !plain.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    guard.check().unwrap();
+    let guard = gmp::leak::guard!(Options::new().severity("GMP020=deny"));
+    let plain = tokio::spawn(async { panic!("in another one") });
+    while !plain.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    let report = report(guard.check());
+    assert_eq!(report.panics[0].message, "in another one", "{report}");
+}
+
+#[tokio::test]
+async fn a_runtime_that_is_dropped_below_a_guard_is_explained() {
+    let guard = guard();
+    let dropped = spawn(async {
+        drop(tokio::runtime::Builder::new_current_thread().build().unwrap());
+    });
+    while !dropped.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    drop(dropped);
+    let text = report(guard.check()).to_string();
+    assert!(text.contains("shutdown_background()"), "{text}");
+}

@@ -177,6 +177,58 @@ fn a_blocking_call_is_left_if_it_waits_for_gmp_and_named_if_not() {
     drop(stop);
 }
 
+#[test]
+fn a_blocking_call_that_is_not_ours_is_counted_if_it_stays() {
+    on_each(
+        "a call that returns",
+        || async {
+            drop(tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(5))));
+            spawn_blocking(|| ()).await.unwrap();
+        },
+        |report| assert!(report.is_clean(), "{report}"),
+    );
+    let stops = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let kept = stops.clone();
+    on_each(
+        "calls that stay",
+        move || {
+            let kept = kept.clone();
+            async move {
+                for _ in 0..2 {
+                    let (stop, wait) = std::sync::mpsc::channel::<()>();
+                    kept.lock().unwrap().push(stop);
+                    drop(tokio::task::spawn_blocking(move || wait.recv()));
+                }
+            }
+        },
+        |report| {
+            let finding = one(report);
+            assert_eq!((finding.count, &finding.verdict), (2, &Verdict::Running), "{report}");
+            assert!(finding.notes[0].contains("gmp::tokio::spawn_blocking"), "{report}");
+            assert!(report.to_string().contains("stays behind"), "{report}");
+        },
+    );
+    drop(stops);
+}
+
+#[test]
+fn a_local_task_that_is_not_ours_is_not_seen_in_a_set_that_is_forgotten() {
+    on_each(
+        "forgotten",
+        || async {
+            let set = tokio::task::LocalSet::new();
+            set.run_until(async {
+                drop(tokio::task::spawn_local(std::future::pending::<()>()));
+                tokio::task::yield_now().await;
+            })
+            .await;
+            std::mem::forget(set);
+        },
+        // A local runtime takes such tasks itself, and counts them.
+        |report| assert_eq!(report.is_clean(), !report.name.ends_with("Local"), "{report}"),
+    );
+}
+
 #[cfg(not(tokio_unstable))]
 #[test]
 fn a_task_that_is_not_ours_is_counted() {
@@ -229,4 +281,23 @@ fn a_task_that_respawns_itself_is_seen_and_ends_with_the_test() {
             is_spawned_at(one(report), "spawn(again())");
         },
     );
+}
+
+#[test]
+fn a_task_that_is_not_ours_and_respawns_itself_is_seen_and_ends_with_the_test() {
+    on_each(
+        "respawns",
+        || async {
+            drop(tokio::spawn(plain_again()));
+        },
+        |report| assert_eq!(one(report).verdict, Verdict::External, "{report}"),
+    );
+}
+
+/// Spawns itself again and again.
+pub(super) fn plain_again() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async {
+        tokio::task::yield_now().await;
+        drop(tokio::spawn(plain_again()));
+    })
 }

@@ -92,3 +92,64 @@ fn the_payload_of_a_task_can_be_thrown_on() {
         },
     );
 }
+
+/// Waits until `handle` is through, without receiving what came of it.
+async fn ended<T>(handle: &tokio::task::JoinHandle<T>) {
+    while !handle.is_finished() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn a_panic_of_a_task_that_is_not_ours_is_a_warning_with_the_line_of_the_panic() {
+    on_each(
+        "not ours",
+        || async {
+            ended(&tokio::spawn(async { panic!("in a plain task") })).await;
+            ended(&tokio::task::spawn_blocking(|| panic!("in a plain call"))).await;
+            tokio::task::LocalSet::new()
+                .run_until(async {
+                    let local = tokio::task::spawn_local(async { panic!("in a local task") });
+                    ended(&local).await;
+                })
+                .await;
+        },
+        |report| {
+            let told: Vec<_> =
+                report.panics.iter().map(|p| (p.message.as_str(), p.created_at.line)).collect();
+            let line = line!();
+            let expected = [
+                ("in a plain task", line - 12),
+                ("in a plain call", line - 11),
+                ("in a local task", line - 8),
+            ];
+            assert_eq!(told, expected, "{report}");
+            assert!(report.panics.iter().all(|panic| panic.goroutine.is_none()), "{report}");
+            // Whether anybody receives it is not known, so the test goes on to pass.
+            assert!(report.is_clean() && report.has_warnings(), "{report}");
+            let text = report.to_string();
+            assert!(text.starts_with("gmp: a tokio task panicked in not ours on "), "{text}");
+            assert!(text.contains("spawn it with `gmp::tokio::spawn`"), "{text}");
+        },
+    );
+}
+
+#[gmp::test(tokio, severity(GMP020 = "deny"))]
+#[should_panic(expected = "thrown on")]
+async fn a_panic_that_the_body_throws_on_is_its_own() {
+    // Alone, without `should_panic`, the panic of the task would fail this test.
+    tokio::spawn(async { panic!("thrown on") }).await.unwrap()
+}
+
+#[test]
+fn a_panic_that_is_caught_in_a_task_of_ours_is_no_panic_of_it() {
+    on_each(
+        "caught",
+        || async {
+            let caught = spawn(async { std::panic::catch_unwind(|| panic!("caught")).is_err() });
+            assert!(caught.await.unwrap());
+            assert!(std::panic::catch_unwind(|| panic!("in the body")).is_err());
+        },
+        |report| assert!(report.is_clean() && !report.has_warnings(), "{report}"),
+    );
+}

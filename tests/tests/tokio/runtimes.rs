@@ -54,6 +54,73 @@ fn a_runtime_that_is_dropped_inside_async_is_explained() {
     assert!(text.contains("shutdown_background()"), "{text}");
 }
 
+fn drops_a_runtime() {
+    drop(tokio::runtime::Builder::new_current_thread().build().unwrap());
+}
+
+#[test]
+fn a_body_that_drops_a_runtime_panics_on_tokio_and_not_without() {
+    super::on_each(
+        "dropped in the body",
+        || async { drops_a_runtime() },
+        |report| {
+            let BodyOutcome::Panicked(text) = &report.outcome else { panic!("{report}") };
+            assert!(text.contains("Cannot drop a runtime"), "{report}");
+            assert!(report.findings.is_empty(), "{report}");
+        },
+    );
+    let report = gmp::leak::examine("without tokio", || async {
+        drops_a_runtime();
+        gmp::go(async { drops_a_runtime() }).await.unwrap();
+    });
+    let report = report.unwrap();
+    assert!(report.is_clean(), "{report}");
+}
+
+#[gmp::test]
+fn a_plain_body_may_drop_a_runtime() {
+    drops_a_runtime();
+}
+
+/// A channel, a WaitGroup, a context with a deadline and a timer, between plain tasks of tokio.
+async fn uses_primitives() -> u32 {
+    use gmp::context;
+    use std::time::Duration;
+
+    let ch = gmp::chan::<u32>(1);
+    let wg = gmp::sync::WaitGroup::new();
+    let (ctx, cancel) = context::with_cancel(&context::background());
+    for number in 1..=3 {
+        wg.add(1);
+        let (ch, wg, ctx) = (ch.clone(), wg.clone(), ctx.clone());
+        tokio::spawn(async move {
+            gmp::time::sleep(Duration::from_millis(1)).await;
+            ch.send(number).await;
+            ctx.done().await;
+            wg.done();
+        });
+    }
+    let mut sum = 0;
+    for _ in 0..3 {
+        sum += ch.recv().await.unwrap();
+    }
+    cancel.cancel();
+    wg.wait().await;
+    let (late, _cancel) = context::with_timeout(&context::background(), Duration::from_millis(1));
+    late.done().await;
+    sum
+}
+
+#[tokio::test]
+async fn primitives_of_gmp_work_in_plain_tokio() {
+    assert_eq!(uses_primitives().await, 6);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn primitives_of_gmp_work_in_plain_tokio_on_workers() {
+    assert_eq!(tokio::spawn(uses_primitives()).await.unwrap(), 6);
+}
+
 #[test]
 fn a_goroutine_that_needs_tokio_is_told_how_to_have_it() {
     let report = gmp::leak::examine("no reactor", || async {

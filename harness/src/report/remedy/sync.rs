@@ -69,11 +69,11 @@ impl Case<'_> {
 
     /// Whose `done` is missing, as far as the other findings tell.
     fn who_owes(&self) -> String {
-        if let Some(panic) = self.report.panics.first() {
+        if let Some(panic) = self.report.panics.iter().find(|panic| panic.goroutine.is_some()) {
             return format!(
                 "{}, started at {}, panicked and may have skipped its own: start it with `wg.go(..)`, \
                  which is done in every case.",
-                panic.goroutine,
+                panic.who(),
                 self.sources.show_line(&panic.created_at)
             );
         }

@@ -189,7 +189,7 @@ fn a_wait_group_shows_its_sums_and_who_owes() {
     let created_at = at("src/pool.rs", 12, 5);
     report.panics.push(GoroutinePanic {
         severity: Severity::Deny,
-        goroutine: g(9),
+        goroutine: Some(g(9)),
         created_at,
         message,
     });

@@ -301,21 +301,33 @@ pub(super) fn entry(page: &mut Page, gutter: usize, name: &str, ink: Ink, text: 
     page.wrap(Ink::Plain, gutter + HANG, text);
 }
 
+/// Said of the panic of a task that is not tracked.
+const UNTRACKED: &str = "it was not spawned through `gmp::tokio`, so whether somebody has received the panic is not \
+                         known: spawn it with `gmp::tokio::spawn`, and one that nobody receives fails the test";
+
 /// Writes the block of a goroutine that panicked.
 pub(super) fn write_panic(page: &mut Page, panic: &GoroutinePanic, sources: &Sources) {
     let head = format!("panic[{}]", Code::Panic);
     page.gap();
-    page.paint(Ink::Alarm, &head).paint(Ink::Strong, ": ");
+    let ink = if panic.severity == Severity::Deny { Ink::Alarm } else { Ink::Warning };
+    page.paint(ink, &head).paint(Ink::Strong, ": ");
     let message = clean(&panic.message, TEXT_LIMIT);
-    page.wrap(Ink::Strong, head.len() + 2, &format!("{} panicked: {message}", panic.goroutine));
+    page.wrap(Ink::Strong, head.len() + 2, &format!("{} panicked: {message}", panic.who()));
+    let label = match panic.goroutine {
+        Some(id) => format!("{id} was started here"),
+        None => "it panicked here".to_owned(),
+    };
     let step = snippet::Step {
         at: Some(panic.created_at.clone()),
         function: None,
-        label: format!("{} was started here", panic.goroutine),
+        label,
         weight: snippet::Weight::Origin,
     };
     let gutter = snippet::gutter([&step]);
     snippet::write(page, sources, gutter, "-->", &step);
+    if panic.goroutine.is_none() {
+        entry(page, gutter, "note", Ink::Strong, UNTRACKED);
+    }
     if let Some(cure) = of_panic(&panic.message) {
         entry(page, gutter, "fix", Ink::Fix, cure);
     }

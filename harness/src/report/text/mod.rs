@@ -44,6 +44,8 @@ pub fn render(report: &Report, style: &Style) -> String {
 
 /// [`render`] with sources that may have been read before.
 pub fn render_with(report: &Report, style: &Style, sources: &Sources) -> String {
+    #[cfg(test)]
+    super::survive::broken::here("render");
     let mut page = Page::new(*style);
     // No colour up to here: tools look for these words at the beginning of a line.
     page.text(if summary::is_failure(report) { "Error: gmp: " } else { "gmp: " });

@@ -18,7 +18,7 @@ const MESSAGE_LIMIT: usize = 120;
 /// Whether the report says that something is wrong.
 pub(super) fn is_failure(report: &Report) -> bool {
     let asleep = matches!(report.outcome, BodyOutcome::Asleep | BodyOutcome::TimedOut(_));
-    asleep || report.has_denied()
+    asleep || report.has_denied() || !report.reap_notes.is_empty()
 }
 
 /// The line without the `Error: ` in front.
@@ -52,6 +52,11 @@ pub(super) fn summary(report: &Report, sources: &Sources) -> String {
         parts.push(panicked(report, &place, sources));
     }
     parts.extend(left(report, parts.is_empty(), &name, sources));
+    if parts.is_empty()
+        && let Some(note) = report.reap_notes.first()
+    {
+        parts.push(format!("{name}: {}", clean(note, MESSAGE_LIMIT)));
+    }
     match (parts.is_empty(), report.hidden.is_empty()) {
         (false, _) => parts.join("; "),
         (true, true) => format!("nothing leaked in {name}"),
@@ -142,7 +147,8 @@ fn panicked(report: &Report, place: &str, sources: &Sources) -> String {
         .map(|panic| {
             let message = clean(&panic.message, MESSAGE_LIMIT);
             let at = sources.show_line(&panic.created_at);
-            format!("{} panicked{place}: {message} (started at {at})", panic.goroutine)
+            let (who, deed) = (panic.who(), panic.deed());
+            format!("{who} panicked{place}: {message} ({deed} at {at})")
         })
         .collect();
     list(&each, report.panics.len() + report.more_panics, NAMED)

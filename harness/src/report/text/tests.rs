@@ -319,11 +319,31 @@ fn a_panic_alone_is_a_failure_that_names_the_goroutine() {
     let mut report = report(Vec::new());
     report.panics.push(GoroutinePanic {
         severity: Severity::Deny,
-        goroutine: g(5),
+        goroutine: Some(g(5)),
         created_at: at(POOL, 19, 5),
         message: "sync: negative WaitGroup counter".to_owned(),
     });
     check("panic", &report);
+}
+
+#[test]
+fn a_panic_that_somebody_may_have_received_is_a_warning_that_names_the_line() {
+    let mut report = report(Vec::new());
+    report.panics.push(GoroutinePanic {
+        severity: Severity::Warn,
+        goroutine: None,
+        created_at: at(POOL, 19, 5),
+        message: "no answer".to_owned(),
+    });
+    check("panic_of_a_task", &report);
+}
+
+#[test]
+fn a_note_of_the_check_alone_is_a_failure_that_says_it_first() {
+    let mut report = report(Vec::new());
+    report.reap_notes = vec!["a thread stays behind".to_owned()];
+    let text = rendered(&report, &Style::plain());
+    assert!(text.starts_with("Error: gmp: pool::shuts_down: a thread stays behind\n"), "{text}");
 }
 
 #[test]
@@ -485,7 +505,7 @@ fn a_hundred_thousand_hostile_leaks_fit_on_a_page() {
     let (rule, source) = (evil.to_owned(), evil.to_owned());
     report.hidden = vec![Hidden { rule, source, count: 1, primitives: 2 }];
     let message = evil.repeat(99);
-    let (severity, goroutine) = (Severity::Deny, g(5));
+    let (severity, goroutine) = (Severity::Deny, Some(g(5)));
     report.panics = vec![GoroutinePanic { severity, goroutine, created_at: place, message }];
     check("hostile", &report);
     // Every list is bounded.
