@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs sixteen tests at the same time, again and again: each leaks something of its own or nothing, and none may be
+# Runs tests sixteen at a time, again and again: each leaks something of its own or nothing, and none may be
 # blamed for another.
 #
 # usage: ci/soak/parallel.sh [RUNS]

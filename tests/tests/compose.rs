@@ -52,6 +52,33 @@ mod with_rstest {
     }
 
     #[rstest]
+    #[case::one(1)]
+    #[case::many(5)]
+    #[gmp::test(tokio)]
+    async fn cases_may_run_on_tokio(#[case] tasks: u32) {
+        let mut set: gmp::tokio::JoinSet<u32> = (0..tasks).map(|n| async move { n }).collect();
+        let mut sum = 0;
+        while let Some(number) = set.join_next().await {
+            sum += number.unwrap();
+        }
+        assert_eq!(sum, tasks * (tasks - 1) / 2);
+    }
+
+    #[gmp::test(
+        tokio(flavor = "multi_thread", worker_threads = 2),
+        expect_leak("2 external: External")
+    )]
+    #[rstest]
+    async fn values_may_run_on_tokio(#[values(1, 2)] first: u8) {
+        assert_ne!(first, 0);
+        for _ in 0..2 {
+            let (to, from) = tokio::sync::oneshot::channel::<u8>();
+            drop(gmp::tokio::spawn(from));
+            core::mem::forget(to);
+        }
+    }
+
+    #[rstest]
     #[case(0)]
     #[should_panic(expected = "the case fails")]
     #[gmp::test]
@@ -78,6 +105,17 @@ mod with_test_log {
         drop(go(async { chan(0).send(1).await }));
     }
 
+    #[test_log::test(gmp::test(tokio))]
+    async fn on_tokio() {
+        assert_eq!(gmp::tokio::spawn(async { 1 }).await.unwrap(), 1);
+    }
+
+    #[gmp::test(tokio, expect_leak("no waker kept: Proven"))]
+    #[test_log::test]
+    async fn on_tokio_above_it() {
+        drop(gmp::tokio::spawn(core::future::pending::<()>()));
+    }
+
     #[test_log::test(gmp::test)]
     fn without_async() {
         assert_eq!(chan::<u32>(0).try_recv().ok(), None);
@@ -101,6 +139,13 @@ mod with_googletest {
         expect_that!(sent.await, ok(eq(&())));
         expect_that!(ch.len(), eq(2));
         verify_that!(ch.recv().await, some(eq(1)))
+    }
+
+    #[gtest]
+    #[gmp::test(tokio)]
+    async fn on_tokio() -> Result<()> {
+        let task = gmp::tokio::spawn(async { 7 });
+        verify_that!(task.await.ok(), some(eq(7)))
     }
 
     #[gmp::test(expect_leak("chan receive: Proven"))]
@@ -132,6 +177,18 @@ mod with_proptest {
             });
             let got: Vec<u32> = std::iter::from_fn(|| ch.blocking_recv()).collect();
             prop_assert_eq!(got, numbers);
+        }
+
+        #[test]
+        fn every_stuck_task_is_counted(tasks in 0_usize..20) {
+            let body = move || async move {
+                for _ in 0..tasks {
+                    gmp::tokio::spawn(core::future::pending::<()>());
+                }
+            };
+            let report = gmp::tokio::examine("tasks", gmp::tokio::Settings::default(), body);
+            let report = report.expect("settings that can be read");
+            prop_assert_eq!(report.groups().map(|finding| finding.count).sum::<usize>(), tasks);
         }
 
         #[test]

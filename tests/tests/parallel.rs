@@ -1,4 +1,4 @@
-//! Sixteen tests that run at the same time, each of which expects exactly its own leaks: whoever were blamed for
+//! Tests that run at the same time, sixteen on runtimes of gmp and sixteen on tokio, each of which expects exactly its own leaks: whoever were blamed for
 //! another's would fail. `ci/soak/parallel.sh` runs them a thousand times.
 
 use std::sync::Arc;
@@ -144,4 +144,98 @@ mod bodies {
         });
         assert_eq!(ch.blocking_recv(), Some(1));
     }
+}
+
+/// The same on tokio: bodies, and guards inside tests of tokio's own.
+mod on_tokio {
+    use super::*;
+    use gmp::tokio::{JoinSet, spawn, spawn_blocking};
+
+    /// Spawns tasks that end, so that tests overlap while they spawn and judge.
+    async fn bustle() {
+        let mut set: JoinSet<()> = (0..20).map(|_| tokio::task::yield_now()).collect();
+        while set.join_next().await.is_some() {}
+        spawn_blocking(|| ()).await.unwrap();
+    }
+
+    /// Four tests: two bodies, on one thread and on workers, and a guard that is clean and one that is not.
+    macro_rules! four {
+        ($name:ident, $expected:literal, $leaks:expr, $ends:expr) => {
+            mod $name {
+                use super::*;
+
+                #[gmp::test(tokio, linger = "20ms", expect_leak($expected))]
+                async fn leaks() {
+                    bustle().await;
+                    $leaks;
+                    bustle().await;
+                }
+
+                #[gmp::test(tokio(flavor = "multi_thread", worker_threads = 2), linger = "10s")]
+                async fn ends() {
+                    bustle().await;
+                    $ends;
+                    bustle().await;
+                }
+
+                #[tokio::test]
+                async fn leaks_below_a_guard() {
+                    let linger = Duration::from_millis(20);
+                    let guard = gmp::leak::guard!(gmp::leak::Options::new().linger(linger));
+                    bustle().await;
+                    $leaks;
+                    bustle().await;
+                    let Err(gmp::leak::CheckError::Leaks { report }) = guard.check_async().await
+                    else {
+                        panic!("it leaks")
+                    };
+                    let expected = concat!($expected, "\n");
+                    let found =
+                        report.groups().map(|one| format!("{}: {}\n", one.reason, one.verdict));
+                    assert_eq!(found.collect::<String>(), expected, "{report}");
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn ends_below_a_guard() {
+                    let linger = Duration::from_secs(10);
+                    let _guard = gmp::leak::guard!(gmp::leak::Options::new().linger(linger));
+                    bustle().await;
+                    $ends;
+                    bustle().await;
+                }
+            }
+        };
+    }
+
+    fn receive() -> gmp::Chan<u32> {
+        let ch = chan(0);
+        let receives = ch.clone();
+        spawn(async move { receives.recv().await });
+        ch
+    }
+
+    four!(receives, "chan receive: Proven", drop(receive()), receive().close());
+
+    fn oneshot() -> tokio::sync::oneshot::Sender<()> {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        spawn(told);
+        tell
+    }
+
+    four!(external, "external: External", core::mem::forget(oneshot()), drop(oneshot()));
+
+    fn stranger() -> tokio::sync::oneshot::Sender<()> {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        tokio::spawn(told);
+        tell
+    }
+
+    four!(strangers, "external: External", core::mem::forget(stranger()), drop(stranger()));
+
+    four!(
+        forgotten,
+        "no waker kept: Proven",
+        drop(spawn(core::future::pending::<()>())),
+        spawn(core::future::pending::<()>()).abort()
+    );
 }

@@ -147,6 +147,33 @@ async fn a_task_may_block_in_place() {
     assert_eq!(received.await.unwrap(), Some(3));
 }
 
+#[gmp::test(tokio(flavor = "multi_thread", worker_threads = 2))]
+async fn a_look_at_tasks_costs_them_nothing() {
+    use gmp::leak::{Options, find_with};
+
+    let (ask, mut asked) = tokio::sync::mpsc::channel::<tokio::sync::oneshot::Sender<u32>>(1);
+    let server = spawn(async move {
+        let mut answers = 0;
+        while let Some(tell) = asked.recv().await {
+            answers += 1;
+            tell.send(answers).unwrap();
+        }
+        answers
+    });
+    let options = Options::new().linger(Duration::ZERO);
+    let mut seen = false;
+    for question in 1..=50 {
+        let found = find_with(&options).unwrap();
+        seen |= found.iter().any(|finding| finding.stacks.iter().any(|stack| !stack.is_empty()));
+        let (tell, told) = tokio::sync::oneshot::channel();
+        ask.send(tell).await.unwrap();
+        assert_eq!(told.await.unwrap(), question);
+    }
+    assert!(seen, "no look has shown the stack of the server");
+    drop(ask);
+    assert_eq!(server.await.unwrap(), 50);
+}
+
 /// A worker that the rules know.
 async fn known_worker(mut jobs: tokio::sync::mpsc::Receiver<u32>) {
     while jobs.recv().await.is_some() {}

@@ -6,6 +6,7 @@ mod leaks;
 mod panics;
 mod runtimes;
 mod served;
+mod sets;
 
 use gmp::leak::{Finding, Report, Verdict};
 use gmp::tokio::{Flavor, Settings, examine};
