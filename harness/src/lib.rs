@@ -80,8 +80,8 @@ macro_rules! __leak_declare {
 /// harness = false
 /// ```
 ///
-/// There the compiler removes every plain `#[test]`, those of `#[tokio::test]` included: they do not run, and nothing
-/// says so. Output is not captured, since only the built-in harness can do that; with `--isolate` each test runs in
+/// There the compiler removes every function with a plain `#[test]`, those of `#[tokio::test]` included, and those that
+/// have a `#[gmp::test]` below it: they do not run, and nothing says so. Output is not captured, since only the built-in harness can do that; with `--isolate` each test runs in
 /// a process of its own, which captures its output and lets the others go on when it aborts. `--help` lists the
 /// flags. `cargo nextest run` runs these targets as it runs others.
 ///

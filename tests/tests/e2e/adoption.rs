@@ -77,7 +77,7 @@ fn harnesses() -> Vec<(&'static str, Tool, bool)> {
 }
 
 /// The lines of the summaries of report mode.
-fn reported(ran: &Ran) -> Vec<&str> {
+pub(crate) fn reported(ran: &Ran) -> Vec<&str> {
     let lines = ran.stderr.lines().map(|line| line.strip_prefix("    ").unwrap_or(line));
     let mut lines = lines.peekable();
     let mut reported = Vec::new();
@@ -172,9 +172,7 @@ fn a_daemon_that_waits_for_a_test_that_sleeps_serves_the_next_one_afterwards() {
 #[test]
 fn a_test_binary_that_is_run_by_hand_finds_the_file_of_its_crate() {
     let ran = adoption().cargo(&["test", "-p", "app", "--test", "cases", "--no-run"]).run();
-    let path = ran.exits_with(0).stderr.split("tests/cases.rs (").nth(1).expect("its path");
-    let path = path.split(')').next().expect("an end").to_owned();
-    let path = adoption().folder().join(path);
+    let path = adoption().folder().join(super::flags::built(&ran, "cases"));
     let program = adoption().program(&path).args(&["--exact", "allowed_by_the_crate::leaks"]);
     program.run().passes_one();
 }
@@ -217,7 +215,7 @@ fn a_leak_outside_of_tests_is_told_beside_a_test_that_fails() {
 }
 
 /// The first line of the report of each test that fails, or that it passed, by the name in the source.
-fn verdicts(ran: &Ran, prefix: &str) -> Vec<String> {
+pub(crate) fn verdicts(ran: &Ran, prefix: &str) -> Vec<String> {
     let text = format!("{}\n{}", ran.stdout, ran.stderr);
     let mut told: Vec<String> = text
         .lines()

@@ -81,13 +81,39 @@ fn what_cannot_be_meant_is_an_error() {
             "--logfile no/such/folder/log",
             "error: --logfile: `no/such/folder/log` cannot be written: ",
         ),
-        ("--ensure-time", "error: --ensure-time is not supported"),
+        ("--ensure-time=1", "error: --ensure-time takes no value"),
     ] {
         run(line).exits_with(101).says(error).never_says("running");
     }
     let command = adoption().cargo(&["test", "-q", "-p", "app", "--test", "flags"]);
     let ran = command.env("RUST_TEST_THREADS", "0").run();
     ran.exits_with(101).says("error: RUST_TEST_THREADS: `0` is no number of tests at a time");
+}
+
+#[test]
+fn what_takes_longer_than_it_may_has_failed() {
+    let timed = |limits: &str| {
+        let command = adoption().cargo(&["test", "-q", "-p", "app", "--test", "flags", "--"]);
+        let command = command.args(&["--ensure-time", "inner::passes"]);
+        command.env("RUST_TEST_TIME_INTEGRATION", limits).run()
+    };
+    timed("1,60000").exits_with(0).says("1 passed; 0 failed");
+    let slow = "Error: gmp: inner::passes took 0.";
+    timed("0,0").exits_with(101).says(slow).says(" s, and --ensure-time allows 0.000 s");
+    let error = "error: RUST_TEST_TIME_INTEGRATION: `1` is not two times in milliseconds";
+    timed("1").exits_with(101).says(error);
+}
+
+#[test]
+fn variables_stand_for_options() {
+    let with = |name: &str, value: &str| {
+        let command = adoption().cargo(&["test", "-q", "-p", "app", "--test", "flags", "--"]);
+        command.args(&["--test", "--nocapture", "passes"]).env(name, value).run()
+    };
+    with("RUST_TEST_SHUFFLE", "1").exits_with(0).says("shuffle seed: ").says("2 passed; 0 failed");
+    with("RUST_TEST_SHUFFLE", "0").exits_with(0).never_says("shuffle seed: ");
+    with("RUST_TEST_SHUFFLE_SEED", "5").exits_with(0).says("shuffle seed: 5\n");
+    with("RUST_TEST_THREADS", "1").exits_with(0).says("output of prints_and_passes\n");
 }
 
 #[test]
@@ -167,6 +193,22 @@ fn isolated_tests_have_their_output_captured_and_end_alone() {
     assert!(loud.stderr.contains("goroutine of prints_and_passes\n"), "{loud}");
 }
 
+/// Commands of a shell that leave the next program a standard error which is full, is closed, and is a pipe that nobody
+/// reads.
+#[cfg(target_os = "linux")]
+pub(crate) fn no_standard_errors() -> [&'static str; 3] {
+    let unread =
+        "pipe=$(mktemp -u); mkfifo $pipe; exec 5<>$pipe; exec 2>$pipe; exec 5<&-; rm $pipe;";
+    ["exec 2>/dev/full;", "exec 2>&-;", unread]
+}
+
+/// The path of a test target, from what cargo says when it has built it.
+pub(crate) fn built(ran: &Ran, target: &str) -> String {
+    let path = ran.exits_with(0).stderr.split(&format!("tests/{target}.rs (")).nth(1);
+    let path = path.and_then(|rest| rest.split(')').next());
+    path.unwrap_or_else(|| panic!("no path of {target}\n{ran}")).to_owned()
+}
+
 /// Neither a report nor the panic of a goroutine can be written.
 #[cfg(target_os = "linux")]
 #[test]
@@ -175,16 +217,14 @@ fn a_standard_error_that_cannot_be_written_to_changes_no_verdict() {
     for (target, leaks, panics) in
         [("flags", "inner::leaks", "a_goroutine_panics"), ("cases", "leaks", "a_goroutine_panics")]
     {
-        let built = adoption.cargo(&["test", "-p", "app", "--test", target, "--no-run"]).run();
-        let path = built
-            .exits_with(0)
-            .stderr
-            .split(&format!("tests/{target}.rs ("))
-            .nth(1)
-            .expect("its path");
-        let path = path.split(')').next().expect("an end").to_owned();
-        let line = format!("exec {path} --nocapture --exact {leaks} {panics} 2>/dev/full");
-        let ran = adoption.program(std::path::Path::new("sh")).args(&["-c", &line]).run();
-        ran.exits_with(101).says("0 passed; 2 failed; 0 ignored");
+        let path = built(
+            &adoption.cargo(&["test", "-p", "app", "--test", target, "--no-run"]).run(),
+            target,
+        );
+        for no_stderr in no_standard_errors() {
+            let line = format!("{no_stderr} exec {path} --nocapture --exact {leaks} {panics}");
+            let ran = adoption.program(std::path::Path::new("sh")).args(&["-c", &line]).run();
+            ran.exits_with(101).says("0 passed; 2 failed; 0 ignored");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use super::limits::Limits;
 use crate::leak::rules::nearest::nearest;
 
 /// What `--help` prints.
@@ -28,19 +29,22 @@ Options:
                              Colour in the output
         --format pretty|terse|json|junit
                              The form of the output
-        --show-output        With --isolate: show the output of tests that pass
+        --show-output        With --isolate: show the output of tests that pass. Without it all is shown as it
+                             comes
     -Z unstable-options      Accepted; the options that need it elsewhere do not need it here
         --report-time        Show how long each test took
+        --ensure-time        Fail tests that take longer than 100 ms, in tests/ 1 s
         --shuffle            Run the tests in random order
         --shuffle-seed SEED  Run them in the random order of this seed
 
 A test runs if its name contains one of the FILTERS, or if there are none. RUST_TEST_THREADS stands for
 --test-threads, RUST_TEST_SHUFFLE and RUST_TEST_SHUFFLE_SEED for --shuffle and --shuffle-seed, and
-RUST_TEST_NOCAPTURE for --no-capture. Without --isolate all tests run in this process, and nothing is captured.
+RUST_TEST_NOCAPTURE for --no-capture. RUST_TEST_TIME_UNIT=50,100 and RUST_TEST_TIME_INTEGRATION=500,1000 set the
+limits of --ensure-time in milliseconds: the second number counts. Without --isolate all tests run in this process, and nothing is captured.
 ";
 
 /// All options, for what may have been meant.
-const OPTIONS: [&str; 21] = [
+const OPTIONS: [&str; 22] = [
     "--include-ignored",
     "--ignored",
     "--exclude-should-panic",
@@ -60,6 +64,7 @@ const OPTIONS: [&str; 21] = [
     "--format",
     "--show-output",
     "--report-time",
+    "--ensure-time",
     "--shuffle",
     "--shuffle-seed",
 ];
@@ -111,6 +116,8 @@ pub(super) struct Asked {
     pub(super) no_capture: bool,
     pub(super) show_output: bool,
     pub(super) report_time: bool,
+    /// Tests that take longer fail.
+    pub(super) limits: Option<Limits>,
     /// In random order; `Some(None)`: a seed is to be drawn.
     pub(super) shuffle: Option<Option<u64>>,
     /// This test alone, in a process that was started for it.
@@ -127,7 +134,7 @@ impl Asked {
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, String> {
         let mut asked = Self::default();
-        asked.variables(variable)?;
+        asked.variables(&variable)?;
         let mut rest = arguments.into_iter();
         let mut only_filters = false;
         while let Some(argument) = rest.next() {
@@ -163,6 +170,9 @@ impl Asked {
                 (false, Some(_)) if OPTIONS.contains(&name) => {
                     return Err(format!("{name} takes no value"));
                 }
+                (false, _) if name == "--ensure-time" => {
+                    asked.limits = Some(Limits::parse(&variable)?);
+                }
                 (false, _) => asked.flag(name)?,
             }
         }
@@ -185,11 +195,6 @@ impl Asked {
             "--show-output" => self.show_output = true,
             "--report-time" => self.report_time = true,
             "--shuffle" => self.shuffle = self.shuffle.or(Some(None)),
-            "--ensure-time" => {
-                return Err("--ensure-time is not supported; the option `timeout` of `#[gmp::test]` and of \
-                            gmp-leak.toml ends tests that take too long"
-                    .into());
-            }
             _ => {
                 let meant = nearest(name, &OPTIONS).map(|near| format!(" (did you mean {near}?)"));
                 return Err(format!(
@@ -319,6 +324,8 @@ mod tests {
         assert!(asked.no_capture && asked.report_time);
         assert_eq!((asked.ignored, asked.format), (Ignored::Include, Format::Terse));
         assert_eq!(asked.shuffle, Some(None));
+        assert_eq!(good("--ensure-time").limits, Some(Limits::default()));
+        assert_eq!(good("--test"), Asked::default());
         let asked = good("--shuffle --shuffle-seed 7 --ignored --list --format junit --logfile x");
         assert_eq!(asked.shuffle, Some(Some(7)));
         assert_eq!((asked.ignored, asked.format), (Ignored::Only, Format::Junit));
@@ -342,7 +349,7 @@ mod tests {
             ("--no-captur", "unknown option --no-captur (did you mean --no-capture?)"),
             ("--exact=yes", "--exact takes no value"),
             ("-Z miri", "-Z: `miri` is not unstable-options"),
-            ("--ensure-time", "--ensure-time is not supported"),
+            ("--ensure-time=5", "--ensure-time takes no value"),
             ("-x", "unknown option -x; --help lists all"),
         ];
         for (line, start) in cases {

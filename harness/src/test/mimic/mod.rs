@@ -2,6 +2,7 @@
 
 mod arguments;
 mod isolate;
+mod limits;
 mod results;
 
 use std::hash::{BuildHasher, RandomState};
@@ -164,7 +165,7 @@ fn trial(test: &'static Descriptor, asked: &Arc<Asked>, results: &Arc<Results>) 
     let (asked, results) = (asked.clone(), results.clone());
     Trial::test(name.clone(), move || {
         let began = Instant::now();
-        let (failure, output) = if asked.isolate {
+        let (mut failure, output) = if asked.isolate {
             // The worker that waits here releases no goroutine.
             census::register_for_good();
             let isolated = isolate::run(&name, !asked.no_capture);
@@ -172,6 +173,10 @@ fn trial(test: &'static Descriptor, asked: &Arc<Asked>, results: &Arc<Results>) 
         } else {
             (on_own_thread(test).err(), None)
         };
+        let took = began.elapsed();
+        if failure.is_none() {
+            failure = asked.limits.and_then(|limits| limits.exceeded(test, took));
+        }
         if asked.show_output
             && asked.format != Format::Junit
             && failure.is_none()
@@ -180,7 +185,7 @@ fn trial(test: &'static Descriptor, asked: &Arc<Asked>, results: &Arc<Results>) 
             print(&format!("---- {name} ----\n{output}\n"));
         }
         let result = failure.clone().map_or(Ok(()), |text| Err(Failed::from(text)));
-        results.add(Came { name, took: began.elapsed(), failure, output });
+        results.add(Came { name, took, failure, output });
         result
     })
     .with_ignored_flag(ignored)
