@@ -23,7 +23,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1);
 pub struct Terms {
     /// Keep records of primitives, so that what is left can be judged.
     pub watch: bool,
-    /// After so many operations and dispatches the schedule is cut off.
+    /// After so many operations and dispatches without anything new the schedule is cut off; after ten times as
+    /// many if none of them was in vain.
     pub most_steps: u64,
     /// Timers that are due within this time fire after the body has ended.
     pub linger: Duration,
@@ -40,7 +41,7 @@ pub struct Terms {
 pub enum PlayEnd {
     /// Nothing can happen any more.
     Quiet,
-    /// It has taken too many steps.
+    /// It has taken too many steps without anything new.
     TooLong,
     /// A thread that is no part of it had a hand in it.
     Outside,

@@ -120,7 +120,7 @@ fn came(test: &Test<'_>, explorer: &Explorer, explored: Explored) -> Came {
             let more = more(test.name, &found, explored.schedules, explorer, trouble);
             if found.kind == Kind::Livelock {
                 let text = format!(
-                    "Error: gmp: {}: livelock: {} steps, and goroutines still run\n{more}",
+                    "Error: gmp: {}: livelock: {} steps, and goroutines still run without anything new\n{more}",
                     test.name, found.steps
                 );
                 return Came::Fails(text);

@@ -176,7 +176,7 @@ impl Explorer {
         self
     }
 
-    /// After so many operations and dispatches a schedule counts as a livelock.
+    /// After so many operations and dispatches without anything new a schedule counts as a livelock.
     pub fn max_steps(mut self, max_steps: u64) -> Self {
         self.max_steps = max_steps;
         self
@@ -291,7 +291,7 @@ impl Explorer {
     }
 
     fn way(&self, length: u32, rng: &mut Rng, spare: Way) -> Way {
-        Way::new(self.strategy, self.depth, length, rng, spare)
+        Way::new(self.strategy, self.depth, length, rng, spare).fair_within(self.max_steps)
     }
 
     /// A guide that keeps what happens in the schedule of `draw`.

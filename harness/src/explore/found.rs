@@ -46,24 +46,23 @@ impl Found {
 
 /// Where two plays of the same schedule part; `None` if they do not.
 pub(super) fn differs(one: &Guide, two: &Guide) -> Option<String> {
-    let told = |guide: &Guide| -> Vec<String> {
-        let events = guide.course.iter().flat_map(|course| &course.events);
-        events.filter_map(tell).collect()
-    };
-    let (first, second) = (told(one), told(two));
-    let part = first.iter().zip(&second).position(|(a, b)| a != b);
-    let part =
-        part.or_else(|| (first.len() != second.len()).then(|| first.len().min(second.len())));
-    let Some(part) = part else {
-        return (one.hash != two.hash).then(String::new);
-    };
-    let say = |course: &[String]| course.get(part).cloned().unwrap_or_else(|| "nothing".into());
-    Some(format!(
-        " (step {}: {} the first time, {} the second)",
-        part + 1,
-        say(&first),
-        say(&second)
-    ))
+    // One after the other: there may be very many.
+    fn told(guide: &Guide) -> impl Iterator<Item = String> {
+        guide.course.iter().flat_map(|course| &course.events).filter_map(tell)
+    }
+    let (mut first, mut second) = (told(one), told(two));
+    for step in 1.. {
+        let (a, b) = (first.next(), second.next());
+        if a.is_none() && b.is_none() {
+            break;
+        }
+        if a != b {
+            let say = |did: Option<String>| did.unwrap_or_else(|| "nothing".into());
+            let (a, b) = (say(a), say(b));
+            return Some(format!(" (step {step}: {a} the first time, {b} the second)"));
+        }
+    }
+    (one.hash != two.hash).then(String::new)
 }
 
 fn tell(event: &Event) -> Option<String> {

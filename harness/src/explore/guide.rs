@@ -10,6 +10,8 @@ use super::strategy::Way;
 
 /// Decisions in a row after which going on is not the ordinary thing any more.
 const IN_A_ROW: u32 = 400;
+/// Decisions in a row by which a timer was passed by after which it fires: somebody may wait for it in a loop.
+const PATIENCE: u32 = 4_096;
 /// A planned decision is expected in the next poll if fewer than so many come before it, and in how many polls in
 /// a row it may be waited for. Which of these holds differs from schedule to schedule: where it is too few, the
 /// decision is made later.
@@ -97,6 +99,8 @@ pub(super) struct Guide {
     looks: Option<u32>,
     /// Decisions in a row by which the same goroutine went on.
     in_a_row: u32,
+    /// Decisions in a row by which a timer that could fire did not.
+    passed_by: u32,
 }
 
 impl Guide {
@@ -120,13 +124,14 @@ impl Guide {
             idle,
             looks: None,
             in_a_row,
+            passed_by: 0,
         }
     }
 
     /// Makes it ready for the next schedule.
     pub(super) fn begin(&mut self) {
         (self.hash, self.decisions, self.missed, self.last) = (0, 0, 0, 0);
-        (self.idle, self.in_a_row) = (false, 0);
+        (self.idle, self.in_a_row, self.passed_by) = (false, 0, 0);
         (self.within, self.waited, self.looks) = (0, 0, None);
         self.had.clear();
         if let Some(course) = &mut self.course {
@@ -198,10 +203,11 @@ impl Guide {
     }
 
     /// What is decided where nothing else is said: who runs goes on, unless it has nothing to do or has gone on
-    /// for long; else the one that has been ready for longest; else the next timer.
+    /// for long; else the one that has been ready for longest; else the next timer, which is not passed by for ever.
     fn ordinary(&mut self, options: &Options<'_>) -> Choice {
         let tired = self.idle || self.in_a_row > IN_A_ROW;
         match options.current {
+            _ if options.timer && self.passed_by > PATIENCE => Choice::Timer,
             Some(_) if !tired => Choice::Current,
             _ if !options.ready.is_empty() => Choice::Ready(0),
             _ => Choice::Timer,
@@ -259,6 +265,8 @@ impl Policy for Guide {
             self.keep(nth, deed);
         }
         self.in_a_row = if choice == Choice::Current { self.in_a_row + 1 } else { 0 };
+        let passed_by = options.timer && choice != Choice::Timer;
+        self.passed_by = if passed_by { self.passed_by + 1 } else { 0 };
         self.idle &= choice == Choice::Current;
         choice
     }

@@ -32,7 +32,7 @@ impl Strategy {
 /// Decisions of the same goroutine in a row after which it falls below the others: it may be waiting for
 /// them in a loop.
 const IN_A_ROW: u32 = 400;
-/// Decisions after which a schedule is fair: one that does not end then never does.
+/// Decisions after which a schedule is fair, at the latest: one that does not end then never does.
 const FAIR_AFTER: u32 = 10_000;
 /// Of so many fair decisions one is for the next timer.
 const TIMER_TURN: u32 = 16;
@@ -47,6 +47,8 @@ pub(super) struct Way {
     /// be waiting for it in a loop.
     patience: u32,
     passed_by: u32,
+    /// Decisions after which everybody gets a turn.
+    fair_after: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -58,7 +60,8 @@ enum Kind {
 impl Way {
     /// Before there is a schedule.
     pub(super) fn nobody() -> Self {
-        Self { kind: Kind::Walk(Walk { stays: 16, timers: 0 }), patience: 0, passed_by: 0 }
+        let kind = Kind::Walk(Walk { stays: 16, timers: 0 });
+        Self { kind, patience: 0, passed_by: 0, fair_after: FAIR_AFTER }
     }
 
     /// The way of a schedule. `length` is how many decisions the longest one has had so far. What can be used
@@ -75,11 +78,18 @@ impl Way {
         } else {
             Kind::Pct(Pct::new(depth, length, rng, spare))
         };
-        Self { kind, patience: [64, 512, 4096][rng.below(3)], passed_by: 0 }
+        let patience = [64, 512, 4096][rng.below(3)];
+        Self { kind, patience, passed_by: 0, fair_after: FAIR_AFTER }
+    }
+
+    /// The same where `max_steps` without anything new are a livelock: everybody gets a turn long before that.
+    pub(super) fn fair_within(mut self, max_steps: u64) -> Self {
+        self.fair_after = self.fair_after.min(u32::try_from(max_steps / 4).unwrap_or(u32::MAX));
+        self
     }
 
     pub(super) fn next(&mut self, options: &Options<'_>, decision: u32, rng: &mut Rng) -> Choice {
-        if decision >= FAIR_AFTER {
+        if decision >= self.fair_after {
             return fair(options, decision);
         }
         let choice = match &mut self.kind {

@@ -5,3 +5,4 @@ mod bad_input;
 mod environment;
 mod findings;
 mod inside;
+mod livelock;

@@ -1,5 +1,6 @@
 //! The run queue and the points of a runtime that is explored: a policy decides what happens next.
 
+mod pace;
 mod points;
 mod state;
 
@@ -43,7 +44,7 @@ impl World {
         }
     }
 
-    /// Begins a schedule of at most `most_steps`. With `inside`, polls may be suspended.
+    /// Begins a schedule of at most `most_steps` without anything new. With `inside`, polls may be suspended.
     pub(crate) fn begin(
         &self,
         policy: Box<dyn Policy>,
@@ -62,8 +63,9 @@ impl World {
         state.known.clear();
         state.fresh = false;
         state.chosen = None;
+        state.fires = false;
         state.until = NEVER - 1;
-        (state.steps, state.most_steps) = (0, most_steps);
+        state.pace.begin(most_steps);
         (state.panics, state.outside) = (0, false);
     }
 
@@ -83,7 +85,7 @@ impl World {
     pub(crate) fn tally(&self) -> Tally {
         let state = self.lock();
         Tally {
-            steps: state.steps,
+            steps: state.pace.steps(),
             panics: state.panics,
             outside: state.outside,
             inner_points: state.inner_points,
@@ -92,7 +94,7 @@ impl World {
         }
     }
 
-    /// Whether the schedule has taken too many steps.
+    /// Whether the schedule has taken too many steps without anything new.
     pub(crate) fn is_over(&self) -> bool {
         self.lock().is_over()
     }
@@ -242,11 +244,13 @@ impl World {
             return;
         }
         let mut state = self.state();
-        state.steps += 1;
+        state.pace.step();
+        state.fires = true;
         state.trace(|| Event::Fires);
         drop(state);
         self.timers.clock().advance_to(next);
         self.timers.fire_due(0, next).into_iter().for_each(Wake::wake);
+        self.state().fires = false;
     }
 
     /// Takes in a goroutine that is ready. It is given back if this thread is no part of the schedule.
@@ -254,7 +258,11 @@ impl World {
         if !core::ptr::eq(point::address(), core::ptr::from_ref(self).cast()) {
             return Err(g);
         }
-        self.state().push(g);
+        let mut state = self.state();
+        if !state.fires {
+            state.pace.news();
+        }
+        state.push(g);
         Ok(())
     }
 }

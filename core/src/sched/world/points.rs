@@ -118,8 +118,9 @@ impl Points for World {
                     Some(Choice::Current) | None => {}
                 }
             }
-            state.trace(|| Event::Does { g, operation: Operation::Await(reason), at: Some(at) });
             let operation = Operation::Await(reason);
+            state.pace.does(g, operation, Some(at));
+            state.trace(|| Event::Does { g, operation, at: Some(at) });
             state.released |= operation.releases();
             return true;
         }
@@ -142,11 +143,13 @@ impl Points for World {
         state.fresh = false;
         state.released |= operation.releases();
         state.in_a_row += 1;
+        state.pace.does(g, operation, at);
         state.trace(|| Event::Does { g, operation, at });
     }
 
     fn idles(&self) {
         let mut state = self.state();
+        state.pace.vain();
         if let (Some(g), Some(policy)) = (state.current, &mut state.policy) {
             policy.idles(g);
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::pace::Pace;
 use crate::g::GRef;
 use crate::inspect::GoroutineId;
 use crate::sched::baton::{Pool, Seat};
@@ -30,8 +31,9 @@ pub(super) struct State {
     pub(super) chosen: Option<usize>,
     /// Timers that are due later do not fire.
     pub(super) until: Nanos,
-    pub(super) steps: u64,
-    pub(super) most_steps: u64,
+    pub(super) pace: Pace,
+    /// A timer fires: who becomes ready does so because time has passed.
+    pub(super) fires: bool,
     pub(super) panics: u32,
     pub(super) outside: bool,
     /// Whatever becomes ready now does so from outside.
@@ -131,7 +133,7 @@ pub(super) enum Next {
     Nothing,
     /// Nothing, before a thread that lost the baton has come to its next point.
     Wait,
-    /// The schedule has taken too many steps, or somebody outside has a hand in it.
+    /// The schedule has taken too many steps without anything new, or somebody outside has a hand in it.
     Over,
 }
 
@@ -172,13 +174,12 @@ impl Threads {
 
 impl State {
     pub(super) fn is_over(&self) -> bool {
-        self.steps > self.most_steps || self.outside
+        self.pace.is_over() || self.outside
     }
 
     /// Counts an operation inside a poll. True if there were far too many.
     pub(super) fn is_runaway(&mut self) -> bool {
-        self.steps += 1;
-        let far = self.steps > 2 * self.most_steps + u64::from(IN_A_ROW);
+        let far = self.pace.step_inside();
         self.runaway |= far;
         far
     }
@@ -227,6 +228,7 @@ impl State {
             Err(place) => {
                 let number = self.known.len() as u32;
                 self.known.insert(place, (id, number));
+                self.pace.starts(number, g.created_at());
                 if let Some(policy) = &mut self.policy {
                     policy.started(number, id, g.created_at());
                 }
@@ -336,7 +338,7 @@ impl State {
     /// What happens next; `None` if nothing can.
     #[inline(always)]
     pub(super) fn decide(&mut self, asks: Asks, timer: bool) -> Option<Choice> {
-        self.steps += 1;
+        self.pace.step();
         (self.released, self.in_a_row) = (false, 0);
         let (current, inside, pinned) = match asks {
             Asks::Nobody => (None, false, false),
