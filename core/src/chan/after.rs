@@ -109,6 +109,10 @@ impl Ring for Core<Instant> {
             wakes.push(wake);
         }
     }
+
+    fn rings_in_vain(&self) -> bool {
+        self.lock().offers_in_vain()
+    }
 }
 
 impl TimerView for Core<Instant> {

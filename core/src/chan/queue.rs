@@ -383,6 +383,11 @@ impl<T> Inner<T> {
         self.closed || self.buffer.len() < self.cap || !self.lines.receivers.is_empty()
     }
 
+    /// Whether nothing comes of what is offered, until somebody receives.
+    pub(super) fn offers_in_vain(&self) -> bool {
+        self.closed || !self.can_offer()
+    }
+
     fn close(&mut self) -> Vec<Wake> {
         self.closed = true;
         let mut wakes = Vec::new();

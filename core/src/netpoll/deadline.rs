@@ -33,7 +33,7 @@ unsafe impl Send for Deadline {}
 // SAFETY: as above.
 unsafe impl Sync for Deadline {}
 
-static ACTS: Acts = Acts { fire, evict };
+static ACTS: Acts = Acts { fire, evict, in_vain: Acts::never_in_vain };
 
 /// # Safety
 /// As [`Acts`] asks; the entry is that of a [`Deadline`].

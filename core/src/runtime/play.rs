@@ -13,7 +13,7 @@ use crate::g::{Origin, Scope};
 use crate::inspect::GoroutineId;
 use crate::sched::policy::Policy;
 use crate::sched::{Machine, Shared, Turn, World};
-use crate::time::clock::{NEVER, nanos};
+use crate::time::clock::{NEVER, Nanos, nanos};
 
 /// How often evidence from outside is looked at again while nothing can happen inside.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
@@ -23,9 +23,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1);
 pub struct Terms {
     /// Keep records of primitives, so that what is left can be judged.
     pub watch: bool,
-    /// After so many operations and dispatches without anything new the schedule is cut off; after ten times as
-    /// many if none of them was in vain.
+    /// After so many operations and dispatches without anything new, some of them in vain, the schedule is cut off.
     pub most_steps: u64,
+    /// The same if nobody comes to a line where it has not been, whatever else happens.
+    pub most_in_all: u64,
+    /// So long after the begin the body blocks for good, as is known: timers that are due later than `linger` after
+    /// that do not fire.
+    pub blocked_since: Option<Duration>,
     /// Timers that are due within this time fire after the body has ended.
     pub linger: Duration,
     /// Switch at operations that are not awaited as well: their polls are suspended on their threads.
@@ -58,6 +62,8 @@ pub struct Played<T> {
     pub end: PlayEnd,
     /// Operations and dispatches.
     pub steps: u64,
+    /// When the body ran last, and when the schedule ended, in virtual time since it began.
+    pub times: (Duration, Duration),
     /// Goroutines that panicked, the body apart.
     pub panics: u32,
     /// Operations at which a poll could have been suspended.
@@ -129,14 +135,20 @@ impl Runtime {
                 false => self.scope().clone(),
             };
             let inside = terms.inside.then(|| shared.clone());
-            world.begin(policy, terms.most_steps, terms.quiet, inside);
+            world.begin(policy, (terms.most_steps, terms.most_in_all), terms.quiet, inside);
             let mut end = End(Some(world));
+            let begin = shared.timers().clock().now();
+            if let Some(since) = terms.blocked_since {
+                let until = begin.saturating_add(nanos(since.saturating_add(terms.linger)));
+                world.set_until(until.min(NEVER - 1));
+            }
             let exploring = Exploring::new(world);
             audience.begins(&scope);
             let main = Main::start(&Origin { scope: &scope, parent: None, at: terms.at }, body);
             let ended = run(machine, shared, world, &main, terms, &scope, audience);
             drop(exploring);
             let tally = world.tally();
+            let passed = |at: Nanos| Duration::from_nanos(at.saturating_sub(begin));
             let body_id = main.g().id();
             let body = if main.is_done() { main.take() } else { None };
             let played = Played {
@@ -144,6 +156,7 @@ impl Runtime {
                 body_id,
                 end: ended,
                 steps: tally.steps,
+                times: (passed(tally.body_since), passed(shared.timers().clock().now())),
                 panics: tally.panics,
                 inner_points: tally.inner_points,
                 runaway: tally.runaway,

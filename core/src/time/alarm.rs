@@ -17,6 +17,11 @@ pub(crate) trait Ring: Send + Sync {
     /// The moment has come, it is `now`. Runs under the timers' lock: no user code, wakes go to the list. The
     /// alarm drops its reference to this right after; it must not be the last.
     fn ring(&self, now: super::Instant, wakes: &mut Vec<Wake>);
+
+    /// Whether nothing would come of ringing until a goroutine has done something. Runs under the timers' lock.
+    fn rings_in_vain(&self) -> bool {
+        false
+    }
 }
 
 impl Kept for Target {}
@@ -46,7 +51,7 @@ unsafe impl Send for Alarm {}
 // SAFETY: as above.
 unsafe impl Sync for Alarm {}
 
-static ACTS: Acts = Acts { fire, evict };
+static ACTS: Acts = Acts { fire, evict, in_vain };
 
 impl Alarm {
     /// An alarm that goes by the clock here, and is not armed.
@@ -190,6 +195,18 @@ unsafe fn fire(entry: NonNull<Entry>, firing: &mut Firing) -> Option<Nanos> {
     // Its own reference is not the last, as `Ring` says: the alarm outlives this.
     target.iter().for_each(|target| target.ring(now, &mut firing.wakes));
     None
+}
+
+/// # Safety
+/// As for [`fire`].
+unsafe fn in_vain(entry: NonNull<Entry>) -> bool {
+    // SAFETY: as in `fire`.
+    let alarm = unsafe { entry.cast::<Alarm>().as_ref() };
+    // One that rings once is gone then, which is something.
+    let again = alarm.period.load(Ordering::Relaxed) > 0;
+    // SAFETY: under the timers' lock.
+    let target = unsafe { &*alarm.target.get() };
+    again && target.as_ref().is_none_or(|target| target.rings_in_vain())
 }
 
 /// # Safety

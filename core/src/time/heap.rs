@@ -102,6 +102,11 @@ impl<T: Copy> Heap<T> {
         value.map(|value| (item.when, value))
     }
 
+    /// Everything in it with its moment, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Nanos, T)> {
+        self.items.iter().filter_map(|item| Some((item.when, self.slots[item.slot as usize]?)))
+    }
+
     /// Takes everything out, in no order.
     pub(super) fn take_all(&mut self) -> Vec<T> {
         let all = core::mem::replace(self, Self::new());

@@ -100,7 +100,7 @@ impl Armed {
     }
 }
 
-static ACTS: Acts = Acts { fire, evict };
+static ACTS: Acts = Acts { fire, evict, in_vain: Acts::never_in_vain };
 
 /// # Safety
 /// As [`Acts`] asks; the entry is that of an [`Alarm`] whose leaf waits.

@@ -25,6 +25,18 @@ pub(crate) struct Acts {
     pub(crate) fire: unsafe fn(NonNull<Entry>, &mut Firing) -> Option<Nanos>,
     /// The runtime ends: it will not fire. What it kept is to be dropped outside the lock.
     pub(crate) evict: unsafe fn(NonNull<Entry>) -> Option<Arc<dyn Kept>>,
+    /// Whether nothing would come of firing it until a goroutine has done something.
+    pub(crate) in_vain: unsafe fn(NonNull<Entry>) -> bool,
+}
+
+impl Acts {
+    /// Something comes of it.
+    ///
+    /// # Safety
+    /// None is asked for; the type is that of [`Acts::in_vain`].
+    pub(crate) unsafe fn never_in_vain(_: NonNull<Entry>) -> bool {
+        false
+    }
 }
 
 /// What an entry may keep alive while it is armed.
@@ -148,6 +160,11 @@ impl Timers {
         }
     }
 
+    /// As [`next`](Self::next), of the timers of which something comes while no goroutine does anything.
+    pub(crate) fn next_not_in_vain(&self) -> Nanos {
+        self.homes.iter().map(|home| home.next_not_in_vain()).min().unwrap_or(NEVER)
+    }
+
     /// Arms `entry` for `when`, or moves it there. `under` runs under the lock and is told whether it was
     /// armed. False if the runtime has ended: then it is not armed, and `under` does not run.
     ///
@@ -261,6 +278,19 @@ impl Home {
         firing.wakes
     }
 
+    fn next_not_in_vain(&self) -> Nanos {
+        let inner = self.inner.lock();
+        // SAFETY: an entry in the heap is alive.
+        let counts = |entry: &NonNull<Entry>| !unsafe { (entry.as_ref().acts.in_vain)(*entry) };
+        inner
+            .heap
+            .iter()
+            .filter(|(_, entry)| counts(entry))
+            .map(|(when, _)| when)
+            .min()
+            .unwrap_or(NEVER)
+    }
+
     fn close(&self) -> Vec<Arc<dyn Kept>> {
         let mut inner = self.inner.lock();
         inner.closed = true;
@@ -312,7 +342,7 @@ mod tests {
 
     thread_local!(static FIRED: RefCell<Vec<(usize, Nanos)>> = const { RefCell::new(Vec::new()) });
 
-    static NOTE: Acts = Acts { fire: note, evict };
+    static NOTE: Acts = Acts { fire: note, evict, in_vain: Acts::never_in_vain };
 
     unsafe fn note(entry: NonNull<Entry>, firing: &mut Firing) -> Option<Nanos> {
         // SAFETY: all entries of these tests are probes.

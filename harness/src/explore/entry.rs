@@ -19,6 +19,7 @@ use crate::leak::census::Ours;
 use crate::leak::check::{BodyEnd, Checked};
 use crate::report::build::Policy;
 use crate::report::text::Style;
+use crate::report::words::duration;
 use crate::test::{Body, Explore};
 
 /// What the exploration of a test came to.
@@ -159,10 +160,19 @@ fn more(
     };
     let table = found.table.render(&style());
     let test = name.rsplit("::").next().unwrap_or(name);
-    let strays = trouble.map(|trouble| format!("   = note: {trouble}\n")).unwrap_or_default();
+    let note = |text: String| format!("   = note: {text}\n");
+    let strays = trouble.map(|trouble| note(trouble.to_string())).unwrap_or_default();
+    let goes_on = found.goes_on.map(|linger| {
+        note(format!(
+            "others went on until nothing was left to do, and nobody released the body; this is what was left \
+             {} after it blocked",
+            duration(linger)
+        ))
+    });
+    let goes_on = goes_on.unwrap_or_default();
     format!(
-        "\n{which} shows this {kind}; what it takes is {switches}:\n\n{table}\n{strays}   = to play it again: \
-         GMP_REPLAY='{}' cargo test {test}\n",
+        "\n{which} shows this {kind}; what it takes is {switches}:\n\n{table}\n{goes_on}{strays}   = to play it \
+         again: GMP_REPLAY='{}' cargo test {test}\n",
         found.replay
     )
 }

@@ -12,7 +12,7 @@ use super::outcome::{Outcome, Trouble};
 use super::play::{Kind, MakeBody, Seen, Showed, Stage, Want};
 use super::rng::{Rng, hash};
 use super::schedule::{Schedule, course_hash};
-use super::shrink::Shrink;
+use super::shrink::{script, smallest};
 use super::strategy::{FIRST_LENGTH, Strategy, Way};
 use super::table::Table;
 use crate::leak::census::Ours;
@@ -341,27 +341,11 @@ impl Explorer {
         if !self.is_forbidden(&seen) {
             return Ok(None);
         }
-        if let (Some(sign), Some(course)) = (&seen.sign, &seen.guide.course)
-            && kind != Kind::Failure
-        {
-            let most = stage.max_steps;
-            if kind != Kind::Livelock {
-                // A smaller schedule is hardly ever longer.
-                stage.max_steps = most.min(2 * seen.steps + 200);
-            }
-            let turns = Shrink::new(stage, body, sign, draw.inside).run(course.turns.clone());
-            stage.max_steps = most;
-            let turns = turns.ok_or_else(|| Trouble::Differs(String::new()))?;
-            let mut guide = Box::new(Guide::new(Mind::script(&turns), Rng::new(0), true));
-            guide.inside = draw.inside;
-            stage.loud = true;
-            let again = stage.play(guide, body, Want::Judgement);
-            if again.sign.as_ref() != Some(sign) {
-                return Err(Trouble::Differs(String::new()));
-            }
-            seen = again;
+        // A body that returns an error prints it, each time.
+        if kind != Kind::Failure {
+            seen = smallest(stage, body, draw.inside, seen)?;
         }
-        Ok(self.found(kind, draw, seen))
+        Ok(self.found(kind, draw, seen, stage.blocked_since))
     }
 
     /// Whether what a schedule showed is not allowed by rules.
@@ -373,7 +357,13 @@ impl Explorer {
         checked.is_none_or(|checked| !Found::report(&self.name, checked, &self.policy).is_clean())
     }
 
-    fn found(&self, kind: Kind, draw: Draw, seen: Seen) -> Option<Found> {
+    fn found(
+        &self,
+        kind: Kind,
+        draw: Draw,
+        seen: Seen,
+        blocked: Option<Duration>,
+    ) -> Option<Found> {
         let (seed, schedule) = (draw.seed, draw.number + 1);
         let course = seen.guide.course.unwrap_or_default();
         Some(Found {
@@ -381,9 +371,10 @@ impl Explorer {
             seed,
             schedule,
             was_replay: false,
-            replay: Schedule::new(&self.name, &course).to_string(),
+            replay: Schedule::new(&self.name, &course, blocked).to_string(),
             switches: course.turns.len(),
             steps: seen.steps,
+            goes_on: blocked.map(|_| self.linger),
             table: Table::new(&course),
             checked: seen.checked?,
             name: self.name.clone(),
@@ -402,11 +393,10 @@ impl Explorer {
         match Schedule::parse(schedule, &self.name) {
             Err(error) => explored.trouble = Some(Trouble::Schedule(error)),
             Ok(schedule) => {
-                let mind = Mind::script(&schedule.turns);
-                let mut guide = Box::new(Guide::new(mind, Rng::new(0), true));
-                guide.inside = schedule.inside;
+                let guide = script(&schedule.turns, schedule.inside);
                 let mut stage = Stage::new(self.max_steps, self.linger, at);
                 stage.loud = true;
+                stage.blocked_since = schedule.blocked_since.map(Duration::from_nanos);
                 let seen = stage.play(guide, body, Want::Judgement);
                 explored.schedules = 1;
                 let strays = seen.guide.missed > 0
@@ -424,7 +414,7 @@ impl Explorer {
                         within: 0,
                         inside: false,
                     };
-                    let found = self.found(kind, draw, seen);
+                    let found = self.found(kind, draw, seen, stage.blocked_since);
                     explored.found = found.map(|found| Found { was_replay: true, ..found });
                 }
             }

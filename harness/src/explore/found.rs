@@ -1,5 +1,7 @@
 //! A schedule that showed something, and the place where two courses part.
 
+use std::time::Duration;
+
 use gmp_core::runtime::policy::Event;
 
 use super::guide::Guide;
@@ -21,6 +23,8 @@ pub(super) struct Found {
     pub(super) replay: String,
     pub(super) switches: usize,
     pub(super) steps: u64,
+    /// The body is blocked for good while others go on: this is what was left so long after it blocked.
+    pub(super) goes_on: Option<Duration>,
     pub(super) table: Table,
     pub(super) checked: Checked,
     pub(super) name: String,

@@ -82,6 +82,9 @@ pub(super) enum Want {
 pub(super) struct Seen {
     pub(super) showed: Showed,
     pub(super) steps: u64,
+    /// The body is blocked for good since this moment of its schedule, and other goroutines went on for longer than
+    /// it is worth looking at.
+    pub(super) blocked_since: Option<Duration>,
     pub(super) sign: Option<Sign>,
     pub(super) checked: Option<Checked>,
     pub(super) guide: Box<Guide>,
@@ -91,6 +94,10 @@ pub(super) struct Seen {
 pub(super) struct Stage {
     runtime: Option<Runtime>,
     pub(super) max_steps: u64,
+    /// The same if nobody comes to a new line.
+    pub(super) max_in_all: u64,
+    /// Schedules are looked at until some time after this moment: the body is blocked then.
+    pub(super) blocked_since: Option<Duration>,
     pub(super) linger: Duration,
     pub(super) at: &'static Location<'static>,
     /// Panics are printed.
@@ -99,12 +106,16 @@ pub(super) struct Stage {
     pub(super) has_inner_points: bool,
 }
 
+/// How many times longer a schedule may be in which nobody tries anything in vain.
+const LONGER: u64 = 10;
 /// How often a schedule is played again in which a suspended poll held what others needed.
 const TRIES: u32 = 4;
 
 impl Stage {
     pub(super) fn new(max_steps: u64, linger: Duration, at: &'static Location<'static>) -> Self {
-        Self { runtime: None, max_steps, linger, at, loud: false, has_inner_points: false }
+        let max_in_all = max_steps.saturating_mul(LONGER);
+        let (runtime, blocked_since, loud, has_inner_points) = (None, None, false, false);
+        Self { runtime, max_steps, max_in_all, blocked_since, linger, at, loud, has_inner_points }
     }
 
     pub(super) fn play(&mut self, guide: Box<Guide>, body: MakeBody<'_>, want: Want) -> Seen {
@@ -127,9 +138,16 @@ impl Stage {
             _ => Builder::new().explored(true).build(),
         };
         let watch = want != Want::Nothing;
-        let (most_steps, linger, quiet) = (self.max_steps, self.linger, !self.loud);
-        let inside = guide.inside;
-        let terms = Terms { watch, most_steps, linger, inside, quiet, at: self.at };
+        let terms = Terms {
+            watch,
+            most_steps: self.max_steps,
+            most_in_all: self.max_in_all,
+            blocked_since: self.blocked_since,
+            linger: self.linger,
+            inside: guide.inside,
+            quiet: !self.loud,
+            at: self.at,
+        };
         let mut seat = Seat::new(want);
         let policy = runtime.play(&terms, guide, body(), &mut seat);
         let policy: Box<dyn std::any::Any> = policy;
@@ -138,8 +156,9 @@ impl Stage {
         if seat.showed == Showed::Nothing && runtime.is_as_new() && !watch {
             self.runtime = Some(runtime);
         }
-        let Seat { showed, steps, sign, checked, .. } = seat;
-        Seen { showed, steps, sign, checked, guide }
+        let Seat { showed, steps, times: (since, end), sign, checked, .. } = seat;
+        let goes_on = showed == Showed::Found(Kind::Deadlock) && end > since + self.linger;
+        Seen { showed, steps, blocked_since: goes_on.then_some(since), sign, checked, guide }
     }
 }
 
@@ -148,6 +167,7 @@ struct Seat {
     want: Want,
     showed: Showed,
     steps: u64,
+    times: (Duration, Duration),
     inner_points: u64,
     sign: Option<Sign>,
     checked: Option<Checked>,
@@ -164,6 +184,7 @@ impl Seat {
             want,
             showed: Showed::Nothing,
             steps: 0,
+            times: Default::default(),
             inner_points: 0,
             sign,
             checked,
@@ -219,7 +240,8 @@ impl Audience<Outcome> for Seat {
                 self.showed = Showed::Found(Kind::Panic);
             }
         }
-        (self.steps, self.inner_points) = (played.steps, played.inner_points);
+        (self.steps, self.inner_points, self.times) =
+            (played.steps, played.inner_points, played.times);
         let Showed::Found(kind) = self.showed else { return };
         match self.want {
             Want::Nothing => {}

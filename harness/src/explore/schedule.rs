@@ -2,7 +2,11 @@
 //! ones, and the hash of what happened.
 //!
 //! `1:5c1f9a02:2.4>1,1.3>t,0.2=1:8e21b7c4` says: after four decisions of goroutine 2, goroutine 1 runs; after
-//! three of goroutine 1 the next timer fires; after two of the body the second of equals is chosen.
+//! three of goroutine 1 the next timer fires; after two of the body the second of equals is chosen. `~` before the
+//! decisions says that operations that are not awaited are points as well; `!1000!`, that the body is blocked from
+//! 1,000 ns on, and that it is not worth looking much further.
+
+use std::time::Duration;
 
 use gmp_core::runtime::policy::Event;
 
@@ -19,6 +23,8 @@ pub(super) struct Schedule {
     pub(super) name: u32,
     /// Whether operations that are not awaited are points as well; `~` in the text.
     pub(super) inside: bool,
+    /// The body is blocked for good from this moment on, in nanoseconds.
+    pub(super) blocked_since: Option<u64>,
     pub(super) turns: Vec<Turn>,
     /// Of what happened.
     pub(super) course: u32,
@@ -64,10 +70,10 @@ pub(super) fn course_hash(course: &Course) -> u32 {
 }
 
 impl Schedule {
-    pub(super) fn new(name: &str, course: &Course) -> Self {
-        let turns = course.turns.clone();
-        let inside = course.inside;
-        Self { name: name_hash(name), inside, turns, course: course_hash(course) }
+    pub(super) fn new(name: &str, course: &Course, blocked_since: Option<Duration>) -> Self {
+        let (turns, inside) = (course.turns.clone(), course.inside);
+        let blocked_since = blocked_since.and_then(|since| u64::try_from(since.as_nanos()).ok());
+        Self { name: name_hash(name), inside, blocked_since, turns, course: course_hash(course) }
     }
 
     /// Reads a schedule of the test `name`.
@@ -94,12 +100,19 @@ impl Schedule {
             Some(turns) => (true, turns),
             None => (false, turns),
         };
+        let (blocked_since, turns) = match turns.strip_prefix('!') {
+            Some(rest) => {
+                let (since, turns) = rest.split_once('!').ok_or_else(malformed)?;
+                (Some(since.parse().map_err(|_| malformed())?), turns)
+            }
+            None => (None, turns),
+        };
         let turns = turns.split(',').filter(|turn| !turn.is_empty());
         let read = |turn: &str| {
             read(turn).ok_or_else(|| ScheduleError::BadDecision(turn.chars().take(20).collect()))
         };
         let turns = turns.map(read).collect::<Result<_, _>>()?;
-        Ok(Self { name: test, inside, turns, course })
+        Ok(Self { name: test, inside, blocked_since, turns, course })
     }
 }
 
@@ -119,6 +132,9 @@ impl core::fmt::Display for Schedule {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let inside = if self.inside { "~" } else { "" };
         write!(f, "{VERSION}:{:08x}:{inside}", self.name)?;
+        if let Some(since) = self.blocked_since {
+            write!(f, "!{since}!")?;
+        }
         for (i, Turn { g, nth, deed }) in self.turns.iter().enumerate() {
             let comma = if i == 0 { "" } else { "," };
             match deed {
@@ -140,9 +156,11 @@ mod tests {
         let turn = |g, nth, deed| Turn { g, nth, deed };
         let turns =
             vec![turn(2, 4, Deed::Run(1)), turn(1, 3, Deed::Timer), turn(0, 2, Deed::Pick(1))];
-        for (turns, inside) in [(turns, true), (Vec::new(), false)] {
+        for (turns, inside, blocked_since) in
+            [(turns.clone(), true, Some(7)), (turns, false, Some(0)), (Vec::new(), false, None)]
+        {
             let (name, course) = (name_hash("a::b"), 0x8e21_b7c4);
-            let schedule = Schedule { name, inside, turns, course };
+            let schedule = Schedule { name, inside, blocked_since, turns, course };
             assert_eq!(Schedule::parse(&schedule.to_string(), "a::b"), Ok(schedule));
         }
     }
@@ -152,7 +170,9 @@ mod tests {
         let error = |text: &str| Schedule::parse(text, "test").unwrap_err();
         assert_eq!(error("7:00000000::00000000"), ScheduleError::OtherVersion(7));
         assert_eq!(error("1:00000000::00000000"), ScheduleError::OtherTest);
-        for text in ["", "seed", "1", "1:x::0", "1:0", "1:0::0:0", "-1:0::0"] {
+        for text in
+            ["", "seed", "1", "1:x::0", "1:0", "1:0::0:0", "-1:0::0", "1:0:!5:0", "1:0:!x!:0"]
+        {
             assert_eq!(error(text), ScheduleError::Malformed(text.into()), "{text}");
         }
         for turn in ["2", "2.>1", "2.4", "2.4>", "2.4>x", "x.4>1", "2.4=t"] {

@@ -6,7 +6,8 @@
 use std::time::{Duration, Instant};
 
 use super::guide::{Guide, Mind, Turn};
-use super::play::{MakeBody, Sign, Stage, Want};
+use super::outcome::Trouble;
+use super::play::{Kind, MakeBody, Seen, Showed, Sign, Stage, Want};
 use super::rng::Rng;
 
 /// Schedules that are played at most.
@@ -14,8 +15,57 @@ const ATTEMPTS: u32 = 3_000;
 /// Time that is spent at most.
 const TIME: Duration = Duration::from_millis(500);
 
+/// Makes the least of a schedule that showed something, and plays that to be judged.
+pub(super) fn smallest(
+    stage: &mut Stage,
+    body: MakeBody<'_>,
+    inside: bool,
+    seen: Seen,
+) -> Result<Seen, Trouble> {
+    let (Some(sign), Some(course)) = (&seen.sign, &seen.guide.course) else { return Ok(seen) };
+    let differs = || Trouble::Differs(String::new());
+    let guide = |turns: &[Turn]| script(turns, inside);
+    let all = course.turns.clone();
+    let mut sign = sign.clone();
+    if seen.blocked_since.is_some() {
+        stage.blocked_since = seen.blocked_since;
+        sign = stage.play(guide(&all), body, Want::Sign).sign.ok_or_else(differs)?;
+    }
+    let most = (stage.max_steps, stage.max_in_all);
+    if seen.showed != Showed::Found(Kind::Livelock) {
+        // A smaller schedule is hardly ever longer.
+        stage.max_steps = most.0.min(2 * seen.steps + 200);
+        stage.max_in_all = most.1.min(stage.max_steps);
+    }
+    let turns = Shrink::new(stage, body, &sign, inside).run(all.clone());
+    (stage.max_steps, stage.max_in_all) = most;
+    let mut turns = turns.ok_or_else(differs)?;
+    if stage.blocked_since.is_some() {
+        // The rest of it was not looked at so far: it may be that the body is released there.
+        let before = stage.blocked_since.take();
+        let whole = stage.play(guide(&turns), body, Want::Nothing);
+        stage.blocked_since = match whole.showed {
+            Showed::Found(Kind::Deadlock) => whole.blocked_since,
+            _ => {
+                turns = all;
+                before
+            }
+        };
+    }
+    stage.loud = true;
+    let judged = stage.play(guide(&turns), body, Want::Judgement);
+    if judged.sign.as_ref() == Some(&sign) { Ok(judged) } else { Err(differs()) }
+}
+
+/// A guide that follows `turns`.
+pub(super) fn script(turns: &[Turn], inside: bool) -> Box<Guide> {
+    let mut guide = Box::new(Guide::new(Mind::script(turns), Rng::new(0), true));
+    guide.inside = inside;
+    guide
+}
+
 /// The search for a smaller schedule.
-pub(super) struct Shrink<'a, 'b> {
+struct Shrink<'a, 'b> {
     stage: &'a mut Stage,
     body: MakeBody<'b>,
     sign: &'a Sign,
@@ -26,17 +76,12 @@ pub(super) struct Shrink<'a, 'b> {
 }
 
 impl<'a, 'b> Shrink<'a, 'b> {
-    pub(super) fn new(
-        stage: &'a mut Stage,
-        body: MakeBody<'b>,
-        sign: &'a Sign,
-        inside: bool,
-    ) -> Self {
+    fn new(stage: &'a mut Stage, body: MakeBody<'b>, sign: &'a Sign, inside: bool) -> Self {
         Self { stage, body, sign, inside, attempts: 0, began: Instant::now() }
     }
 
     /// The smallest list found that shows the same. `None` if `turns` itself does not.
-    pub(super) fn run(mut self, turns: Vec<Turn>) -> Option<Vec<Turn>> {
+    fn run(mut self, turns: Vec<Turn>) -> Option<Vec<Turn>> {
         // What always happens needs no decision, and may need a long schedule.
         if let Some(best) = self.attempt(&[]).filter(Vec::is_empty) {
             return Some(best);
@@ -69,8 +114,7 @@ impl<'a, 'b> Shrink<'a, 'b> {
     /// Plays `turns`. What was really decided comes back if it shows the same.
     fn attempt(&mut self, turns: &[Turn]) -> Option<Vec<Turn>> {
         self.attempts += 1;
-        let mut guide = Box::new(Guide::new(Mind::script(turns), Rng::new(0), true));
-        guide.inside = self.inside;
+        let guide = script(turns, self.inside);
         let mut seen = self.stage.play(guide, self.body, Want::Sign);
         let same = seen.sign.as_ref() == Some(self.sign);
         seen.guide.course.take().filter(|_| same).map(|course| course.turns)

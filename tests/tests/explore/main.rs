@@ -2,6 +2,7 @@
 
 mod attribute;
 mod bad_input;
+mod blocked;
 mod environment;
 mod findings;
 mod inside;

@@ -12,22 +12,58 @@ type Looks = String;
 /// What may be left together.
 type Outcome = Vec<(RangeInclusive<usize>, Looks)>;
 
+/// A line of the file.
+struct Line {
+    /// How many are left by the description, at least and at most.
+    leaked: (usize, usize),
+    /// Whether the body is among them.
+    body: bool,
+    outcomes: Vec<Outcome>,
+    text: &'static str,
+}
+
 /// By kernel: what may be left.
-pub(crate) struct Expected(BTreeMap<&'static str, Vec<Outcome>>);
+pub(crate) struct Expected(BTreeMap<&'static str, Line>);
 
 impl Expected {
     pub(crate) fn read() -> Self {
         let lines = include_str!("expected.txt").lines();
         let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
         let read = |line: &'static str| {
-            let (name, outcomes) = line.split_once(": ").expect(line);
-            (name, outcomes.split(" | ").map(outcome).collect())
+            let (head, text) = line.split_once(": ").expect(line);
+            let (name, leaked) = head.split_once(" (").expect(line);
+            let leaked = leaked.strip_suffix(')').expect(line);
+            let (leaked, body) = leaked.strip_suffix(" B").map_or((leaked, false), |l| (l, true));
+            let outcomes = text.split(" | ").map(outcome).collect();
+            (name, Line { leaked: range(leaked), body, outcomes, text })
         };
         Self(lines.map(read).collect())
     }
 
     pub(crate) fn kernels(&self) -> impl Iterator<Item = &'static str> {
         self.0.keys().copied()
+    }
+
+    /// What may be left of `kernel`, as the file has it.
+    pub(crate) fn of(&self, kernel: &str) -> &'static str {
+        self.0[kernel].text
+    }
+
+    /// Lines whose outcomes are not what the description says.
+    pub(crate) fn at_odds(&self) -> Vec<&'static str> {
+        let odd = |line: &&Line| {
+            let count = |outcome: &Outcome, of: fn(&RangeInclusive<usize>) -> usize| -> usize {
+                outcome.iter().map(|(count, _)| of(count)).sum()
+            };
+            let least = line.outcomes.iter().map(|outcome| count(outcome, |c| *c.start())).min();
+            let most = line.outcomes.iter().map(|outcome| count(outcome, |c| *c.end())).max();
+            let open = line.leaked.1 == usize::MAX;
+            let body = line.outcomes.iter().flatten().any(|(_, looks)| looks.starts_with("body "));
+            least != Some(line.leaked.0)
+                || (!open && most != Some(line.leaked.1))
+                || body != line.body
+        };
+        self.0.values().filter(odd).map(|line| line.text).collect()
     }
 
     /// Whether this may be left of `kernel`.
@@ -39,18 +75,27 @@ impl Expected {
                     count.contains(&left.get(looks).copied().unwrap_or_default())
                 })
         };
-        self.0[kernel].iter().any(fits)
+        self.0[kernel].outcomes.iter().any(fits)
     }
 }
 
 fn outcome(text: &str) -> Outcome {
     let part = |part: &str| {
         let (count, looks) = part.split_once(' ').expect("a count and a reason");
-        let (least, most) = count.split_once("..").unwrap_or((count, count));
-        let number = |text: &str| text.parse::<usize>().expect("a count");
-        (number(least)..=number(most), looks.to_owned())
+        let (least, most) = range(count);
+        (least..=most, looks.to_owned())
     };
     text.split(", ").map(part).collect()
+}
+
+/// `2`, `1..2` or `3..`.
+fn range(text: &str) -> (usize, usize) {
+    let number = |text: &str| text.parse().unwrap_or_else(|_| panic!("`{text}` is no count"));
+    match text.split_once("..") {
+        None => (number(text), number(text)),
+        Some((least, "")) => (number(least), usize::MAX),
+        Some((least, most)) => (number(least), number(most)),
+    }
 }
 
 /// How many goroutines of each look are left.

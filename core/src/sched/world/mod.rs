@@ -5,7 +5,7 @@ mod points;
 mod state;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::baton::Seat;
 use super::m::Turn;
@@ -24,12 +24,18 @@ pub(crate) struct World {
     /// No poll may be suspended: the thread that plays is the only one that uses the state.
     alone: AtomicBool,
     timers: Arc<Timers>,
+    /// How many timers in a row have fired for nobody. Relaxed: used by whoever has the baton.
+    for_nobody: AtomicU32,
 }
+
+/// After so many timers that fired for nobody those are passed over from which nothing can come: a ticker whose
+/// last tick nobody has taken ticks for ever.
+const FOR_NOBODY: u32 = 64;
 
 impl World {
     pub(super) fn new(timers: Arc<Timers>) -> Self {
         let (state, alone) = (BriefLock::new(State::default()), AtomicBool::new(false));
-        Self { state, alone, timers }
+        Self { state, alone, timers, for_nobody: AtomicU32::new(0) }
     }
 
     /// The state, whoever has the baton.
@@ -44,11 +50,11 @@ impl World {
         }
     }
 
-    /// Begins a schedule of at most `most_steps` without anything new. With `inside`, polls may be suspended.
+    /// Begins a schedule of at most `most_steps` without anything new, as [`pace`] says. With `inside`, polls may be suspended.
     pub(crate) fn begin(
         &self,
         policy: Box<dyn Policy>,
-        most_steps: u64,
+        most_steps: (u64, u64),
         quiet: bool,
         inside: Option<Arc<Shared>>,
     ) {
@@ -63,9 +69,10 @@ impl World {
         state.known.clear();
         state.fresh = false;
         state.chosen = None;
-        state.fires = false;
+        state.body_since = 0;
+        self.for_nobody.store(0, Ordering::Relaxed);
         state.until = NEVER - 1;
-        state.pace.begin(most_steps);
+        state.pace.begin(most_steps.0, most_steps.1);
         (state.panics, state.outside) = (0, false);
     }
 
@@ -90,6 +97,7 @@ impl World {
             outside: state.outside,
             inner_points: state.inner_points,
             runaway: state.runaway,
+            body_since: state.body_since,
             spoiled: state.threads.as_ref().is_some_and(|threads| threads.spoiled),
         }
     }
@@ -171,8 +179,9 @@ impl World {
     #[inline(always)]
     fn next(&self, role: Role) -> Next {
         loop {
+            let timer = self.next_timer();
             // Whoever is waited for needs the lock.
-            let next = self.lock().next(role, self.timers.next());
+            let next = self.lock().next(role, timer);
             match next {
                 Next::Wait => std::thread::yield_now(),
                 next => return next,
@@ -180,12 +189,32 @@ impl World {
         }
     }
 
+    /// When the next timer fires while no goroutine does anything.
+    #[inline(always)]
+    fn next_timer(&self) -> Nanos {
+        match self.for_nobody.load(Ordering::Relaxed) < FOR_NOBODY {
+            true => self.timers.next(),
+            false => self.next_timer_for_anybody(),
+        }
+    }
+
+    #[cold]
+    fn next_timer_for_anybody(&self) -> Nanos {
+        // Whoever is ready may still do something before the tick.
+        let nobody_is_ready = self.lock().ready.is_empty();
+        if nobody_is_ready { self.timers.next_not_in_vain() } else { self.timers.next() }
+    }
+
     #[inline(always)]
     fn poll(&self, shared: &Shared, g: GRef, kept: Option<GRef>) {
+        self.for_nobody.store(0, Ordering::Relaxed);
         let now = self.timers.clock().now() / 1_000_000;
         let polled = g.run(now as u32, shared, None);
         let mut state = self.state();
         let current = state.current.take();
+        if current == Some(0) {
+            state.body_since = self.timers.clock().now();
+        }
         if let (Some(g), Some(kept)) = (current, &kept) {
             let how = match &polled {
                 Polled::Requeue(_) => Stop::Ready,
@@ -239,18 +268,20 @@ impl World {
 
     /// Lets the time of the next timer come.
     fn fire(&self) {
-        let next = self.timers.next();
+        let next = self.next_timer();
         if next == NEVER {
             return;
         }
         let mut state = self.state();
         state.pace.step();
-        state.fires = true;
         state.trace(|| Event::Fires);
         drop(state);
         self.timers.clock().advance_to(next);
-        self.timers.fire_due(0, next).into_iter().for_each(Wake::wake);
-        self.state().fires = false;
+        let wakes = self.timers.fire_due(0, next);
+        let for_nobody =
+            if wakes.is_empty() { self.for_nobody.load(Ordering::Relaxed) + 1 } else { 0 };
+        self.for_nobody.store(for_nobody, Ordering::Relaxed);
+        wakes.into_iter().for_each(Wake::wake);
     }
 
     /// Takes in a goroutine that is ready. It is given back if this thread is no part of the schedule.
@@ -259,9 +290,7 @@ impl World {
             return Err(g);
         }
         let mut state = self.state();
-        if !state.fires {
-            state.pace.news();
-        }
+        state.pace.news();
         state.push(g);
         Ok(())
     }

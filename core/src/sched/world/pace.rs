@@ -2,19 +2,17 @@
 //!
 //! A loop that never ends cannot be told from one that lasts. What is taken for endless is
 //! 1. `most` steps in a row without news, if at least one in [`VAIN_ONE_OF`] was in vain, or
-//! 2. [`LONGER`] times as many without a new line.
+//! 2. `most_in_all` steps without a new line.
 //!
 //! A **new line** is an operation that no goroutine of the same `go` has done so far: a program has so many of
 //! them, so that rule 2 ends every schedule. **News** is a new line, a goroutine that starts, a value that is sent,
-//! and a goroutine that goes on because of what another one did; a timer that fires is none. **In vain** is a
+//! and a goroutine that goes on because of what another one did, or because its time has come. **In vain** is a
 //! yield, an attempt that failed, the default arm of a select, and a look at what others change.
 
 use std::collections::HashSet;
 
 use crate::inspect::{Location, Operation, WaitReason};
 
-/// How many times longer a schedule may be in which nobody tries in vain.
-const LONGER: u64 = 10;
 /// One in so many steps is in vain where goroutines wait for something in a loop.
 const VAIN_ONE_OF: u64 = 16;
 
@@ -23,6 +21,7 @@ const VAIN_ONE_OF: u64 = 16;
 pub(super) struct Pace {
     steps: u64,
     most: u64,
+    most_in_all: u64,
     /// The step after which it is looked at again.
     look_after: u64,
     /// The step at which the schedule was found to be over.
@@ -41,12 +40,12 @@ pub(super) struct Pace {
 
 impl Pace {
     /// Before a schedule.
-    pub(super) fn begin(&mut self, most: u64) {
+    pub(super) fn begin(&mut self, most: u64, most_in_all: u64) {
         self.started.clear();
         self.lines.clear();
         let (started, lines) =
             (core::mem::take(&mut self.started), core::mem::take(&mut self.lines));
-        *self = Self { most, look_after: most / 2, started, lines, ..Self::default() };
+        *self = Self { most, most_in_all, look_after: most / 2, started, lines, ..Self::default() };
     }
 
     /// Operations and dispatches so far.
@@ -128,7 +127,7 @@ impl Pace {
             self.news();
         }
         let (quiet, most) = (self.steps - self.news_at, self.most);
-        let long = self.line_at.saturating_add(most.saturating_mul(LONGER));
+        let long = self.line_at.saturating_add(self.most_in_all);
         let in_vain = quiet > most && self.vain.saturating_mul(VAIN_ONE_OF) >= quiet;
         if in_vain || self.steps > long {
             self.over_at = Some(self.steps);
@@ -152,7 +151,7 @@ mod tests {
     /// After how many steps it is over, if each does this; at most `until`.
     fn over_after(until: u64, mut does: impl FnMut(&mut Pace, u64)) -> Option<u64> {
         let mut pace = Pace::default();
-        pace.begin(MOST);
+        pace.begin(MOST, 10 * MOST);
         pace.starts(0, core::panic::Location::caller());
         (0..until).find(|i| {
             does(&mut pace, *i);
@@ -192,7 +191,7 @@ mod tests {
     #[test]
     fn a_poll_that_goes_on_when_it_is_over_is_left_alone_for_a_while() {
         let mut pace = Pace::default();
-        pace.begin(MOST);
+        pace.begin(MOST, 10 * MOST);
         let far = (0..10 * MOST).find(|_| {
             pace.vain();
             pace.step_inside()

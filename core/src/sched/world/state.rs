@@ -32,8 +32,6 @@ pub(super) struct State {
     /// Timers that are due later do not fire.
     pub(super) until: Nanos,
     pub(super) pace: Pace,
-    /// A timer fires: who becomes ready does so because time has passed.
-    pub(super) fires: bool,
     pub(super) panics: u32,
     pub(super) outside: bool,
     /// Whatever becomes ready now does so from outside.
@@ -49,6 +47,8 @@ pub(super) struct State {
     pub(super) stays: bool,
     /// It went on and on inside one poll.
     pub(super) runaway: bool,
+    /// When the body ran last.
+    pub(super) body_since: Nanos,
     /// Who acts prints a panic, which takes a while.
     pub(super) tells: bool,
     /// `Some`: polls may be suspended.
@@ -116,6 +116,8 @@ pub(crate) struct Tally {
     pub(crate) inner_points: u64,
     /// A goroutine went on and on inside one poll.
     pub(crate) runaway: bool,
+    /// When the body ran last.
+    pub(crate) body_since: Nanos,
     /// The schedule is not what the policy decided.
     pub(crate) spoiled: bool,
 }
