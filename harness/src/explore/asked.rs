@@ -1,5 +1,6 @@
 //! What the environment asks of explorations: `GMP_EXPLORE`, `GMP_EXPLORE_SHARD`, `GMP_REPLAY`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::schedule::{Schedule, name_hash};
@@ -23,6 +24,9 @@ pub struct Asked {
     pub(super) shard: Option<(u64, u64)>,
     pub(super) replay: Option<String>,
 }
+
+/// A test of this process has played the schedule that was asked for.
+static PLAYED: AtomicBool = AtomicBool::new(false);
 
 const FORM: &str = "write `on`, `off`, or settings such as \
                     `schedules=1000,strategy=pct,depth=3,seed=7,max_time=2s`";
@@ -84,7 +88,20 @@ impl Asked {
     pub(super) fn replay_of(&self, name: &str) -> Option<&str> {
         let replay = self.replay.as_deref()?;
         let schedule = Schedule::read(replay).ok()?;
-        (schedule.name == name_hash(name)).then_some(replay)
+        let own = schedule.name == name_hash(name);
+        if own {
+            // Relaxed: read when the tests are over.
+            PLAYED.store(true, Ordering::Relaxed);
+        }
+        own.then_some(replay)
+    }
+
+    /// What is to be said at the end of the run of a schedule that no test has played.
+    pub(crate) fn not_played(&self) -> Option<&'static str> {
+        let played = PLAYED.load(Ordering::Relaxed);
+        (self.replay.is_some() && !played).then_some(
+            "gmp: the schedule in GMP_REPLAY belongs to none of the tests that ran: it was found under another name\n",
+        )
     }
 }
 

@@ -145,7 +145,7 @@ impl Explorer {
         self.shard = asked.shard.unwrap_or(self.shard);
     }
 
-    /// How many schedules are played if none shows anything. The time is not bounded then, unless
+    /// How many schedules are played if none shows anything, by all [shards](Self::shard) together. The time is not bounded then, unless
     /// [`max_time`](Self::max_time) is called after this.
     pub fn schedules(mut self, schedules: u64) -> Self {
         (self.schedules, self.max_time) = (schedules, None);
@@ -182,7 +182,7 @@ impl Explorer {
         self
     }
 
-    /// Plays every `of`th schedule only, beginning with the `which`th: each of `of` machines gets its share.
+    /// Plays every `of`th of the schedules only, beginning with the `which`th: each of `of` machines gets its share.
     /// `GMP_EXPLORE_SHARD=2/8` says the same.
     ///
     /// # Panics
@@ -199,7 +199,14 @@ impl Explorer {
 
     /// How many schedules it plays, and for how long, at most.
     pub(super) fn most(&self) -> (u64, Option<Duration>) {
-        (self.schedules, self.max_time)
+        let (which, of) = self.shard;
+        let own = self.schedules.saturating_sub(which - 1).div_ceil(of);
+        (if self.schedules == u64::MAX { u64::MAX } else { own }, self.max_time)
+    }
+
+    /// Other machines play a part of the schedules.
+    pub(super) fn is_a_shard(&self) -> bool {
+        self.shard.1 > 1
     }
 
     /// The seed that it works with.
@@ -257,8 +264,7 @@ impl Explorer {
         let mut guide = Box::new(Guide::new(Mind::nobody(), Rng::new(0), false));
         let mut explored = Explored::new();
         let (first, step) = (self.shard.0 - 1, self.shard.1);
-        while explored.schedules < self.schedules {
-            let number = first + explored.schedules * step;
+        for number in (first..self.schedules).step_by(step as usize) {
             let one_of = if number < FIRST { INSIDE_ONE_OF_FIRST } else { INSIDE_ONE_OF };
             guide.inside =
                 stage.has_inner_points && Rng::of_schedule(!seed, number).below(one_of) == 0;
@@ -399,13 +405,16 @@ impl Explorer {
                 stage.blocked_since = schedule.blocked_since.map(Duration::from_nanos);
                 let seen = stage.play(guide, body, Want::Judgement);
                 explored.schedules = 1;
-                let strays = seen.guide.missed > 0
-                    || seen.guide.course.as_ref().map(course_hash) != Some(schedule.course);
-                match seen.showed {
-                    Showed::Outside => explored.trouble = Some(Trouble::Outside),
-                    _ if strays => explored.trouble = Some(Trouble::Strays),
-                    _ => {}
-                }
+                let strays = seen.guide.strays_from(&schedule.turns).or_else(|| {
+                    let same = seen.guide.course.as_ref().map(course_hash) == Some(schedule.course);
+                    (!same).then(|| {
+                        "every decision could be made, but goroutines do other things".into()
+                    })
+                });
+                explored.trouble = match seen.showed {
+                    Showed::Outside => Some(Trouble::Outside),
+                    _ => strays.map(Trouble::Strays),
+                };
                 if let Showed::Found(kind) = seen.showed {
                     let draw = Draw {
                         seed: self.seed_used(),

@@ -86,8 +86,8 @@ pub(super) struct Guide {
     /// Of all decisions and what there was to decide.
     pub(super) hash: u64,
     pub(super) decisions: u32,
-    /// What a script asked for and could not have.
-    pub(super) missed: u32,
+    /// The first thing that a script asked for and could not have, and what came before it.
+    missed: Option<(Turn, Option<Event>)>,
     /// `Some`: it keeps what happens.
     pub(super) course: Option<Course>,
     /// Who runs, or ran last, and how many decisions each has had; while it keeps what happens.
@@ -117,7 +117,7 @@ impl Guide {
             rng,
             hash: 0,
             decisions: 0,
-            missed: 0,
+            missed: None,
             course,
             last: 0,
             had,
@@ -130,7 +130,7 @@ impl Guide {
 
     /// Makes it ready for the next schedule.
     pub(super) fn begin(&mut self) {
-        (self.hash, self.decisions, self.missed, self.last) = (0, 0, 0, 0);
+        (self.hash, self.decisions, self.missed, self.last) = (0, 0, None, 0);
         (self.idle, self.in_a_row, self.passed_by) = (false, 0, 0);
         (self.within, self.waited, self.looks) = (0, 0, None);
         self.had.clear();
@@ -222,6 +222,47 @@ impl Guide {
         }
     }
 
+    /// The script asks for something at this decision that cannot be had.
+    fn misses(&mut self, nth: u32) {
+        let g = self.last;
+        if let (None, Some(deed)) = (&self.missed, self.deed(nth)) {
+            let events = self.course.iter().flat_map(|course| course.events.iter().rev());
+            let before = events
+                .copied()
+                .find(|event| matches!(event, Event::Does { g: of, .. } if *of == g));
+            self.missed = Some((Turn { g, nth, deed }, before));
+        }
+    }
+
+    /// Where the schedule did not go as `turns` say; `None` if it did.
+    pub(super) fn strays_from(&self, turns: &[Turn]) -> Option<String> {
+        let was_to = |deed: Deed| match deed {
+            Deed::Run(g) => format!("goroutine {g} was to run"),
+            Deed::Timer => "the next timer was to fire".into(),
+            Deed::Pick(which) => format!("number {} of equals was to be chosen", which + 1),
+        };
+        if let Some((Turn { g, nth, deed }, before)) = self.missed {
+            let after = match before {
+                Some(Event::Does { operation, at: Some(at), .. }) => {
+                    format!(", after `{operation}` at {}:{}", at.file(), at.line())
+                }
+                _ => String::new(),
+            };
+            let (nth, deed) = (nth + 1, was_to(deed));
+            return Some(format!(
+                "at decision {nth} of goroutine {g}{after}, {deed}, which it cannot"
+            ));
+        }
+        let had = |g: u32| self.had.get(g as usize).copied().unwrap_or(0);
+        let Turn { g, nth, deed } = turns.iter().find(|turn| turn.nth >= had(turn.g))?;
+        let at = self.course.as_ref().and_then(|course| course.goroutines.get(*g as usize));
+        let who = match at {
+            Some((_, at)) => format!("goroutine {g}, of {}:{},", at.file(), at.line()),
+            None => format!("there is no goroutine {g}, which"),
+        };
+        Some(format!("{who} does not come to decision {}, where {}", nth + 1, was_to(*deed)))
+    }
+
     fn follow(&mut self, options: &Options<'_>, nth: u32) -> Choice {
         let choice = match self.deed(nth) {
             None => return self.ordinary(options),
@@ -231,7 +272,7 @@ impl Guide {
             Some(_) => None,
         };
         choice.unwrap_or_else(|| {
-            self.missed += 1;
+            self.misses(nth);
             self.ordinary(options)
         })
     }
@@ -261,7 +302,8 @@ impl Policy for Guide {
         if choice != Choice::Current {
             self.looks = None;
         }
-        if kept && !options.pinned && choice != self.ordinary(&options) {
+        // Pinned decisions as well: a script may find them open.
+        if kept && choice != self.ordinary(&options) {
             self.keep(nth, deed);
         }
         self.in_a_row = if choice == Choice::Current { self.in_a_row + 1 } else { 0 };
@@ -280,7 +322,7 @@ impl Policy for Guide {
                 Some(Deed::Pick(which)) if (which as usize) < n => which as usize,
                 None => 0,
                 Some(_) => {
-                    self.missed += 1;
+                    self.misses(nth);
                     0
                 }
             },

@@ -51,8 +51,8 @@ pub enum Trouble {
     /// The schedule that was to be played again is none of this body.
     Schedule(ScheduleError),
     /// What is played again goes another way than the schedule says: the body has changed, or it is not the
-    /// same each time.
-    Strays,
+    /// same each time. The text says where.
+    Strays(String),
     /// The environment cannot be read.
     Settings(String),
 }
@@ -72,9 +72,10 @@ impl fmt::Display for Trouble {
                  static, has to be made anew in it"
             ),
             Self::Schedule(error) => error.fmt(f),
-            Self::Strays => f.write_str(
-                "this is not the course that the schedule was written for: the test or its crates have \
-                 changed since, or it is not the same each time",
+            Self::Strays(how) => write!(
+                f,
+                "this is not the course that the schedule was written for ({how}): the test or its crates have \
+                 changed since, or it is not the same each time"
             ),
             Self::Settings(error) => f.write_str(error),
         }

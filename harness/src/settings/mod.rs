@@ -11,7 +11,7 @@
 //! | `GMP_LEAK_MAIN` | `on`: at the end of the process what is left on the global runtime is an error, too |
 //! | `GMP_LEAK_MODE` | `report`: leaks are told and counted, but fail no test; `fail`: they do (default) |
 //! | `GMP_EXPLORE` | feature `explore`: `on` or settings for every async test, `off` for none |
-//! | `GMP_EXPLORE_SHARD` | feature `explore`: `2/8` plays the second eighth of the schedules |
+//! | `GMP_EXPLORE_SHARD` | feature `explore`: `2/8` plays every eighth schedule, from the second on |
 //! | `GMP_REPLAY` | feature `explore`: a schedule to play again, as a finding prints it |
 //!
 //! A misspelt name would silently do nothing, so any other variable that starts with `GMP_LEAK_`, or

@@ -229,6 +229,17 @@ pub(crate) fn attempt(descriptor: &'static Descriptor) -> Result<(), Failure> {
     once(descriptor)
 }
 
+/// What exploration did for a test.
+#[cfg_attr(not(feature = "explore"), expect(dead_code, reason = "nothing is explored"))]
+enum Explored {
+    /// Nothing: it runs as usual.
+    No,
+    /// It has passed.
+    Passed,
+    /// This is to be judged; if it fails, the text says more.
+    Judge(Box<Checked>, String),
+}
+
 /// Runs a test again, for tests of the harness that repeat others. The text says why it failed.
 #[track_caller]
 pub fn rerun(descriptor: &'static Descriptor) -> Result<(), String> {
@@ -242,8 +253,9 @@ fn once(descriptor: &'static Descriptor) -> Result<(), Failure> {
     let name = descriptor.path();
     let policy = policy(descriptor.spec())?;
     let (checked, more) = match explored(descriptor, &name, &policy)? {
-        None => (run_and_probe(descriptor, &name)?, String::new()),
-        Some(explored) => explored,
+        Explored::No => (run_and_probe(descriptor, &name)?, String::new()),
+        Explored::Passed => return Ok(()),
+        Explored::Judge(checked, more) => (*checked, more),
     };
     let judged = written(&name, || judge(descriptor, &name, checked, &policy))
         .map_err(|failure| failure.with(&name, &more));
@@ -268,11 +280,7 @@ fn written(name: &str, judge: impl FnOnce() -> Result<(), Failure>) -> Result<()
 /// and what is to be said besides if the test fails.
 #[cfg(feature = "explore")]
 #[track_caller]
-fn explored(
-    descriptor: &Descriptor,
-    name: &str,
-    policy: &Policy,
-) -> Result<Option<(Checked, String)>, Failure> {
+fn explored(descriptor: &Descriptor, name: &str, policy: &Policy) -> Result<Explored, Failure> {
     use crate::explore::Came;
     let spec = descriptor.spec();
     let test = crate::explore::Test {
@@ -285,20 +293,17 @@ fn explored(
     };
     let settings = settings().map_err(|error| Failure::new(format!("Error: gmp: {error}")))?;
     match crate::explore::run(&test, &settings.explore) {
-        None | Some(Came::Runs) => Ok(None),
+        None | Some(Came::Runs) => Ok(Explored::No),
+        Some(Came::Passes) => Ok(Explored::Passed),
         Some(Came::Fails(text)) => Err(Failure::new(text)),
-        Some(Came::Checked(checked, more)) => Ok(Some((*checked, more))),
+        Some(Came::Checked(checked, more)) => Ok(Explored::Judge(checked, more)),
     }
 }
 
 #[cfg(not(feature = "explore"))]
-fn explored(
-    descriptor: &Descriptor,
-    name: &str,
-    _: &Policy,
-) -> Result<Option<(Checked, String)>, Failure> {
+fn explored(descriptor: &Descriptor, name: &str, _: &Policy) -> Result<Explored, Failure> {
     match descriptor.spec().explore {
-        None => Ok(None),
+        None => Ok(Explored::No),
         Some(_) => Err(Failure::new(format!(
             "Error: gmp: {name} asks to be explored: switch the feature `explore` of gmp on"
         ))),

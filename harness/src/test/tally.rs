@@ -77,6 +77,8 @@ fn tell() {
         }
         Err(_) => return,
     };
+    #[cfg(feature = "explore")]
+    say_outside(settings.explore.not_played().unwrap_or_default());
     let left = settings.leak_main.then(left_over).flatten();
     if let Some(text) = &left {
         say_outside(text);

@@ -115,7 +115,8 @@ fn a_schedule_of_a_body_that_has_changed_says_so() {
             ch.recv().await
         }));
     });
-    assert_eq!(outcome.trouble, Some(Trouble::Strays));
+    let Some(Trouble::Strays(how)) = outcome.trouble else { panic!("{:?}", outcome.trouble) };
+    assert!(how.contains("goroutines do other things"), "{how}");
     assert_eq!(outcome.finding.map(|finding| finding.kind), Some(Kind::Leak));
 }
 
@@ -127,4 +128,38 @@ fn exploring_inside_a_goroutine_is_refused() {
         })
     });
     assert!(refused.unwrap_err().contains("a goroutine cannot explore"));
+}
+
+/// Two goroutines, one after the other, and a draw.
+async fn draws() {
+    let ch = chan::<()>(0);
+    let other = ch.clone();
+    drop(go(async move {
+        if gmp::choose(8) == 5 {
+            other.recv().await;
+        }
+    }));
+}
+
+#[test]
+fn the_first_decision_that_cannot_be_had_is_named() {
+    let replay = explorer().schedules(500).run(draws).finding.unwrap().replay;
+    // `choose` draws of fewer now.
+    let outcome = explorer().replay(&replay, || async {
+        let ch = chan::<()>(1);
+        drop(go(async move {
+            ch.send(()).await;
+            gmp::choose(2);
+        }));
+    });
+    let Some(Trouble::Strays(how)) = outcome.trouble else { panic!("{:?}", outcome.trouble) };
+    for part in
+        ["of goroutine 1, after `send` at ", "bad_input.rs", "number 6 of equals was to be chosen"]
+    {
+        assert!(how.contains(part), "{how}");
+    }
+    // Nobody draws any more.
+    let outcome = explorer().replay(&replay, || async { drop(go(async {})) });
+    let Some(Trouble::Strays(how)) = outcome.trouble else { panic!("{:?}", outcome.trouble) };
+    assert!(how.contains("goroutine 1, of ") && how.contains("does not come to decision"), "{how}");
 }

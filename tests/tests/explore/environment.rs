@@ -41,6 +41,19 @@ async fn waits_for_a_thread() {
     thread.join().unwrap();
 }
 
+/// One draw of many leaks.
+#[gmp::test(explore(schedules = 4096), expect_leak("chan receive"))]
+#[ignore = "run by the tests below"]
+async fn leaks_with_one_draw_of_many() {
+    let ch = gmp::chan::<()>(0);
+    let leaks = choose(1024) == 77;
+    drop(go(async move {
+        if leaks {
+            ch.recv().await;
+        }
+    }));
+}
+
 /// Runs a test of this file in a process of its own. Whether it passed, and what it printed.
 fn run(test: &str, variables: &[(&str, &str)]) -> (bool, String) {
     let mut child = Command::new(std::env::current_exe().unwrap());
@@ -74,13 +87,36 @@ fn a_whole_run_is_explored_and_a_finding_is_played_again() {
     assert_eq!(schedule_in(&text), schedule);
     // It belongs to that test alone.
     let (passed, text) = run("waits_for_a_thread", &[("GMP_REPLAY", &schedule)]);
-    assert!(passed, "{text}");
+    assert!(passed && text.contains("GMP_REPLAY belongs to none of the tests that ran"), "{text}");
+}
+
+#[test]
+fn a_schedule_that_a_test_does_not_follow_any_more_fails_it() {
+    let (_, text) = run("fails_in_some_schedules", &[("GMP_EXPLORE", "on")]);
+    let schedule = schedule_in(&text);
+    // The same with a decision that cannot be had, and with another end.
+    let (head, course) = schedule.rsplit_once(':').unwrap();
+    for other in [format!("{head},0.0=7:{course}"), format!("{head}:{:08x}", 1)] {
+        let (passed, text) = run("fails_in_some_schedules", &[("GMP_REPLAY", &other)]);
+        assert!(
+            !passed && text.contains("not the course that the schedule was written for"),
+            "{text}"
+        );
+    }
+    // Nothing was found on this course, which is not that of the schedule.
+    let (name, _) = schedule.split_once(':').unwrap().1.split_once(':').unwrap();
+    let empty = format!("1:{name}:0.1>7:00000000");
+    let (passed, text) = run("fails_in_some_schedules", &[("GMP_REPLAY", &empty)]);
+    assert!(!passed && text.contains("goroutine 7 was to run, which it cannot"), "{text}");
+    assert!(!text.contains("belongs to none"), "{text}");
 }
 
 #[test]
 fn what_cannot_be_explored_runs_as_usual_when_all_are_explored() {
     let (passed, text) = run("waits_for_a_thread", &[("GMP_EXPLORE", "schedules=20")]);
-    assert!(passed, "{text}");
+    let said =
+        "waits_for_a_thread is not explored, it runs as usual: something outside the schedule";
+    assert!(passed && text.lines().any(|line| line.contains(said)), "{text}");
 }
 
 #[test]
@@ -106,6 +142,19 @@ fn machines_share_the_schedules() {
     let (first, second) = (found("1/2"), found("2/2"));
     assert_eq!((first % 2, second % 2), (1, 0), "{first} and {second}");
     assert_eq!(found("1/1"), first.min(second));
+}
+
+#[test]
+fn a_machine_that_does_not_meet_what_is_expected_does_not_fail_the_test() {
+    let test = "leaks_with_one_draw_of_many";
+    let settings = ("GMP_EXPLORE", "schedules=4096,seed=5");
+    for shard in ["1/1", "1/64", "2/64", "64/64"] {
+        let (passed, text) = run(test, &[settings, ("GMP_EXPLORE_SHARD", shard)]);
+        assert!(passed, "{shard}: {text}");
+    }
+    // All of them are played, and it is not met.
+    let (passed, text) = run(test, &[("GMP_EXPLORE", "schedules=2,seed=5")]);
+    assert!(!passed, "{text}");
 }
 
 #[test]
