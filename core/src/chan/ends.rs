@@ -10,17 +10,21 @@ use super::{
     Range, Recv, RecvArm, SendArm, SendChecked, SendError, SendSink, TryRecvError, TrySendError,
 };
 use crate::g::{block_on, point};
-use crate::inspect::{Capability, Operation};
+use crate::inspect::{Capability, Location as At, Operation};
 
 /// The sending half of [`channel`]. The last one to be dropped closes the channel.
 pub struct Sender<T> {
     core: Arc<Core<T>>,
+    /// The line that made it.
+    at: At,
 }
 
 /// The receiving half of [`channel`]. When the last one is dropped, sends fail and buffered values are
 /// dropped.
 pub struct Receiver<T> {
     core: Arc<Core<T>>,
+    /// The line that made it.
+    at: At,
 }
 
 /// Makes a channel with room for `cap` values whose halves close it by drop, as Rust users expect.
@@ -37,8 +41,9 @@ pub struct Receiver<T> {
 /// ```
 #[track_caller]
 pub fn channel<T: Send + 'static>(cap: usize) -> (Sender<T>, Receiver<T>) {
-    let core = Core::shared(cap, Ends::Pair, Location::caller(), None);
-    (Sender { core: core.clone() }, Receiver { core })
+    let at = Location::caller();
+    let core = Core::shared(cap, Ends::Pair, at, None);
+    (Sender { core: core.clone(), at }, Receiver { core, at })
 }
 
 impl<T> Sender<T> {
@@ -210,8 +215,9 @@ impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
         // Relaxed: the count only has to be exact; `drop` orders.
         self.core.senders.fetch_add(1, Ordering::Relaxed);
-        self.core.anchor().cloned(Location::caller());
-        Self { core: self.core.clone() }
+        let at = Location::caller();
+        self.core.anchor().cloned(at);
+        Self { core: self.core.clone(), at }
     }
 }
 
@@ -219,8 +225,9 @@ impl<T> Clone for Receiver<T> {
     #[track_caller]
     fn clone(&self) -> Self {
         self.core.receivers.fetch_add(1, Ordering::Relaxed);
-        self.core.anchor().cloned(Location::caller());
-        Self { core: self.core.clone() }
+        let at = Location::caller();
+        self.core.anchor().cloned(at);
+        Self { core: self.core.clone(), at }
     }
 }
 
@@ -229,7 +236,7 @@ impl<T> Drop for Sender<T> {
         self.core.anchor().let_go(Capability::Release);
         // AcqRel: the last sender closes after all others have sent.
         if self.core.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
-            point::before(Operation::Close, None);
+            point::before(Operation::DropEnd, Some(self.at));
             self.core.anchor().died(Capability::Release);
             self.core.close();
         }
@@ -241,7 +248,7 @@ impl<T> Drop for Receiver<T> {
         self.core.anchor().let_go(Capability::Receive);
         // AcqRel: as for senders.
         if self.core.receivers.fetch_sub(1, Ordering::AcqRel) == 1 {
-            point::before(Operation::Close, None);
+            point::before(Operation::DropEnd, Some(self.at));
             self.core.anchor().died(Capability::Receive);
             self.core.close();
             // Dropped here, outside the lock: nobody can receive them any more.

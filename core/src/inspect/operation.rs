@@ -14,12 +14,14 @@ pub enum Operation {
     Go,
     /// `yield_now`.
     Yield,
-    /// Giving a lock back.
+    /// Giving a lock back: its guard is dropped.
     Unlock,
     /// Trying to lock without waiting.
     TryLock,
-    /// Closing a channel, by `close` or by dropping its last end.
+    /// Closing a channel.
     Close,
+    /// Dropping the last sender or receiver of a channel, which closes it.
+    DropEnd,
     /// Trying to send without waiting.
     TrySend,
     /// Trying to receive without waiting.
@@ -28,12 +30,16 @@ pub enum Operation {
     Add,
     /// Taking from the count of a `WaitGroup`.
     Done,
+    /// The same at the end of a goroutine that is counted.
+    DropDone,
     /// Waking one that waits on a `Cond`.
     Signal,
     /// Waking all that wait on a `Cond`.
     Broadcast,
     /// Giving permits of a `Semaphore` back.
     Release,
+    /// The same by dropping them.
+    DropPermit,
     /// Trying to take permits without waiting.
     TryAcquire,
     /// Cancelling a context.
@@ -66,14 +72,14 @@ impl Operation {
             Self::Yield => "yield",
             Self::Unlock => "unlock",
             Self::TryLock => "try lock",
-            Self::Close => "close",
+            Self::Close | Self::DropEnd => "close",
             Self::TrySend => "try send",
             Self::TryReceive => "try receive",
             Self::Add => "add",
-            Self::Done => "done",
+            Self::Done | Self::DropDone => "done",
             Self::Signal => "signal",
             Self::Broadcast => "broadcast",
-            Self::Release => "release",
+            Self::Release | Self::DropPermit => "release",
             Self::TryAcquire => "try acquire",
             Self::Cancel => "cancel",
             Self::Look => "look",
@@ -81,6 +87,11 @@ impl Operation {
             Self::Timer => "timer",
             Self::Abort => "abort",
         }
+    }
+
+    /// Whether something is dropped. The line of the operation is the one that made what is dropped.
+    pub const fn is_a_drop(self) -> bool {
+        matches!(self, Self::Unlock | Self::DropEnd | Self::DropDone | Self::DropPermit)
     }
 
     /// Whether it may let another goroutine go on, or change what another one finds.

@@ -42,7 +42,7 @@ pub enum Event {
         g: u32,
         /// What it does.
         operation: Operation,
-        /// The line; `None` where a value was dropped.
+        /// The line; that which made it where a value is dropped.
         at: Option<Location>,
     },
     /// A goroutine stops running.
@@ -95,6 +95,17 @@ pub trait Policy: core::any::Any + Send {
     fn may_leave(&mut self, g: u32) -> bool {
         let _ = g;
         true
+    }
+
+    /// A poll that was suspended before `operation` held what somebody else needed. It may be chance once.
+    fn held(&mut self, operation: Operation, at: Option<Location>) {
+        let _ = (operation, at);
+    }
+
+    /// Whether no poll is to be suspended before `operation`: [`held`](Self::held) was told of it too often.
+    fn is_pinned(&self, operation: Operation, at: Option<Location>) -> bool {
+        let _ = (operation, at);
+        false
     }
 
     /// A goroutine was started.

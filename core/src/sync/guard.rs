@@ -6,11 +6,14 @@ use core::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use super::Mutex;
+use crate::inspect::Location;
 
 /// Owns the lock of a [`Mutex`] until it is dropped. It may be moved to another goroutine.
 #[must_use = "a dropped guard unlocks the mutex at once"]
 pub struct MutexGuard<'a, T: ?Sized> {
     mutex: &'a Mutex<T>,
+    /// The line that locked it.
+    at: Location,
     /// A guard is as shareable as the `&mut T` it stands for.
     value: PhantomData<&'a mut T>,
 }
@@ -19,13 +22,14 @@ pub struct MutexGuard<'a, T: ?Sized> {
 #[must_use = "a dropped guard unlocks the mutex at once"]
 pub struct OwnedMutexGuard<T: ?Sized> {
     mutex: Arc<Mutex<T>>,
+    at: Location,
     value: PhantomData<T>,
 }
 
 impl<'a, T: ?Sized> MutexGuard<'a, T> {
-    /// The caller has just become the owner.
-    pub(super) fn new(mutex: &'a Mutex<T>) -> Self {
-        Self { mutex, value: PhantomData }
+    /// The caller has just become the owner, at the line `at`.
+    pub(super) fn new(mutex: &'a Mutex<T>, at: Location) -> Self {
+        Self { mutex, at, value: PhantomData }
     }
 
     /// The mutex that this guard locks.
@@ -35,9 +39,9 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
 }
 
 impl<T: ?Sized> OwnedMutexGuard<T> {
-    /// The caller has just become the owner.
-    pub(super) fn new(mutex: Arc<Mutex<T>>) -> Self {
-        Self { mutex, value: PhantomData }
+    /// The caller has just become the owner, at the line `at`.
+    pub(super) fn new(mutex: Arc<Mutex<T>>, at: Location) -> Self {
+        Self { mutex, at, value: PhantomData }
     }
 
     /// The mutex that this guard locks.
@@ -65,7 +69,7 @@ macro_rules! guard {
 
         impl<T: ?Sized> Drop for $guard {
             fn drop(&mut self) {
-                self.mutex.core().unlock();
+                self.mutex.core().unlock(self.at);
             }
         }
 

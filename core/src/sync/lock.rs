@@ -184,7 +184,7 @@ impl Waiter {
         self.settle();
         match state {
             _ if waited => {}
-            HANDED => core.unlock(),
+            HANDED => core.unlock(self.leaf.at()),
             _ => core.decline(),
         }
     }
@@ -208,7 +208,8 @@ impl<'a, T: ?Sized> Future for Lock<'a, T> {
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.as_ref().get_ref();
-        this.waiter.poll(this.mutex.core(), cx).map(|()| MutexGuard::new(this.mutex))
+        let locked = this.waiter.poll(this.mutex.core(), cx);
+        locked.map(|()| MutexGuard::new(this.mutex, this.waiter.leaf.at()))
     }
 }
 
@@ -217,7 +218,8 @@ impl<T: ?Sized> Future for LockOwned<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.as_ref().get_ref();
-        this.waiter.poll(this.mutex.core(), cx).map(|()| OwnedMutexGuard::new(this.mutex.clone()))
+        let locked = this.waiter.poll(this.mutex.core(), cx);
+        locked.map(|()| OwnedMutexGuard::new(this.mutex.clone(), this.waiter.leaf.at()))
     }
 }
 

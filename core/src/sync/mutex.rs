@@ -130,15 +130,16 @@ impl<T: ?Sized> Mutex<T> {
     #[track_caller]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         point::before(Operation::TryLock, Some(Panic::caller()));
-        self.core.try_lock(Panic::caller()).then(|| MutexGuard::new(self))
+        let at = Panic::caller();
+        self.core.try_lock(at).then(|| MutexGuard::new(self, at))
     }
 
     /// As [`try_lock`](Self::try_lock), with a guard that keeps the mutex alive.
     #[track_caller]
     pub fn try_lock_owned(self: Arc<Self>) -> Option<OwnedMutexGuard<T>> {
         point::before(Operation::TryLock, Some(Panic::caller()));
-        let locked = self.core.try_lock(Panic::caller());
-        locked.then(|| OwnedMutexGuard::new(self))
+        let at = Panic::caller();
+        self.core.try_lock(at).then(|| OwnedMutexGuard::new(self, at))
     }
 
     /// Locks the mutex on a plain thread, which waits.
@@ -312,10 +313,10 @@ impl Core {
         self.owned(at);
     }
 
-    /// Gives the lock up, by its owner.
+    /// Gives the lock up, by its owner, who took it at the line `at`.
     #[inline]
-    pub(super) fn unlock(&self) {
-        point::before(Operation::Unlock, None);
+    pub(super) fn unlock(&self, at: Location) {
+        point::before(Operation::Unlock, Some(at));
         if let Some(record) = &self.record {
             record.set_holder(None);
             record.released();

@@ -379,7 +379,7 @@ macro_rules! permits {
 
         impl<$($life)?> Drop for $permit<$($life)?> {
             fn drop(&mut self) {
-                point::before(Operation::Release, None);
+                point::before(Operation::DropPermit, Some(self.at));
                 // It fails only if the user released more than was forgotten. A panic in a destructor
                 // could take the process down; the other call has done the work.
                 let _ = self.semaphore.core.give_back(self.count, self.at);

@@ -177,7 +177,7 @@ struct DoneOnDrop {
 
 impl Drop for DoneOnDrop {
     fn drop(&mut self) {
-        point::before(Operation::Done, None);
+        point::before(Operation::DropDone, Some(self.at));
         // It fails only if the user called `done` for this goroutine as well. A panic in a destructor
         // could take the process down; whoever waits was released by the other `done`.
         let _ = self.group.core.add(-1, self.at);

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use gmp_core::inspect::{GoroutineId, Location};
+use gmp_core::inspect::{GoroutineId, Location, Operation};
 use gmp_core::runtime::policy::{Choice, Event, Options, Policy};
 
+use super::pins::Pins;
 use super::rng::{Rng, mix};
 use super::strategy::Way;
 
@@ -86,6 +87,8 @@ pub(super) struct Guide {
     /// Of all decisions and what there was to decide.
     pub(super) hash: u64,
     pub(super) decisions: u32,
+    /// Where no poll is suspended any more, with all guides of this exploration.
+    pub(super) pins: Pins,
     /// The first thing that a script asked for and could not have, and what came before it.
     missed: Option<(Turn, Option<Event>)>,
     /// `Some`: it keeps what happens.
@@ -117,6 +120,7 @@ impl Guide {
             rng,
             hash: 0,
             decisions: 0,
+            pins: Pins::default(),
             missed: None,
             course,
             last: 0,
@@ -157,7 +161,8 @@ impl Guide {
                 within.max(1) >> (rng.below(2) * rng.below(1 + within.max(1).ilog2() as usize));
             self.soon = SOON[rng.below(SOON.len())];
             let most = [1, 1, 2, 3, 5][rng.below(5)];
-            self.plan.extend((0..most).map(|_| rng.below(span as usize) as u32));
+            // One more than is known: where each schedule is left at once nobody sees how many there are.
+            self.plan.extend((0..most).map(|_| rng.below(span as usize + 1) as u32));
             self.plan.sort_unstable_by(|a, b| b.cmp(a));
         }
         let spare = match core::mem::replace(&mut self.mind, Mind::nobody()) {
@@ -345,6 +350,14 @@ impl Policy for Guide {
             }
             Mind::Script(deeds) => deeds.keys().any(|(of, nth)| *of == g && *nth >= had),
         }
+    }
+
+    fn held(&mut self, operation: Operation, at: Option<Location>) {
+        self.pins.held(operation, at);
+    }
+
+    fn is_pinned(&self, operation: Operation, at: Option<Location>) -> bool {
+        self.pins.has(operation, at)
     }
 
     fn started(&mut self, g: u32, id: GoroutineId, at: Location) {

@@ -40,6 +40,7 @@ mod explorer;
 mod found;
 mod guide;
 mod outcome;
+mod pins;
 mod play;
 mod print;
 mod progress;

@@ -11,6 +11,7 @@ use gmp_core::runtime::{Builder, Runtime, Scope};
 use gmp_core::snapshot;
 
 use super::guide::Guide;
+use super::pins::Pins;
 use crate::leak::census;
 use crate::leak::check::{self, BodyEnd, Checked, Reach, payload_text};
 use crate::leak::progress::Progress;
@@ -104,6 +105,7 @@ pub(super) struct Stage {
     pub(super) loud: bool,
     /// Some schedule had an operation at which a poll could have been suspended.
     pub(super) has_inner_points: bool,
+    pins: Pins,
 }
 
 /// How many times longer a schedule may be in which nobody tries anything in vain.
@@ -115,7 +117,18 @@ impl Stage {
     pub(super) fn new(max_steps: u64, linger: Duration, at: &'static Location<'static>) -> Self {
         let max_in_all = max_steps.saturating_mul(LONGER);
         let (runtime, blocked_since, loud, has_inner_points) = (None, None, false, false);
-        Self { runtime, max_steps, max_in_all, blocked_since, linger, at, loud, has_inner_points }
+        let pins = Pins::default();
+        Self {
+            runtime,
+            max_steps,
+            max_in_all,
+            blocked_since,
+            linger,
+            at,
+            loud,
+            has_inner_points,
+            pins,
+        }
     }
 
     pub(super) fn play(&mut self, guide: Box<Guide>, body: MakeBody<'_>, want: Want) -> Seen {
@@ -133,6 +146,7 @@ impl Stage {
 
     fn play_once(&mut self, mut guide: Box<Guide>, body: MakeBody<'_>, want: Want) -> Seen {
         guide.begin();
+        guide.pins = self.pins.clone();
         let runtime = match self.runtime.take() {
             Some(runtime) if want == Want::Nothing => runtime,
             _ => Builder::new().explored(true).build(),

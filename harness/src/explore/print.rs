@@ -145,8 +145,12 @@ impl Print<'_> {
             Deed::Panics => (Ink::Alarm, "panics".into()),
             Deed::GoesOn(at) => (Ink::Plain, format!("{}goes on", self.line(row.column, at))),
             Deed::Does { operation, at, then } => {
-                let code = self.code(at).unwrap_or_else(|| operation.to_string());
-                let line = self.line(row.column, at);
+                let dropped = at.filter(|_| operation.is_a_drop());
+                let code = match dropped {
+                    Some(made) => format!("{operation} of {}", place(made)),
+                    None => self.code(at).unwrap_or_else(|| operation.to_string()),
+                };
+                let line = self.line(row.column, at.filter(|_| dropped.is_none()));
                 let room = |mark: &str| {
                     let room = self.width - 2 - mark.len();
                     format!("{}{mark}", cut(&format!("{line}{code}"), room))

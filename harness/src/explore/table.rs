@@ -48,7 +48,7 @@ pub enum Deed {
     Does {
         /// What.
         operation: Operation,
-        /// Where; `None` where a value was dropped.
+        /// Where. Where a value was dropped, the line that made it: see [`Operation::is_a_drop`].
         at: Option<Location>,
         /// What came of it.
         then: Then,

@@ -183,7 +183,35 @@ async fn fails() -> Result<(), String> {
 
 #[test]
 fn a_body_that_returns_an_error_is_found() {
-    assert_eq!(kind(&explorer().run(fails)), Some(Kind::Failure));
+    let outcome = explorer().run(fails);
+    assert_eq!(kind(&outcome), Some(Kind::Failure));
+    let replay = outcome.finding.unwrap().replay;
+    let again = explorer().replay(&replay, fails);
+    assert_eq!(kind(&again), Some(Kind::Failure));
+    assert_eq!(again.finding.unwrap().replay, replay);
+}
+
+/// The last of a thousand panics if it comes first.
+async fn a_crowd_with_one_bug() {
+    let (group, first) = (WaitGroup::new(), Arc::new(Mutex::new(None)));
+    for i in 0..1_000 {
+        let first = first.clone();
+        group.go(async move {
+            let first = *first.lock().await.get_or_insert(i);
+            assert!(first < 500, "out of order");
+        });
+    }
+    group.wait().await;
+    assert!(first.lock().await.is_some_and(|first| first < 500), "out of order");
+}
+
+#[test]
+fn a_switch_among_a_thousand_goroutines_is_found_and_made_small() {
+    let outcome = explorer().schedules(50).run(a_crowd_with_one_bug);
+    assert_eq!(kind(&outcome), Some(Kind::Panic));
+    let finding = outcome.finding.as_ref().unwrap();
+    assert!(finding.switches < 20, "{}", finding.switches);
+    again(&outcome, a_crowd_with_one_bug);
 }
 
 async fn a_crowd() {

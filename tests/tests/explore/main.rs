@@ -7,3 +7,5 @@ mod environment;
 mod findings;
 mod inside;
 mod livelock;
+mod points;
+mod terms;

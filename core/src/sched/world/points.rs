@@ -1,6 +1,5 @@
 //! The points of goroutines that an explored runtime runs: where the policy may let another one go on.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use crate::g::point::Points;
 use crate::inspect::{Location, Operation, WaitReason};
 use crate::sched::baton::Seat;
 use crate::sched::policy::{Choice, Event, Stop};
-use crate::sys::{BriefGuard, Lock};
+use crate::sys::BriefGuard;
 use crate::time::clock::NEVER;
 
 /// How long the thread that acts may take from one point to the next while it is blocked.
@@ -20,11 +19,6 @@ const LOOKS: u32 = 100;
 
 /// An operation on a line of the program.
 type Site = (Operation, Option<Location>);
-
-/// How often a poll that was suspended at a site held what somebody else needed. It may be chance once.
-static HELD: Lock<Option<HashMap<Site, u32>>> = Lock::new(None);
-/// After so many times a poll is not suspended at a site any more.
-const PINNED: u32 = 2;
 
 impl World {
     /// Suspends the poll that this thread is in, and continues the schedule with what is chosen.
@@ -42,7 +36,10 @@ impl World {
             _ => seat.give(),
         }
         if self.waits_in_vain(&seat, g) {
-            *HELD.lock().get_or_insert_default().entry(site).or_insert(0) += 1;
+            let mut state = self.lock();
+            if let Some(policy) = &mut state.policy {
+                policy.held(site.0, site.1);
+            }
         }
     }
 
@@ -74,8 +71,7 @@ impl World {
         g: u32,
         site: Site,
     ) -> BriefGuard<'a, State> {
-        let held = HELD.lock().as_ref().and_then(|held| held.get(&site).copied());
-        let pinned = held.unwrap_or(0) >= PINNED;
+        let pinned = state.policy.as_ref().is_some_and(|policy| policy.is_pinned(site.0, site.1));
         loop {
             let timer = self.timers.next() <= state.until;
             match state.decide(Asks::Inside { g, pinned }, timer) {

@@ -175,10 +175,10 @@ impl Core {
         self.room().0.lines.lock().pending_writers -= 1;
     }
 
-    /// Gives the lock up, by an owner.
+    /// Gives the lock up, by an owner, who took it at the line `at`.
     #[inline]
-    pub(super) fn unlock(&self, mode: Mode, token: u64) {
-        point::before(Operation::Unlock, None);
+    pub(super) fn unlock(&self, mode: Mode, token: u64, at: Location) {
+        point::before(Operation::Unlock, Some(at));
         if token != 0 {
             let mut holders = self.room().0.holders.lock();
             holders.list.retain(|holder| holder.token != token);
@@ -276,11 +276,11 @@ impl Core {
     }
 
     /// A waiter that was handed the lock does not want it.
-    pub(super) fn decline(&self, mode: Mode) {
+    pub(super) fn decline(&self, mode: Mode, at: Location) {
         if mode == Mode::Write {
             self.gave_up(&mut self.room().0.lines.lock());
         }
-        self.unlock(mode, 0);
+        self.unlock(mode, 0, at);
     }
 
     /// A pending writer gives up: that may let readers in.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::RwLock;
 use super::core::Mode;
+use crate::inspect::Location;
 
 macro_rules! guards {
     ($($(#[$doc:meta])* $name:ident<$($life:lifetime)?>($lock:ty, $value:ty, $mode:expr);)*) => {$(
@@ -16,13 +17,15 @@ macro_rules! guards {
             lock: $lock,
             /// Which entry of the list of holders is this guard's.
             token: u64,
+            /// The line that locked it.
+            at: Location,
             value: PhantomData<$value>,
         }
 
         impl<$($life,)? T: ?Sized> $name<$($life,)? T> {
-            /// The caller has just locked it so.
-            pub(super) fn new(lock: $lock, token: u64) -> Self {
-                Self { lock, token, value: PhantomData }
+            /// The caller has just locked it so, at the line `at`.
+            pub(super) fn new(lock: $lock, token: u64, at: Location) -> Self {
+                Self { lock, token, at, value: PhantomData }
             }
 
             /// The lock that this guard holds.
@@ -41,7 +44,7 @@ macro_rules! guards {
 
         impl<$($life,)? T: ?Sized> Drop for $name<$($life,)? T> {
             fn drop(&mut self) {
-                self.lock.core().unlock($mode, self.token);
+                self.lock.core().unlock($mode, self.token, self.at);
             }
         }
 

@@ -70,7 +70,7 @@ impl Waiter {
             self.seat.leave(lines, |lines| lines.line(mode), after)
         };
         if let Left::Released(_) = left {
-            core.decline(mode);
+            core.decline(mode, self.seat.at());
         }
     }
 }
@@ -97,7 +97,7 @@ macro_rules! locks {
                 let this = self.as_ref().get_ref();
                 // SAFETY: this future is pinned, has one lock, and cancels when it is dropped.
                 let locked = unsafe { this.waiter.poll(this.lock.core(), cx) };
-                locked.map(|token| $guard::new(this.lock.clone(), token))
+                locked.map(|token| $guard::new(this.lock.clone(), token, this.waiter.seat.at()))
             }
         }
 

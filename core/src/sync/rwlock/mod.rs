@@ -106,32 +106,36 @@ impl<T: ?Sized> RwLock<T> {
     #[track_caller]
     pub fn try_read(&self) -> Option<RwLockReadGuard<'_, T>> {
         point::before(Operation::TryLock, Some(Panic::caller()));
-        let token = self.core.try_lock(Mode::Read, Panic::caller())?;
-        Some(RwLockReadGuard::new(self, token))
+        let at = Panic::caller();
+        let token = self.core.try_lock(Mode::Read, at)?;
+        Some(RwLockReadGuard::new(self, token, at))
     }
 
     /// Locks for writing if nobody owns the lock.
     #[track_caller]
     pub fn try_write(&self) -> Option<RwLockWriteGuard<'_, T>> {
         point::before(Operation::TryLock, Some(Panic::caller()));
-        let token = self.core.try_lock(Mode::Write, Panic::caller())?;
-        Some(RwLockWriteGuard::new(self, token))
+        let at = Panic::caller();
+        let token = self.core.try_lock(Mode::Write, at)?;
+        Some(RwLockWriteGuard::new(self, token, at))
     }
 
     /// As [`try_read`](Self::try_read), with a guard that keeps the lock alive.
     #[track_caller]
     pub fn try_read_owned(self: Arc<Self>) -> Option<OwnedRwLockReadGuard<T>> {
         point::before(Operation::TryLock, Some(Panic::caller()));
-        let token = self.core.try_lock(Mode::Read, Panic::caller())?;
-        Some(OwnedRwLockReadGuard::new(self, token))
+        let at = Panic::caller();
+        let token = self.core.try_lock(Mode::Read, at)?;
+        Some(OwnedRwLockReadGuard::new(self, token, at))
     }
 
     /// As [`try_write`](Self::try_write), with a guard that keeps the lock alive.
     #[track_caller]
     pub fn try_write_owned(self: Arc<Self>) -> Option<OwnedRwLockWriteGuard<T>> {
         point::before(Operation::TryLock, Some(Panic::caller()));
-        let token = self.core.try_lock(Mode::Write, Panic::caller())?;
-        Some(OwnedRwLockWriteGuard::new(self, token))
+        let at = Panic::caller();
+        let token = self.core.try_lock(Mode::Write, at)?;
+        Some(OwnedRwLockWriteGuard::new(self, token, at))
     }
 
     /// Locks for reading on a plain thread, which waits.
