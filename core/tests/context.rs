@@ -190,7 +190,7 @@ fn deadlines_end_contexts_and_the_nearest_counts() {
 
 #[test]
 fn a_cancelled_context_stays_cancelled_when_its_deadline_comes() {
-    block_on(async {
+    Builder::new().virtual_time().build().block_on(async {
         let (ctx, cancel) = with_timeout(&background(), 2 * MS);
         cancel.cancel();
         sleep(4 * MS).await;
