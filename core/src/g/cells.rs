@@ -13,11 +13,10 @@ use crate::debug::debug;
 use crate::sys::Lock;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 
-/// Cells are kept in sizes that are multiples of this, aligned as its allocator aligns them.
-const STEP: usize = 64;
-const ALIGN: usize = 16;
-/// Kinds of sizes: the largest cell that is kept has 1 KiB.
-const SIZES: usize = 16;
+/// What the size of a cell is a multiple of, and its alignment, mostly; others are not kept.
+const WORD: usize = align_of::<u64>();
+/// Sizes: the largest cell that is kept has 1 KiB. None is rounded up: memory per goroutine counts more.
+const SIZES: usize = 1024 / WORD;
 /// Cells that a thread keeps of each size.
 const KEPT: usize = 64;
 
@@ -33,14 +32,9 @@ impl CellLayout {
     /// That of a cell of type `T`.
     pub(super) const fn of<T>() -> Self {
         let layout = Layout::new::<T>();
-        let size = layout.size().div_ceil(STEP);
-        if layout.align() > ALIGN || size == 0 || size > SIZES {
-            return Self { layout, size: None };
-        }
-        match Layout::from_size_align(size * STEP, ALIGN) {
-            Ok(layout) => Self { layout, size: Some(size - 1) },
-            Err(_) => Self { layout, size: None },
-        }
+        let words = layout.size() / WORD;
+        let is_kept = layout.align() == WORD && words != 0 && words <= SIZES;
+        Self { layout, size: if is_kept { Some(words - 1) } else { None } }
     }
 }
 
@@ -106,7 +100,7 @@ impl Cells {
             return false;
         }
         let kept = cell.cast::<Kept>();
-        // SAFETY: the caller's memory is at least `STEP` long, aligned for it, and used by nobody.
+        // SAFETY: the caller's memory is at least a word long, aligned for it, and used by nobody.
         unsafe { kept.write(Kept { next: list.first.get() }) };
         list.first.set(Some(kept));
         list.len.set(list.len.get() + 1);
@@ -119,9 +113,11 @@ impl Drop for Cells {
     fn drop(&mut self) {
         for size in 0..SIZES {
             while let Some(cell) = self.take(size) {
-                let (size, align) = ((size + 1) * STEP, ALIGN);
-                // SAFETY: `CellLayout::of` made the layout of such cells from these.
-                unsafe { dealloc(cell.as_ptr(), Layout::from_size_align_unchecked(size, align)) };
+                // SAFETY: only cells with this layout are kept there, see `CellLayout::of`.
+                unsafe {
+                    let layout = Layout::from_size_align_unchecked((size + 1) * WORD, WORD);
+                    dealloc(cell.as_ptr(), layout);
+                }
             }
         }
         if let Some(own) = self.count.get() {
@@ -217,7 +213,7 @@ mod tests {
         #[repr(align(64))]
         struct Odd(#[expect(dead_code)] u8);
         on_a_new_thread(|| {
-            for of in [CellLayout::of::<[u8; 1025]>(), CellLayout::of::<Odd>()] {
+            for of in [CellLayout::of::<[u64; 129]>(), CellLayout::of::<Odd>()] {
                 let cell = allocate(of);
                 assert!(cell.as_ptr().addr().is_multiple_of(of.layout.align()));
                 // SAFETY: from `allocate`, given back once.
