@@ -289,18 +289,54 @@ macro_rules! stream {
     };
 }
 
+/// Straight to the system: a call through libc may cancel its thread, which takes atomic operations around each.
+#[cfg(target_os = "linux")]
+mod system {
+    use rustix::net::{RecvFlags, SendFlags};
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    pub(crate) fn receive(socket: &impl AsFd, buf: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::net::recv(socket, buf, RecvFlags::empty())?.0)
+    }
+
+    pub(crate) fn send(socket: &impl AsFd, buf: &[u8]) -> io::Result<usize> {
+        Ok(rustix::net::send(socket, buf, SendFlags::NOSIGNAL)?)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use super::*;
+
+    pub(crate) fn receive<S>(socket: &S, buf: &mut [u8]) -> io::Result<usize>
+    where
+        for<'a> &'a S: io::Read,
+    {
+        io::Read::read(&mut { socket }, buf)
+    }
+
+    pub(crate) fn send<S>(socket: &S, buf: &[u8]) -> io::Result<usize>
+    where
+        for<'a> &'a S: io::Write,
+    {
+        io::Write::write(&mut { socket }, buf)
+    }
+}
+
 /// The bytes of a socket of the standard library.
 macro_rules! bytes {
     ($std:ty) => {
         impl Bytes for $std {
             fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
-                io::Read::read(&mut { self }, buf)
+                $crate::net::stream::receive(self, buf)
             }
             fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
                 io::Read::read_vectored(&mut { self }, bufs)
             }
             fn write(&self, buf: &[u8]) -> io::Result<usize> {
-                io::Write::write(&mut { self }, buf)
+                $crate::net::stream::send(self, buf)
             }
             fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
                 io::Write::write_vectored(&mut { self }, bufs)
@@ -340,4 +376,5 @@ macro_rules! write_methods {
     };
 }
 
+pub(super) use system::{receive, send};
 pub(super) use {bytes, stream, write_methods};
