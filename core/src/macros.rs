@@ -61,17 +61,18 @@ macro_rules! select {
     ($($arms:tt)*) => { $crate::__select!(@arms false {} {} $($arms)*) };
 }
 
-/// Sorts the arms of [`select!`] and emits the code. Each arm gets the identifier `arm` of its own
+/// Sorts the arms of [`select!`] and emits the code. A body in braces is matched by its braces: a `block` would also
+/// try an expression that another macro passes on, and fail. Each arm gets the identifier `arm` of its own
 /// expansion, so that hygiene tells them apart.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __select {
     // recv
-    (@arms $biased:tt {$($done:tt)*} $default:tt recv($c:expr) -> $p:pat => $b:block , $($rest:tt)*) => {
-        $crate::__select!(@arms $biased {$($done)* {arm src recv ($c) ($p) ($b)}} $default $($rest)*)
+    (@arms $biased:tt {$($done:tt)*} $default:tt recv($c:expr) -> $p:pat => { $($b:tt)* } , $($rest:tt)*) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src recv ($c) ($p) ({ $($b)* })}} $default $($rest)*)
     };
-    (@arms $biased:tt {$($done:tt)*} $default:tt recv($c:expr) -> $p:pat => $b:block $($rest:tt)*) => {
-        $crate::__select!(@arms $biased {$($done)* {arm src recv ($c) ($p) ($b)}} $default $($rest)*)
+    (@arms $biased:tt {$($done:tt)*} $default:tt recv($c:expr) -> $p:pat => { $($b:tt)* } $($rest:tt)*) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src recv ($c) ($p) ({ $($b)* })}} $default $($rest)*)
     };
     (@arms $biased:tt {$($done:tt)*} $default:tt recv($c:expr) -> $p:pat => $b:expr, $($rest:tt)*) => {
         $crate::__select!(@arms $biased {$($done)* {arm src recv ($c) ($p) ($b)}} $default $($rest)*)
@@ -80,11 +81,11 @@ macro_rules! __select {
         $crate::__select!(@arms $biased {$($done)* {arm src recv ($c) ($p) ($b)}} $default)
     };
     // send -> result
-    (@arms $biased:tt {$($done:tt)*} $default:tt send($c:expr, $v:expr) -> $p:pat => $b:block , $($rest:tt)*) => {
-        $crate::__select!(@arms $biased {$($done)* {arm src send ($c, $v) ($p) ($b)}} $default $($rest)*)
+    (@arms $biased:tt {$($done:tt)*} $default:tt send($c:expr, $v:expr) -> $p:pat => { $($b:tt)* } , $($rest:tt)*) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src send ($c, $v) ($p) ({ $($b)* })}} $default $($rest)*)
     };
-    (@arms $biased:tt {$($done:tt)*} $default:tt send($c:expr, $v:expr) -> $p:pat => $b:block $($rest:tt)*) => {
-        $crate::__select!(@arms $biased {$($done)* {arm src send ($c, $v) ($p) ($b)}} $default $($rest)*)
+    (@arms $biased:tt {$($done:tt)*} $default:tt send($c:expr, $v:expr) -> $p:pat => { $($b:tt)* } $($rest:tt)*) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src send ($c, $v) ($p) ({ $($b)* })}} $default $($rest)*)
     };
     (@arms $biased:tt {$($done:tt)*} $default:tt send($c:expr, $v:expr) -> $p:pat => $b:expr, $($rest:tt)*) => {
         $crate::__select!(@arms $biased {$($done)* {arm src send ($c, $v) ($p) ($b)}} $default $($rest)*)
@@ -93,11 +94,11 @@ macro_rules! __select {
         $crate::__select!(@arms $biased {$($done)* {arm src send ($c, $v) ($p) ($b)}} $default)
     };
     // send
-    (@arms $biased:tt {$($done:tt)*} $default:tt send($c:expr, $v:expr) => $b:block , $($rest:tt)*) => {
-        $crate::__select!(@arms $biased {$($done)* {arm src send ($c, $v) (()) ($b)}} $default $($rest)*)
+    (@arms $biased:tt {$($done:tt)*} $default:tt send($c:expr, $v:expr) => { $($b:tt)* } , $($rest:tt)*) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src send ($c, $v) (()) ({ $($b)* })}} $default $($rest)*)
     };
-    (@arms $biased:tt {$($done:tt)*} $default:tt send($c:expr, $v:expr) => $b:block $($rest:tt)*) => {
-        $crate::__select!(@arms $biased {$($done)* {arm src send ($c, $v) (()) ($b)}} $default $($rest)*)
+    (@arms $biased:tt {$($done:tt)*} $default:tt send($c:expr, $v:expr) => { $($b:tt)* } $($rest:tt)*) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src send ($c, $v) (()) ({ $($b)* })}} $default $($rest)*)
     };
     (@arms $biased:tt {$($done:tt)*} $default:tt send($c:expr, $v:expr) => $b:expr, $($rest:tt)*) => {
         $crate::__select!(@arms $biased {$($done)* {arm src send ($c, $v) (()) ($b)}} $default $($rest)*)
@@ -106,11 +107,11 @@ macro_rules! __select {
         $crate::__select!(@arms $biased {$($done)* {arm src send ($c, $v) (()) ($b)}} $default)
     };
     // default
-    (@arms $biased:tt $done:tt {} default => $b:block , $($rest:tt)*) => {
-        $crate::__select!(@arms $biased $done {$b} $($rest)*)
+    (@arms $biased:tt $done:tt {} default => { $($b:tt)* } , $($rest:tt)*) => {
+        $crate::__select!(@arms $biased $done {{ $($b)* }} $($rest)*)
     };
-    (@arms $biased:tt $done:tt {} default => $b:block $($rest:tt)*) => {
-        $crate::__select!(@arms $biased $done {$b} $($rest)*)
+    (@arms $biased:tt $done:tt {} default => { $($b:tt)* } $($rest:tt)*) => {
+        $crate::__select!(@arms $biased $done {{ $($b)* }} $($rest)*)
     };
     (@arms $biased:tt $done:tt {} default => $b:expr, $($rest:tt)*) => {
         $crate::__select!(@arms $biased $done {$b} $($rest)*)
@@ -122,11 +123,11 @@ macro_rules! __select {
         compile_error!("a `select!` has at most one `default` arm")
     };
     // future
-    (@arms $biased:tt {$($done:tt)*} $default:tt $p:pat = $f:expr => $b:block , $($rest:tt)*) => {
-        $crate::__select!(@arms $biased {$($done)* {arm src future ($f) ($p) ($b)}} $default $($rest)*)
+    (@arms $biased:tt {$($done:tt)*} $default:tt $p:pat = $f:expr => { $($b:tt)* } , $($rest:tt)*) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src future ($f) ($p) ({ $($b)* })}} $default $($rest)*)
     };
-    (@arms $biased:tt {$($done:tt)*} $default:tt $p:pat = $f:expr => $b:block $($rest:tt)*) => {
-        $crate::__select!(@arms $biased {$($done)* {arm src future ($f) ($p) ($b)}} $default $($rest)*)
+    (@arms $biased:tt {$($done:tt)*} $default:tt $p:pat = $f:expr => { $($b:tt)* } $($rest:tt)*) => {
+        $crate::__select!(@arms $biased {$($done)* {arm src future ($f) ($p) ({ $($b)* })}} $default $($rest)*)
     };
     (@arms $biased:tt {$($done:tt)*} $default:tt $p:pat = $f:expr => $b:expr, $($rest:tt)*) => {
         $crate::__select!(@arms $biased {$($done)* {arm src future ($f) ($p) ($b)}} $default $($rest)*)

@@ -504,6 +504,28 @@ fn values_go_from_select_to_select_once_each() {
     assert_eq!(sum.load(Ordering::Relaxed), GOROUTINES * each * (each - 1) / 2);
 }
 
+/// An expression of another macro's may be the body of any arm.
+#[test]
+fn another_macro_may_pass_the_bodies_on() {
+    macro_rules! first {
+        ($ch:expr, $got:expr, $sent:expr, $other:expr, $none:expr) => {
+            select! {
+                biased;
+                recv($ch) -> _ => $got,
+                send($ch, 1) => $sent,
+                () = std::future::pending() => $other,
+                default => $none,
+            }
+        };
+    }
+    block_on(async {
+        let ch = chan(1);
+        let turn = async || first!(ch, "got", "sent", "other", "none");
+        assert_eq!((turn().await, turn().await), ("sent", "got"));
+        assert_eq!(first!(Chan::<i32>::nil(), 1, 2, 3, { 4 }), 4);
+    });
+}
+
 macro_rules! wide {
     ($ch:ident, $($i:literal)*) => {
         select! { $(recv($ch[$i]) -> v => (v, $i),)* }

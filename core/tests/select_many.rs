@@ -33,8 +33,8 @@ macro_rules! mixed {
             select! {
                 $(
                     recv(ch[$recv]) -> got => { assert_eq!(got.unwrap().id, $recv); $recv }
-                    send(ch[$send], life.make($send)) => { $send }
-                    () = Turn(turns, $future) => { $future }
+                    send(ch[$send], life.make($send)) => $send,
+                    () = Turn(turns, $future) => $future,
                 )+
                 $(recv(ch[$last]) -> got => { assert_eq!(got.unwrap().id, $last); $last })?
             }
