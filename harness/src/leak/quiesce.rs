@@ -184,12 +184,15 @@ fn evidence(
     deadline: Instant,
     other: Option<&dyn OtherRuntime>,
 ) -> Evidence {
-    // Before the readings: whoever was here and is gone when they are taken has left its wake in them.
+    // Between the readings: whoever comes meanwhile was started by somebody who ran, and whoever is gone again has left
+    // its wake. A goroutine that another thread polls may have armed a timer since the last turn.
+    let first = snapshot::read(scope);
     let others = other.is_some_and(OtherRuntime::is_alive)
         || global_runtime_acts(deadline)
         || census::foreign_thread_lives()
         || snapshot::listens(scope);
-    let (first, second) = (snapshot::read(scope), snapshot::read(scope));
+    let next_timer = next_timer.into_iter().chain(snapshot::next_timer(scope)).min();
+    let second = snapshot::read(scope);
     let in_time = next_timer.filter(|at| *at <= deadline);
     let moving = !snapshot::quiescent(&first, &second);
     if moving || others || second.iter().any(Reading::is_external) {

@@ -362,7 +362,8 @@ impl Run {
         let scope = self.runtime.scope();
         let empty = || {
             self.progress.beat();
-            scope.live() == 0 && !self.outside()
+            // Twice: what is outside may come in while it is looked at.
+            scope.live() == 0 && !self.outside() && scope.live() == 0
         };
         let mut limits = self.limits();
         limits.deadline = Instant::now() + self.plan.linger;

@@ -142,10 +142,13 @@ fn on_own_thread(
         }
     }));
     desk.take();
-    let checked = judge(run, desk, &started, at);
+    let judged = judge(run, desk, &started, at);
     drop(body);
-    let stays = checked.as_ref().is_some_and(stays_behind) || desk.threads.blocking() > 0;
+    let (checked, calls) = judged.map_or((None, 0), |(checked, calls)| (Some(checked), calls));
+    let stays = calls > 0 || checked.as_ref().is_some_and(stays_behind);
     started.shut_down(if stays { Duration::ZERO } else { ENDS });
+    // Or a call whose thread had not started when the test was judged.
+    let stays = stays || desk.threads.alive() > 0;
     if let Some(mut checked) = checked {
         if stays {
             checked.notes.push(STAYS.into());
@@ -165,13 +168,13 @@ fn tell(run: &Run, ended: Result<Outcome, Ended>) {
     run.runtime.notify();
 }
 
-/// Judges what is left, unless somebody else does.
+/// Judges what is left, unless somebody else does; and how many blocking calls of others stay.
 fn judge(
     run: &Run,
     desk: &Desk,
     started: &Started,
     at: &'static Location<'static>,
-) -> Option<Checked> {
+) -> Option<(Checked, usize)> {
     let scope = run.runtime.scope();
     let (end, since) = run.progress.take_end()?;
     let session = Session::of(scope);
@@ -185,20 +188,20 @@ fn judge(
     let others = if has_ended { desk.others_that_stay() } else { 0 };
     let strangers = stand_ins(scope, &session, others, at);
     let calls = if has_ended { desk.foreign_calls(scope) } else { 0 };
-    let calls = Calls::stand_in(scope, &session, calls, at);
+    let stand_ins = Calls::stand_in(scope, &session, calls, at);
     if scope.live() == 0 {
         scope.close();
         let took = since.elapsed();
         let leftovers = leftovers::of(scope, &[]);
-        return Some(Checked { took, leftovers, ..Checked::clean(end, scope) });
+        return Some((Checked { took, leftovers, ..Checked::clean(end, scope) }, calls));
     }
     // Destructors may use the runtime.
     let _inside = started.handle().enter();
     let reach =
         Reach { body: run.progress.body(), body_is_elsewhere: false, spare_ready_tasks: false };
     let checked = check::close_and_judge(scope, &run.progress, &reach, end, since);
-    drop((strangers, calls));
-    Some(checked)
+    drop((strangers, stand_ins));
+    Some((checked, calls))
 }
 
 /// Whether a thread of the runtime is in the middle of something.

@@ -5,6 +5,8 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
 
 use ::tokio::runtime::{Builder, Handle, LocalOptions, LocalRuntime, Runtime};
 use gmp_core::runtime::{Entered, Scope};
@@ -13,6 +15,9 @@ use crate::leak::census;
 
 /// How long a thread for blocking calls waits for the next one. Whoever is there longer has work.
 const KEEP_ALIVE: Duration = Duration::from_millis(4);
+
+/// How long the workers may take to start.
+const STARTS: Duration = Duration::from_secs(1);
 
 /// Which runtime of tokio a test runs on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,10 +56,15 @@ pub(super) struct Threads {
 }
 
 impl Threads {
+    /// Threads that have not ended.
+    pub(super) fn alive(&self) -> usize {
+        self.alive.load(Ordering::SeqCst)
+    }
+
     /// Threads that run blocking calls, or did a moment ago.
     pub(super) fn blocking(&self) -> usize {
         let workers = self.workers.load(Ordering::SeqCst);
-        self.alive.load(Ordering::SeqCst).saturating_sub(workers)
+        self.alive().saturating_sub(workers)
     }
 }
 
@@ -107,6 +117,11 @@ impl Started {
         let workers = started.handle().metrics().num_workers();
         if settings.flavor == Flavor::MultiThread {
             threads.workers.store(workers, Ordering::SeqCst);
+            // One that has not started would later be taken for a thread of a blocking call, or hide one.
+            let building = Instant::now();
+            while threads.alive() < workers && building.elapsed() < STARTS {
+                thread::yield_now();
+            }
         }
         Ok(started)
     }

@@ -196,8 +196,13 @@ fn a_blocking_call_that_is_not_ours_is_counted_if_it_stays() {
             async move {
                 for _ in 0..2 {
                     let (stop, wait) = std::sync::mpsc::channel::<()>();
+                    let (starts, started) = tokio::sync::oneshot::channel();
                     kept.lock().unwrap().push(stop);
-                    drop(tokio::task::spawn_blocking(move || wait.recv()));
+                    drop(tokio::task::spawn_blocking(move || {
+                        starts.send(()).unwrap();
+                        wait.recv()
+                    }));
+                    started.await.unwrap();
                 }
             }
         },
@@ -205,6 +210,20 @@ fn a_blocking_call_that_is_not_ours_is_counted_if_it_stays() {
             let finding = one(report);
             assert_eq!((finding.count, &finding.verdict), (2, &Verdict::Running), "{report}");
             assert!(finding.notes[0].contains("gmp::tokio::spawn_blocking"), "{report}");
+            assert!(report.to_string().contains("stays behind"), "{report}");
+        },
+    );
+    stops.lock().unwrap().clear();
+    let kept = stops.clone();
+    on_each(
+        "a call that may not have started",
+        move || {
+            let (stop, wait) = std::sync::mpsc::channel::<()>();
+            kept.lock().unwrap().push(stop);
+            async move { drop(tokio::task::spawn_blocking(move || wait.recv())) }
+        },
+        |report| {
+            assert!(!report.is_clean(), "{report}");
             assert!(report.to_string().contains("stays behind"), "{report}");
         },
     );
@@ -290,7 +309,10 @@ fn a_task_that_is_not_ours_and_respawns_itself_is_seen_and_ends_with_the_test() 
         || async {
             drop(tokio::spawn(plain_again()));
         },
-        |report| assert_eq!(one(report).verdict, Verdict::External, "{report}"),
+        |report| {
+            assert!(!report.is_clean(), "{report}");
+            assert_eq!(one(report).verdict, Verdict::External, "{report}");
+        },
     );
 }
 
