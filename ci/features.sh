@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The published crates build with every combination of features.
+# The published crates build with every combination of features, and so do the benchmarks that are workspaces of
+# their own, with the versions that they are locked to.
 #
 # usage: FEATURE_DEPTH=3 ci/features.sh
 #
@@ -52,5 +53,8 @@ for package in $PUBLISHED; do
             check "$package" --no-default-features --features "${chosen#,}"
         fi
     done
+done
+for bench in core/benches/peers harness/benches/schedules; do
+    run cargo check --quiet --locked --target-dir target --manifest-path "$bench/Cargo.toml"
 done
 echo "$checked sets of features build"

@@ -147,7 +147,7 @@ impl Print<'_> {
             Deed::Does { operation, at, then } => {
                 let dropped = at.filter(|_| operation.is_a_drop());
                 let code = match dropped {
-                    Some(made) => format!("{operation} of {}", place(made)),
+                    Some(made) => format!("{operation} of {}", self.of(row.column, made)),
                     None => self.code(at).unwrap_or_else(|| operation.to_string()),
                 };
                 let line = self.line(row.column, at.filter(|_| dropped.is_none()));
@@ -167,11 +167,18 @@ impl Print<'_> {
     /// The line number, with the file where that is not the one that started the goroutine.
     fn line(&self, g: Option<u32>, at: Option<Location>) -> String {
         let Some(at) = at else { return String::new() };
+        if self.is_at_home(g, at) { format!("{} ", at.line()) } else { format!("{} ", place(at)) }
+    }
+
+    /// The line that made what is dropped, likewise.
+    fn of(&self, g: Option<u32>, made: Location) -> String {
+        if self.is_at_home(g, made) { format!("line {}", made.line()) } else { place(made) }
+    }
+
+    /// Whether the goroutine was started in this file.
+    fn is_at_home(&self, g: Option<u32>, at: Location) -> bool {
         let started = g.and_then(|g| self.table.columns.get(g as usize));
-        match started {
-            Some(column) if column.at.file() == at.file() => format!("{} ", at.line()),
-            _ => format!("{} ", place(at)),
-        }
+        started.is_some_and(|column| column.at.file() == at.file())
     }
 
     /// The source text of a line.
@@ -197,3 +204,7 @@ fn cut(text: &str, width: usize) -> String {
     let kept: String = text.chars().take(width.saturating_sub(2)).collect();
     format!("{kept}..")
 }
+
+#[cfg(test)]
+#[path = "print_tests.rs"]
+mod tests;

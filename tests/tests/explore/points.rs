@@ -175,7 +175,7 @@ fn what_is_dropped_is_shown_with_the_line_that_made_it() {
     for (word, mark) in
         [("unlock", "// The first."), ("unlock", "// The second."), ("close", "// The ends.")]
     {
-        let row = format!("{word} of points.rs:{}", line(mark));
+        let row = format!("{word} of line {}", line(mark));
         assert!(table.contains(&row), "{row}\n{table}");
     }
 }

@@ -92,9 +92,11 @@ fn every_kernel_is_found_whatever_the_seed() {
                 Some(finding) => {
                     if !expected.allows(kernel.name, &finding.report) {
                         missed.push(format!(
-                            "{}: {}",
+                            "{}, seed {seed}: {}\n{}\n{}",
                             kernel.name,
-                            expected::line(&finding.report)
+                            expected::line(&finding.report),
+                            finding.replay,
+                            finding.table,
                         ));
                     }
                     found.push((finding.schedule, outcome.elapsed, finding.report));

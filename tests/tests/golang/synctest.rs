@@ -2,6 +2,16 @@
 //!
 //! Left out everywhere: what Go forbids because its bubbles are not scopes (channels, timers and wait groups
 //! that cross their border), the garbage collector, iterators that pull, and how `testing.T` prints.
+//! And one by one:
+//!
+//! | of Go | why |
+//! |---|---|
+//! | `TestHappensBefore` | asks the race detector what `Wait` orders; here the compiler says what may be shared |
+//! | `TestDeadline`, `TestParallel`, `TestRun` | calls of `testing.T` that panic in a bubble; there is no such call |
+//! | `TestMallocs` | counts allocations of Go's runtime |
+//! | `TestWeak`, `TestSpecialFinalizer`, `TestReflectFuncOf` | the garbage collector and reflection |
+//! | `ExampleHTTPTransport100Continue` | is about `net/http`; what it shows of time is here, on channels |
+//!
 //! Go starts its clock at midnight of the first of January 2000; a moment here has no date. Where Go draws
 //! among timers of one moment, the first armed is first here, in every run.
 
@@ -304,6 +314,37 @@ mod example {
         cancel.cancel();
         wait().await;
         assert_eq!(called.load(Ordering::Relaxed), 1);
+    }
+
+    /// Sends a head, and what belongs to it when that was asked for, or after a while.
+    async fn sends_with_leave(wire: Chan<&'static str>, leave: Chan<()>) {
+        wire.send("head").await;
+        select! {
+            recv(leave) -> _ => {}
+            recv(after(S)) -> _ => {}
+        }
+        wire.send("body").await;
+    }
+
+    #[gmp::test(clock = "virtual")]
+    async fn what_is_held_back_is_sent_with_leave_or_at_the_time_out() {
+        for asked in [true, false] {
+            let (wire, leave) = (chan(8), chan(0));
+            let sent = go(sends_with_leave(wire.clone(), leave.clone()));
+            wait().await;
+            assert_eq!((wire.try_recv(), wire.try_recv().is_err()), (Ok("head"), true));
+            let began = now();
+            if asked {
+                leave.send(()).await;
+                wait().await;
+                assert_eq!(wire.try_recv(), Ok("body"));
+                assert_eq!(now() - began, NS);
+            } else {
+                assert_eq!(wire.recv().await, Some("body"));
+                assert_eq!(now() - began, S - NS);
+            }
+            sent.await.unwrap();
+        }
     }
 
     #[gmp::test(clock = "virtual")]

@@ -200,8 +200,10 @@ impl World {
 
     #[cold]
     fn next_timer_for_anybody(&self) -> Nanos {
-        // Whoever is ready may still do something before the tick.
-        let nobody_is_ready = self.lock().ready.is_empty();
+        // Whoever runs or is ready may still do something before the tick.
+        let state = self.lock();
+        let nobody_is_ready = state.ready.is_empty() && state.current.is_none();
+        drop(state);
         if nobody_is_ready { self.timers.next_not_in_vain() } else { self.timers.next() }
     }
 

@@ -1,7 +1,7 @@
 //! Schedules a second of gmp's exploration and of shuttle, on the same two programs, in turns in one process.
 //!
 //! `cargo run --release` here prints a table. Figures of a machine that does other work are worth little; the
-//! ratio of two that ran in turns is worth more.
+//! ratio of two that ran in turns is worth more. With `--bar 5` it fails if a ratio is below 5.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -106,11 +106,13 @@ fn median(mut turns: Vec<Duration>) -> f64 {
 /// Turns of one program on one side.
 type Side<'a> = &'a dyn Fn() -> Duration;
 
-fn row(name: &str, ours: Side<'_>, theirs: Side<'_>) {
+/// Prints a row. How many times as fast it is.
+fn row(name: &str, ours: Side<'_>, theirs: Side<'_>) -> f64 {
     let turns: Vec<_> = (0..TURNS).map(|_| (ours(), theirs())).collect();
     let (ours, theirs): (Vec<_>, Vec<_>) = turns.into_iter().unzip();
     let (ours, theirs) = (median(ours), median(theirs));
     println!("{name:32} {ours:>12.0} {theirs:>12.0} {:>8.1}", ours / theirs);
+    ours / theirs
 }
 
 fn main() {
@@ -123,8 +125,12 @@ fn main() {
         }),
         ("2 senders x 5, pct", &|| gmp_turn(pct, senders), &|| shuttle_turn(true, shuttle_senders)),
     ];
+    let mut args = std::env::args().skip(1).peekable();
+    let bar = args.next_if(|arg| arg == "--bar").map(|_| {
+        let bar = args.next().and_then(|bar| bar.parse::<f64>().ok());
+        bar.expect("`--bar` is followed by a number")
+    });
     // For a profiler: one turn of one side of the row with this number.
-    let mut args = std::env::args().skip(1);
     if let Some(number) = args.next() {
         let (_, ours, theirs) = rows[number.parse::<usize>().expect("the number of a row")];
         let side = if args.next().as_deref() == Some("shuttle") { theirs } else { ours };
@@ -132,7 +138,10 @@ fn main() {
         return;
     }
     println!("{:32} {:>12} {:>12} {:>8}", "schedules a second", "gmp", "shuttle", "times");
-    for (name, ours, theirs) in rows {
-        row(name, ours, theirs);
+    let ratios = rows.map(|(name, ours, theirs)| row(name, ours, theirs));
+    let lowest = ratios.into_iter().fold(f64::INFINITY, f64::min);
+    if let Some(bar) = bar.filter(|bar| lowest < *bar) {
+        eprintln!("{lowest:.1} times is below the bar of {bar}");
+        std::process::exit(1);
     }
 }
