@@ -117,23 +117,21 @@ fn a_context_that_was_never_used_is_not_said_to_be_ignored() {
 }
 
 /// A goroutine that waits on a context so many levels below one that hangs off another root.
-fn broken(levels: usize) -> impl Future<Output = ()> + 'static {
-    async move {
-        let (parent, cancel) = with_cancel(&background()); // <parent>
-        drop(go(async move {
-            assert!(parent.err().is_none());
-            let (mut ctx, _kept) = with_cancel(&background()); // <broken>
-            let mut all = Vec::new();
-            for _ in 0..levels {
-                let (child, kept) = with_cancel(&ctx);
-                ctx = child;
-                all.push(kept);
-            }
-            ctx.done().await;
-        }));
-        yield_now().await;
-        cancel.cancel();
-    }
+async fn broken(levels: usize) {
+    let (parent, cancel) = with_cancel(&background()); // <parent>
+    drop(go(async move {
+        assert!(parent.err().is_none());
+        let (mut ctx, _kept) = with_cancel(&background()); // <broken>
+        let mut all = Vec::new();
+        for _ in 0..levels {
+            let (child, kept) = with_cancel(&ctx);
+            ctx = child;
+            all.push(kept);
+        }
+        ctx.done().await;
+    }));
+    yield_now().await;
+    cancel.cancel();
 }
 
 #[test]

@@ -167,20 +167,29 @@ async fn cond_for_three(wake: fn(&Cond)) {
     wake(&shared.1);
 }
 
+/// A goroutine waits until what a static keeps is ready.
+fn wait_for_a_static() -> Arc<(Mutex<bool>, Cond)> {
+    let shared = Arc::new((Mutex::new(false), Cond::new()));
+    keep(shared.clone());
+    let waiter = shared.clone();
+    drop(go(async move {
+        let mut ready = waiter.0.lock().await;
+        while !*ready {
+            ready = waiter.1.wait(ready).await;
+        }
+    }));
+    shared
+}
+
 #[gmp::test(expect_leak("sync.Cond.Wait: Reachable"))]
 async fn cond_in_a_static() {
-    let shared = Arc::new((Mutex::new(()), Cond::new()));
-    keep(shared.clone());
-    drop(go(async move { drop(shared.1.wait(shared.0.lock().await).await) }));
+    wait_for_a_static();
 }
 
 #[gmp::test]
 async fn cond_in_a_static_fixed() {
-    let shared = Arc::new((Mutex::new(()), Cond::new()));
-    keep(shared.clone());
-    let waiter = shared.clone();
-    drop(go(async move { drop(waiter.1.wait(waiter.0.lock().await).await) }));
-    yield_now().await;
+    let shared = wait_for_a_static();
+    *shared.0.lock().await = true;
     shared.1.signal();
 }
 
