@@ -7,6 +7,8 @@ use gmp::net::{TcpListener, TcpStream, UdpSocket};
 #[cfg(unix)]
 use gmp::process::Command;
 
+#[cfg(unix)]
+const PAIR: u32 = line!();
 async fn pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("bound");
@@ -236,11 +238,11 @@ mod reports {
         let local_peer = |n: usize| format!("local {}, peer {}", at[n], at[n + 1]);
         let expected = [
             (
-                format!("tcp #: waiting to read, {}, {}", local_peer(0), made_in_pair(13, 21)),
+                format!("tcp #: waiting to read, {}, {}", local_peer(0), made_in_pair(PAIR + 5, 21)),
                 silent(&format!(" ({})", at[1])),
             ),
             (
-                format!("tcp #: waiting to write, {}, {}", local_peer(2), made_in_pair(12, 16)),
+                format!("tcp #: waiting to write, {}, {}", local_peer(2), made_in_pair(PAIR + 4, 16)),
                 format!(
                     "No room to write: the other end ({}) does not read. Set a write deadline, write {beside}",
                     at[3]
@@ -312,8 +314,9 @@ leak[GMP014, Timer]: 1 goroutine is in sleep: G
    ::: tests/tests/io.rs:{sleeper}:9
 {sleeper} | go(sleep(Duration::from_secs(36_000)));
     | -- started here by G
-    = fix: Its timer, due in 10 h, outlives the test. Wait in a `select!` for it and for
-           `ctx.done()`, or keep the `JoinHandle` from tests/tests/io.rs:{sleeper} and `abort()` it.
+    = fix: Its timer, due in 10 h, outlives the test. Wait in a `select!` for it
+           and for `ctx.done()`, or keep the `JoinHandle` from
+           tests/tests/io.rs:{sleeper} and `abort()` it.
 
 leak[GMP014, Timer]: 1 goroutine is in chan receive: G
     = timer #: due in 2 h, 1 handle, made at tests/tests/io.rs:{timer}:21
@@ -323,19 +326,22 @@ leak[GMP014, Timer]: 1 goroutine is in chan receive: G
    ::: tests/tests/io.rs:{receiver}:9
 {receiver} | go(async move {{ timer.recv().await }});
     | -- started here by G
-    = fix: Its timer, due in 2 h, outlives the test. Wait in a `select!` for it and for
-           `ctx.done()`, or keep the `JoinHandle` from tests/tests/io.rs:{receiver} and `abort()` it.
+    = fix: Its timer, due in 2 h, outlives the test. Wait in a `select!` for it
+           and for `ctx.done()`, or keep the `JoinHandle` from
+           tests/tests/io.rs:{receiver} and `abort()` it.
 
 leak[GMP014, Timer]: 1 goroutine is in chan receive: G
-    = ticker #: due in 3 h, every 3 h, 1 handle, made at tests/tests/io.rs:{ticker}:22
+    = ticker #: due in 3 h, every 3 h, 1 handle, made at
+           tests/tests/io.rs:{ticker}:22
    --> tests/tests/io.rs:{ticked}:32 in io::reports::timers
 {ticked} | go(async move {{ ticker.recv().await }});
     |                        ^^^^ chan receive on ticker #
    ::: tests/tests/io.rs:{ticked}:9
 {ticked} | go(async move {{ ticker.recv().await }});
     | -- started here by G
-    = fix: A ticker never ends by itself, and stopping it does not close its channel. Receive from
-           `ticker` in a `select!` beside `ctx.done()`, and stop it when the loop ends."
+    = fix: A ticker never ends by itself, and stopping it does not close its
+           channel. Receive from `ticker` in a `select!` beside `ctx.done()`,
+           and stop it when the loop ends."
         );
         assert_eq!(findings, expected);
     }

@@ -61,11 +61,7 @@ pub(crate) fn report(
     }
     groups.retain(|group| is_told(name, &group.finding, policy, &mut hidden));
     let leftovers = leftovers(name, checked, policy, &mut hidden);
-    let panics = panics(checked, policy, &mut hidden);
-    let more_panics = match panics.len() {
-        0 => 0,
-        told => checked.panics.len() - told,
-    };
+    let (panics, more_panics) = panics(checked, policy, &mut hidden);
     Report {
         name: name.to_string(),
         outcome,
@@ -256,27 +252,37 @@ fn leftovers(
     checked.leftovers.iter().filter_map(told).collect()
 }
 
-/// The panics that are told; those that a setting hides are counted.
-fn panics(checked: &Checked, policy: &Policy, hidden: &mut Vec<Hidden>) -> Vec<GoroutinePanic> {
-    let severity = policy.severities.of(Code::Panic, None);
+/// The panics that are told, and how many more there are; those that a setting hides are counted.
+fn panics(
+    checked: &Checked,
+    policy: &Policy,
+    hidden: &mut Vec<Hidden>,
+) -> (Vec<GoroutinePanic>, usize) {
     // Somebody may have received the others, so they fail a test only if that is asked for.
     let set = policy.severities.setting(Code::Panic, None);
-    let mut told = Vec::new();
+    let severity = policy.severities.of(Code::Panic, None);
+    let known = checked.panics.len();
+    let (mut told, mut all) = (Vec::new(), 0);
     if severity > Severity::Allow {
+        all += known;
         let kept = checked.panics.iter().take(SAMPLES);
         told.extend(kept.map(|note| goroutine_panic(note, severity)));
+    } else if known > 0 {
+        add(hidden, by_severity(Code::Panic.to_string(), known, 0));
     }
-    let untracked = checked.untracked.iter().map(|panic| {
+    for panic in &checked.untracked {
         let severity = set.unwrap_or(panic.severity);
-        GoroutinePanic { severity, ..panic.clone() }
-    });
-    told.extend(untracked.filter(|panic| panic.severity > Severity::Allow));
-    let all = checked.panics.len() + checked.untracked.len();
-    if severity == Severity::Allow && all > told.len() {
-        add(hidden, by_severity(Code::Panic.to_string(), all - told.len(), 0));
+        if severity == Severity::Allow {
+            add(hidden, by_severity(Code::Panic.to_string(), 1, 0));
+            continue;
+        }
+        all += 1;
+        if told.len() < SAMPLES {
+            told.push(GoroutinePanic { severity, ..panic.clone() });
+        }
     }
-    told.truncate(SAMPLES);
-    told
+    let more = all - told.len();
+    (told, more)
 }
 
 /// Resolves each stack once: equal goroutines share theirs.
