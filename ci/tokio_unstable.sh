@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# With `--cfg tokio_unstable` every task of tokio has a line in the report.
+# With `--cfg tokio_unstable` every task of tokio has a line in the report. In a target folder of its own: other flags
+# would build everything anew.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 

@@ -22,6 +22,10 @@ use super::verdict::{Holder, Verdict};
 const WORKLIST: usize = 10_000;
 /// How long a reaped thread's own call may take to unwind.
 const UNWIND: Duration = Duration::from_secs(5);
+/// How long a thread may take from the end of its goroutine until it has left it.
+const LEAVES: Duration = Duration::from_millis(250);
+/// How often is looked meanwhile.
+const LOOK: Duration = Duration::from_micros(20);
 /// Notes kept.
 const NOTES: usize = 64;
 
@@ -148,7 +152,15 @@ impl<'a> Reaper<'a> {
         let waiting = Instant::now();
         while !suspect.frozen.is_done() && waiting.elapsed() < UNWIND {
             // The thread unwinds through the user's frames; it cannot tell us when it is through.
-            std::thread::sleep(Duration::from_micros(20));
+            std::thread::sleep(LOOK);
+        }
+        // What the thread itself still refers to it with must not be taken for somebody's right to abort it.
+        let leaving = Instant::now();
+        while suspect.frozen.is_done()
+            && suspect.frozen.has_other_references()
+            && leaving.elapsed() < LEAVES
+        {
+            std::thread::sleep(LOOK);
         }
         if !suspect.frozen.is_done() {
             self.note(format!("{}: its call did not unwind in time", suspect.id()));
