@@ -15,6 +15,8 @@ fn explorer() -> Explorer {
 
 /// What is done at once, made before.
 type Act = Box<dyn FnOnce()>;
+/// The word for it, and what makes it.
+type Case = (&'static str, fn() -> Act);
 
 /// Somebody else notes that it ran. Between the two looks at that nothing is awaited, and the first operation after
 /// a yield is no point: only a switch right after `act` tells.
@@ -30,7 +32,7 @@ async fn switches_after(prepare: fn() -> Act) {
     other.await.unwrap();
 }
 
-const ACTS: &[(&str, fn() -> Act)] = &[
+const ACTS: &[Case] = &[
     ("unlock", || {
         let lock = Arc::new(Mutex::new(()));
         let guard = lock.try_lock_owned().unwrap();
