@@ -345,7 +345,7 @@ mod models {
                     assert!(other.try_lock().is_none());
                     // SAFETY: the lock is owned, by this thread.
                     assert_eq!(unsafe { &mut *other.value() }.take().map(Token::read), Some(2));
-                    other.core().unlock();
+                    other.core().unlock(std::panic::Location::caller());
                 }
                 spun
             });
