@@ -190,7 +190,7 @@ fn run<T>(
     scope: &Arc<Scope>,
     audience: &mut dyn Audience<T>,
 ) -> PlayEnd {
-    let mut body_lives = true;
+    let (mut body_lives, mut is_alone) = (true, false);
     loop {
         let turn = machine.turn(&|| body_lives && main.is_done());
         let tally = world.tally();
@@ -206,9 +206,18 @@ fn run<T>(
             let now = shared.timers().clock().now();
             world.set_until(now.saturating_add(nanos(terms.linger)).min(NEVER - 1));
         } else if turn != Turn::Stopped {
-            if scope.live() == 0 || !audience.waits(scope) {
+            if scope.live() == 0 {
                 return PlayEnd::Quiet;
             }
+            if !audience.waits(scope) {
+                if is_alone {
+                    return PlayEnd::Quiet;
+                }
+                // Whoever was outside may have come since the turn, and be gone: one more finds what it left.
+                is_alone = true;
+                continue;
+            }
+            is_alone = false;
             world.asleep(|| machine.sleep(Some(Instant::now() + LOOK_AGAIN)));
         }
     }
