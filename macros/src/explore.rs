@@ -6,17 +6,17 @@ use syn::{Expr, ExprLit, Lit, Path};
 
 use crate::duration;
 use crate::errors::{did_you_mean, list};
-use crate::options::{Given, optional, ungrouped};
+use crate::options::{Given, Known, Setting, optional};
 
 /// What may be set, and how it is written.
-const SETTINGS: &[(&str, &str)] = &[
-    ("schedules", "schedules = 1000"),
-    ("strategy", "strategy = \"pct\""),
-    ("depth", "depth = 3"),
-    ("seed", "seed = 7"),
-    ("max_time", "max_time = \"2s\""),
-    ("max_steps", "max_steps = 100000"),
-    ("replay", "replay = \"1:..\""),
+const SETTINGS: &[Known] = &[
+    Known { name: "schedules", form: "schedules = 1000" },
+    Known { name: "strategy", form: "strategy = \"pct\"" },
+    Known { name: "depth", form: "depth = 3" },
+    Known { name: "seed", form: "seed = 7" },
+    Known { name: "max_time", form: "max_time = \"2s\"" },
+    Known { name: "max_steps", form: "max_steps = 100000" },
+    Known { name: "replay", form: "replay = \"1:..\"" },
 ];
 const STRATEGIES: &[&str] = &["pct", "random"];
 
@@ -35,28 +35,8 @@ pub(crate) struct Explore {
 impl Explore {
     pub(crate) fn parse(given: &Given) -> syn::Result<Self> {
         let mut explore = Self::default();
-        let mut names = Vec::new();
-        for setting in given.settings()? {
-            let wrong = |message: String| syn::Error::new_spanned(setting, message);
-            let forms = || list(SETTINGS.iter().map(|(_, form)| *form));
-            let Expr::Assign(assign) = setting else {
-                return Err(wrong(format!("expected a setting\nsettings: {}", forms())));
-            };
-            let name = match &*assign.left {
-                Expr::Path(path) => path.path.get_ident().map(ToString::to_string),
-                _ => None,
-            };
-            let name = name.ok_or_else(|| wrong(format!("expected one of {}", forms())))?;
-            let Some((_, form)) = SETTINGS.iter().find(|(known, _)| *known == name) else {
-                let near = did_you_mean(&name, SETTINGS.iter().map(|(known, _)| *known));
-                let settings = forms();
-                return Err(wrong(format!("unknown setting `{name}`{near}\nsettings: {settings}")));
-            };
-            if names.contains(&name) {
-                return Err(wrong(format!("setting `{name}` is given twice; keep one")));
-            }
-            explore.set(&name, ungrouped(&assign.right), form)?;
-            names.push(name);
+        for Setting { known, value, .. } in given.settings(SETTINGS)? {
+            explore.set(known.name, value, known.form)?;
         }
         Ok(explore)
     }

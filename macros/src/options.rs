@@ -13,7 +13,7 @@ use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path, Token, parenthesized, parse_q
 use crate::duration;
 use crate::errors::{Errors, did_you_mean};
 
-/// An option that a macro knows.
+/// An option that a macro knows, or a setting that an option knows.
 pub(crate) struct Known {
     /// Its name.
     pub(crate) name: &'static str,
@@ -105,6 +105,34 @@ impl Value {
     }
 }
 
+/// One setting of an option: `seed = 7`.
+pub(crate) struct Setting<'a> {
+    pub(crate) known: &'static Known,
+    pub(crate) value: &'a Expr,
+    /// All of it, for errors.
+    pub(crate) whole: &'a Expr,
+}
+
+impl<'a> Setting<'a> {
+    fn read(whole: &'a Expr, known: &'static [Known]) -> syn::Result<Self> {
+        let wrong = |message: String| syn::Error::new_spanned(whole, message);
+        let Expr::Assign(assign) = whole else {
+            return Err(wrong(format!("expected a setting\nsettings: {}", forms(known))));
+        };
+        let given = match &*assign.left {
+            Expr::Path(path) => path.path.get_ident().map(ToString::to_string),
+            _ => None,
+        };
+        let given = given.ok_or_else(|| wrong(format!("expected one of {}", forms(known))))?;
+        let Some(known) = known.iter().find(|setting| setting.name == given) else {
+            let near = did_you_mean(&given, known.iter().map(|setting| setting.name));
+            let forms = forms(known);
+            return Err(wrong(format!("unknown setting `{given}`{near}\nsettings: {forms}")));
+        };
+        Ok(Self { known, value: ungrouped(&assign.right), whole })
+    }
+}
+
 impl Given {
     /// The option's name.
     pub(crate) fn name(&self) -> &'static str {
@@ -185,13 +213,24 @@ impl Given {
         }
     }
 
-    /// The settings of an option such as `explore(seed = 7, ..)`; none if it is bare.
-    pub(crate) fn settings(&self) -> syn::Result<Vec<&Expr>> {
-        match &self.value {
-            Value::Bare => Ok(Vec::new()),
-            Value::List(list) => Ok(list.iter().map(ungrouped).collect()),
-            Value::Assigned(value) => Err(self.wrong(value, "settings in parentheses")),
+    /// The settings of an option such as `explore(seed = 7, ..)`, each once; none if it is bare.
+    pub(crate) fn settings(&self, known: &'static [Known]) -> syn::Result<Vec<Setting<'_>>> {
+        let list = match &self.value {
+            Value::Bare => return Ok(Vec::new()),
+            Value::List(list) => list,
+            Value::Assigned(value) => return Err(self.wrong(value, "settings in parentheses")),
+        };
+        let mut settings: Vec<Setting<'_>> = Vec::new();
+        for whole in list.iter().map(ungrouped) {
+            let setting = Setting::read(whole, known)?;
+            let name = setting.known.name;
+            if settings.iter().any(|earlier| earlier.known.name == name) {
+                let message = format!("setting `{name}` is given twice; keep one");
+                return Err(syn::Error::new_spanned(whole, message));
+            }
+            settings.push(setting);
         }
+        Ok(settings)
     }
 
     /// The values of an option such as `severity(GMP102 = "deny", ..)`, at least one.

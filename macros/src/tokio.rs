@@ -5,13 +5,13 @@ use quote::{format_ident, quote};
 use syn::{Expr, ExprLit, Lit, Path};
 
 use crate::errors::{Errors, did_you_mean, list};
-use crate::options::{Given, optional, ungrouped};
+use crate::options::{Given, Known, Setting, optional};
 
 /// What may be set, and how it is written.
-const SETTINGS: &[(&str, &str)] = &[
-    ("flavor", "flavor = \"multi_thread\""),
-    ("worker_threads", "worker_threads = 2"),
-    ("start_paused", "start_paused = true"),
+const SETTINGS: &[Known] = &[
+    Known { name: "flavor", form: "flavor = \"multi_thread\"" },
+    Known { name: "worker_threads", form: "worker_threads = 2" },
+    Known { name: "start_paused", form: "start_paused = true" },
 ];
 /// The flavours, and how the descriptor calls them.
 const FLAVORS: &[(&str, &str)] =
@@ -43,16 +43,9 @@ pub(crate) struct Tokio {
 impl Tokio {
     pub(crate) fn parse(given: &Given) -> syn::Result<Self> {
         let mut tokio = Self { flavor: 0, worker_threads: None, start_paused: false };
-        let mut set: Vec<(String, &Expr)> = Vec::new();
-        for setting in given.settings()? {
-            let name = name(setting)?;
-            if set.iter().any(|(known, _)| *known == name) {
-                let message = format!("setting `{name}` is given twice; keep one");
-                return Err(syn::Error::new_spanned(setting, message));
-            }
-            let Expr::Assign(assign) = setting else { unreachable!("it has a name") };
-            tokio.set(&name, ungrouped(&assign.right))?;
-            set.push((name, setting));
+        let set = given.settings(SETTINGS)?;
+        for setting in &set {
+            tokio.set(setting.known.name, setting.value)?;
         }
         tokio.fits(&set)?;
         Ok(tokio)
@@ -86,8 +79,10 @@ impl Tokio {
     }
 
     /// What only one flavour can do.
-    fn fits(&self, set: &[(String, &Expr)]) -> syn::Result<()> {
-        let given = |name: &str| set.iter().find(|(known, _)| known == name).map(|(_, at)| *at);
+    fn fits(&self, set: &[Setting<'_>]) -> syn::Result<()> {
+        let given = |name: &str| {
+            set.iter().find(|setting| setting.known.name == name).map(|setting| setting.whole)
+        };
         let flavor = FLAVORS[self.flavor].0;
         if let Some(at) = given("worker_threads").filter(|_| flavor != "multi_thread") {
             let message = "`worker_threads` needs the flavour `multi_thread`; write \
@@ -124,25 +119,6 @@ pub(crate) fn check_others(all: &[Given], errors: &mut Errors) {
                 .at(given.ident(), format!("option `{name}` does not go with `tokio`: {instead}"));
         }
     }
-}
-
-/// The name of a setting that is known.
-fn name(setting: &Expr) -> syn::Result<String> {
-    let wrong = |message: String| syn::Error::new_spanned(setting, message);
-    let forms = || list(SETTINGS.iter().map(|(_, form)| *form));
-    let Expr::Assign(assign) = setting else {
-        return Err(wrong(format!("expected a setting\nsettings: {}", forms())));
-    };
-    let name = match &*assign.left {
-        Expr::Path(path) => path.path.get_ident().map(ToString::to_string),
-        _ => None,
-    };
-    let name = name.ok_or_else(|| wrong(format!("expected one of {}", forms())))?;
-    if SETTINGS.iter().any(|(known, _)| *known == name) {
-        return Ok(name);
-    }
-    let near = did_you_mean(&name, SETTINGS.iter().map(|(known, _)| *known));
-    Err(wrong(format!("unknown setting `{name}`{near}\nsettings: {}", forms())))
 }
 
 /// The place of a flavour in [`FLAVORS`].

@@ -184,11 +184,6 @@ impl Run {
         self.plan.host.get().is_some_and(|host| host.is_alive())
     }
 
-    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "tokio is the only one"))]
-    pub(crate) fn timeout(&self) -> Duration {
-        self.plan.timeout
-    }
-
     fn deadline(&self) -> Instant {
         let began = self.progress.began();
         // A time-out out of range never comes; a century is as good.
@@ -267,24 +262,10 @@ impl Run {
     /// On the M, or on a thread that watches Ms: sees to the goroutines of a body that is bound to its thread, and
     /// checks.
     pub(super) fn drive_bound(&self) {
-        let scope = self.runtime.scope();
-        let done = || {
-            self.progress.beat();
-            self.progress.is_body_done()
-        };
         self.runtime.drive(|driver| {
-            self.progress.set_m(census::own_number());
-            let mut end = quiesce::drive(driver, scope, &self.limits(), &done);
-            // It has left the registry, and says so in a moment: then it was not asleep.
-            while end == End::Asleep && self.body_has_left() {
-                driver.sleep(Some(Instant::now() + LOOK));
-                end = quiesce::drive(driver, scope, &self.limits(), &done);
-            }
-            match end {
-                End::Lost => return,
-                End::Done => {}
-                End::Asleep => self.progress.set_end(BodyEnd::Asleep),
-                End::TimedOut => self.progress.set_end(BodyEnd::TimedOut(self.plan.timeout)),
+            let end = self.drive_beside_body(driver, LOOK);
+            if end == End::Lost {
+                return;
             }
             self.settle(driver, false);
             if end == End::TimedOut && self.plan.is_plain {
@@ -293,8 +274,31 @@ impl Run {
         });
     }
 
+    /// On the M, or on a thread that watches Ms: runs what a body on another thread started, and timers, until it
+    /// has ended, and notes how. A body that has left the registry is looked for again after `look`.
+    pub(crate) fn drive_beside_body(&self, driver: &Driver<'_>, look: Duration) -> End {
+        let scope = self.runtime.scope();
+        let done = || {
+            self.progress.beat();
+            self.progress.is_body_done()
+        };
+        self.progress.set_m(census::own_number());
+        let mut end = quiesce::drive(driver, scope, &self.limits(), &done);
+        // It has left the registry, and says so in a moment: then it was not asleep.
+        while end == End::Asleep && self.body_has_left() {
+            driver.sleep(Some(Instant::now() + look));
+            end = quiesce::drive(driver, scope, &self.limits(), &done);
+        }
+        match end {
+            End::Lost | End::Done => {}
+            End::Asleep => self.progress.set_end(BodyEnd::Asleep),
+            End::TimedOut => self.progress.set_end(BodyEnd::TimedOut(self.plan.timeout)),
+        }
+        end
+    }
+
     /// Whether the body, which was started, is no goroutine of the scope any more.
-    pub(crate) fn body_has_left(&self) -> bool {
+    fn body_has_left(&self) -> bool {
         let body = self.progress.body();
         !snapshot::read(self.runtime.scope()).iter().any(|reading| Some(reading.id) == body)
     }

@@ -10,7 +10,6 @@ use core::pin::Pin;
 use core::task::Poll;
 use core::time::Duration;
 use std::sync::Arc;
-use std::time::Instant;
 
 use ::tokio::runtime::Handle;
 use gmp_core::runtime::host::{Ended, Hosted};
@@ -19,7 +18,6 @@ use super::desk::Desk;
 use super::session::Session;
 use super::start::{Flavor, Settings, Started};
 use super::stranger::{Calls, stand_ins};
-use crate::leak::census;
 use crate::leak::check::{self, BodyEnd, Checked, Reach};
 use crate::leak::leftovers;
 use crate::leak::quiesce::{self, End};
@@ -78,26 +76,10 @@ const BODY_STAYS: &str = "the body is in a call that does not await; its thread 
 
 /// On the M: runs what the body started with `go`, and timers, until the test is over.
 fn drive_goroutines(run: &Run) {
-    let scope = run.runtime.scope();
-    let done = || {
-        run.progress.beat();
-        run.progress.is_body_done()
-    };
     run.runtime.drive(|driver| {
-        run.progress.set_m(census::own_number());
-        let mut end = quiesce::drive(driver, scope, &run.limits(), &done);
-        // It has left the registry, and says so in a moment: then it was not asleep.
-        while end == End::Asleep && run.body_has_left() {
-            driver.sleep(Some(Instant::now() + LOOK));
-            end = quiesce::drive(driver, scope, &run.limits(), &done);
+        if run.drive_beside_body(driver, LOOK) != End::Lost {
+            run.settle(driver, true);
         }
-        match end {
-            End::Lost => return,
-            End::Done => {}
-            End::Asleep => run.progress.set_end(BodyEnd::Asleep),
-            End::TimedOut => run.progress.set_end(BodyEnd::TimedOut(run.timeout())),
-        }
-        run.settle(driver, true);
     });
 }
 

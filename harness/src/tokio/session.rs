@@ -36,6 +36,26 @@ pub(crate) struct Session {
     notes: Mutex<Vec<(GoroutineId, &'static str)>>,
 }
 
+/// One more is counted as long as the value lives.
+pub(super) struct Counted {
+    session: Arc<Session>,
+    count: fn(&Session) -> &AtomicUsize,
+}
+
+impl Counted {
+    fn new(session: &Arc<Session>, count: fn(&Session) -> &AtomicUsize) -> Self {
+        // SeqCst, here and below: read together with other counts.
+        count(session).fetch_add(1, Ordering::SeqCst);
+        Self { session: session.clone(), count }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        (self.count)(&self.session).fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 static SESSIONS: Mutex<Vec<(Weak<Scope>, Arc<Session>)>> = Mutex::new(Vec::new());
 
 impl Session {
@@ -81,10 +101,10 @@ impl Session {
         self.tasks.load(Ordering::SeqCst)
     }
 
-    /// A blocking call gets in line or starts.
-    pub(super) fn count_queued(&self, change: isize) {
-        // SeqCst: it is registered as a goroutine before it leaves the line.
-        self.queued.fetch_add(change.cast_unsigned(), Ordering::SeqCst);
+    /// A blocking call gets in line, as long as the value lives.
+    pub(super) fn queue_call(self: &Arc<Self>) -> Counted {
+        // It is registered as a goroutine before it leaves the line.
+        Counted::new(self, |session| &session.queued)
     }
 
     /// Blocking calls in line.
@@ -92,10 +112,9 @@ impl Session {
         self.queued.load(Ordering::SeqCst)
     }
 
-    /// A blocking call starts or returns.
-    pub(super) fn count_call(&self, change: isize) {
-        // SeqCst: read together with the count of threads.
-        self.calls.fetch_add(change.cast_unsigned(), Ordering::SeqCst);
+    /// A blocking call has a thread, as long as the value lives.
+    pub(super) fn start_call(self: &Arc<Self>) -> Counted {
+        Counted::new(self, |session| &session.calls)
     }
 
     /// Blocking calls that have a thread.

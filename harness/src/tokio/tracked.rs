@@ -82,9 +82,9 @@ impl Place {
         R: Send + 'static,
     {
         let Self { scope, session, parent, at } = self;
-        let queued = Queued::new(session.clone());
+        let queued = session.queue_call();
         move || {
-            let _runs = Runs::new(session.clone());
+            let _runs = session.start_call();
             if scope.is_closed() {
                 // The test is over: it was never started.
                 resume_unwind(Box::new(Reaped));
@@ -98,38 +98,6 @@ impl Place {
                 }
             })
         }
-    }
-}
-
-/// A blocking call in line.
-struct Queued(Arc<Session>);
-
-impl Queued {
-    fn new(session: Arc<Session>) -> Self {
-        session.count_queued(1);
-        Self(session)
-    }
-}
-
-impl Drop for Queued {
-    fn drop(&mut self) {
-        self.0.count_queued(-1);
-    }
-}
-
-/// A blocking call on a thread.
-struct Runs(Arc<Session>);
-
-impl Runs {
-    fn new(session: Arc<Session>) -> Self {
-        session.count_call(1);
-        Self(session)
-    }
-}
-
-impl Drop for Runs {
-    fn drop(&mut self) {
-        self.0.count_call(-1);
     }
 }
 
