@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Weakens, one after the other, each ordering that core/src/sched/README.md calls model-checked, in a copy of the
-# sources: the models must fail. Minutes of work for each.
+# Weakens, one after the other, each ordering that the READMEs of core/src/sched and core/src/sys call model-checked,
+# in a copy of the sources: the models must fail. Minutes of work for each.
 #
 # usage: ci/soak/orderings.sh [NAME..]
 set -euo pipefail
@@ -21,8 +21,13 @@ ring-tail-put~sched/runq.rs~sched::runq~tail.wrapping_add(1), Ordering::Release)
 ring-tail-take~sched/runq.rs~sched::runq~let tail = self.tail.load(Ordering::Acquire);~let tail = self.tail.load(Ordering::Relaxed);
 ring-commit~sched/runq.rs~sched::runq~(head.wrapping_add(n), Ordering::AcqRel);~(head.wrapping_add(n), Ordering::Relaxed);
 push-fences~sched/counts.rs~sched::counts~fence(Ordering::SeqCst);~
-short-lock-take~sys/brief.rs~sys::brief~compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)~compare_exchange(false, true, Ordering::Relaxed, Ordering::Relaxed)
-short-lock-give~sys/brief.rs~sys::brief~taken.store(false, Ordering::Release);~taken.store(false, Ordering::Relaxed);
+short-lock-take~sys/gate.rs~sys::models~compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)~compare_exchange(false, true, Ordering::Relaxed, Ordering::Relaxed)
+short-lock-give~sys/gate.rs~sys::models~flag.store(false, Ordering::Release);~flag.store(false, Ordering::Relaxed);
+short-lock-word~sys/gate.rs~sys::models~self.word.load(Ordering::Acquire)~self.word.load(Ordering::Relaxed)
+short-lock-shared~sys/gate.rs~sys::models~self.word.store(SHARED, Ordering::Release);~self.word.store(SHARED, Ordering::Relaxed);
+short-lock-busy~sys/gate.rs~sys::models~self.busy.load(Ordering::Acquire)~self.busy.load(Ordering::Relaxed)
+short-lock-light~sys/gate.rs~sys::models~asymmetric::light();~{}
+short-lock-heavy~sys/gate.rs~sys::models~asymmetric::heavy()~true
 END
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct Debug {
     pub(crate) scheddetail: bool,
     /// Whether sysmon is off: no P is taken from a poll or a blocking call.
     pub(crate) retakeoff: bool,
-    /// Whether Ps are handed over as where the system offers no `membarrier`.
+    /// Whether Ps are handed over, and short locks taken, as where the system offers no `membarrier`.
     pub(crate) membarrieroff: bool,
     /// Whether the memory of goroutines goes back to the allocator at once: for whoever looks for its misuse.
     pub(crate) cellcacheoff: bool,

@@ -1,7 +1,11 @@
 //! The one door to atomics and locks, so that model checks can swap them for their own.
 
 pub(crate) mod asymmetric;
+mod backoff;
 mod brief;
+mod gate;
+#[cfg(all(test, loom))]
+mod models;
 #[cfg(any(loom, all(feature = "net", unix)))]
 mod rounds;
 

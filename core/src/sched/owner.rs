@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use crate::debug::debug;
 use crate::sys::modelled::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sys::{Lock, asymmetric};
 
@@ -86,7 +85,7 @@ impl Tenure {
 
 impl Owner {
     pub(crate) fn new() -> Self {
-        Self::with(asymmetric::is_available() && !debug().membarrieroff)
+        Self::with(asymmetric::is_used())
     }
 
     fn with(by_hand: bool) -> Self {

@@ -4,6 +4,8 @@
 //! fence on every thread of this process (`membarrier`, Linux). Together they are what a SeqCst fence on each
 //! side would be. Where the system does not offer it, whoever asks has to use another protocol.
 
+use crate::debug::debug;
+
 /// The fence of the frequent side.
 #[inline(always)]
 pub(crate) fn light() {
@@ -19,6 +21,11 @@ pub(crate) fn heavy() -> bool {
     #[cfg(loom)]
     loom::sync::atomic::fence(loom::sync::atomic::Ordering::SeqCst);
     cfg!(loom) || system::run()
+}
+
+/// Whether the two are to be used in this process.
+pub(crate) fn is_used() -> bool {
+    is_available() && !debug().membarrieroff
 }
 
 /// Whether the two can be used in this process.

@@ -1,9 +1,8 @@
-//! A short lock around plain data, given back by a plain store.
+//! A short lock around plain data, given back by a plain store, and mostly taken by plain stores too.
 //!
 //! Giving back a lock that can put threads to sleep takes a second locked instruction, to learn whether
 //! somebody sleeps. Every operation on a channel pays for it, and almost no lock is ever wanted twice
-//! at a time. So whoever finds it taken spins, then lets other threads run, then naps: nobody has to be
-//! woken, and a holder that lost its CPU gets it back.
+//! at a time. So whoever finds it taken looks again and again, see `backoff.rs`. Who may go in says `gate.rs`.
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
@@ -11,25 +10,14 @@ use core::mem::offset_of;
 use core::ops::{Deref, DerefMut};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::MutexGuard;
-use std::time::Duration;
 
-use super::modelled::atomic::{AtomicBool, Ordering};
+use super::gate::{Gate, Way};
 use super::modelled::{Track, Tracked};
-
-/// Looks at a taken lock before the thread lets others run: about 20 us.
-const SPINS: u32 = 12;
-/// Each look comes twice as late as the one before, up to two to the power of this, in pauses. Whoever has the lock
-/// mostly takes it again, and each look takes the line of memory away from it.
-const LONGEST_PAUSE: u32 = 6;
-/// Looks before it naps between them.
-const YIELDS: u32 = 32;
-/// How long it naps.
-const NAP: Duration = Duration::from_micros(50);
 
 /// A short lock around plain data. Nothing of the user's runs under it, so a panic says nothing.
 #[repr(C)]
 pub(crate) struct BriefLock<T> {
-    taken: AtomicBool,
+    gate: Gate,
     track: Track,
     value: UnsafeCell<T>,
 }
@@ -38,6 +26,7 @@ pub(crate) struct BriefLock<T> {
 #[must_use]
 pub(crate) struct BriefGuard<'a, T> {
     lock: &'a BriefLock<T>,
+    way: Way,
     /// Given back before the lock.
     tracked: Tracked,
     _stays: PhantomData<MutexGuard<'a, T>>,
@@ -63,20 +52,28 @@ impl<T> BriefLock<T> {
 
     #[cfg(not(loom))]
     pub(crate) const fn new(value: T) -> Self {
-        Self { taken: AtomicBool::new(false), track: Track, value: UnsafeCell::new(value) }
+        Self { gate: Gate::new(), track: Track, value: UnsafeCell::new(value) }
     }
 
     #[cfg(loom)]
     pub(crate) fn new(value: T) -> Self {
-        Self { taken: AtomicBool::new(false), track: Track::new(), value: UnsafeCell::new(value) }
+        Self { gate: Gate::new(false), track: Track::new(), value: UnsafeCell::new(value) }
+    }
+
+    /// One that can be biased to a thread, as all are outside models.
+    #[cfg(loom)]
+    pub(super) fn learning(value: T) -> Self {
+        Self { gate: Gate::new(true), track: Track::new(), value: UnsafeCell::new(value) }
     }
 
     #[inline]
     pub(crate) fn lock(&self) -> BriefGuard<'_, T> {
-        if !self.take() {
-            self.wait();
-        }
-        BriefGuard { lock: self, tracked: self.track.begin(), _stays: PhantomData }
+        self.guard(self.gate.enter())
+    }
+
+    #[inline]
+    fn guard(&self, way: Way) -> BriefGuard<'_, T> {
+        BriefGuard { lock: self, way, tracked: self.track.begin(), _stays: PhantomData }
     }
 
     /// As [`lock`](Self::lock), without a locked instruction.
@@ -86,10 +83,7 @@ impl<T> BriefLock<T> {
     /// before this.
     #[inline]
     pub(crate) unsafe fn lock_alone(&self) -> BriefGuard<'_, T> {
-        // Relaxed: nobody else is there. The mark keeps this thread from having two guards.
-        assert!(!self.taken.load(Ordering::Relaxed), "gmp: a lock is taken twice by one thread");
-        self.taken.store(true, Ordering::Relaxed);
-        BriefGuard { lock: self, tracked: self.track.begin(), _stays: PhantomData }
+        self.guard(self.gate.enter_alone())
     }
 
     /// The value, for whoever has the lock and not the guard at hand.
@@ -102,38 +96,14 @@ impl<T> BriefLock<T> {
         unsafe { &mut *self.value.get() }
     }
 
+    /// Whether it is biased to a thread.
+    #[cfg(test)]
+    pub(super) fn is_biased(&self) -> bool {
+        self.gate.is_biased()
+    }
+
     pub(crate) fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
-    }
-
-    #[inline]
-    fn take(&self) -> bool {
-        // Acquire: pairs with the store in `BriefGuard::drop`.
-        self.taken.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
-    }
-
-    #[cfg(loom)]
-    fn wait(&self) {
-        while !self.take() {
-            loom::thread::yield_now();
-        }
-    }
-
-    #[cfg(not(loom))]
-    #[cold]
-    #[inline(never)]
-    fn wait(&self) {
-        let mut looks = 0;
-        while self.taken.load(Ordering::Relaxed) || !self.take() {
-            match looks {
-                0..SPINS => {
-                    (0..1 << looks.min(LONGEST_PAUSE)).for_each(|_| core::hint::spin_loop());
-                }
-                SPINS..YIELDS => std::thread::yield_now(),
-                _ => std::thread::sleep(NAP),
-            }
-            looks = (looks + 1).min(YIELDS);
-        }
     }
 }
 
@@ -156,14 +126,14 @@ impl<T> Drop for BriefGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
         self.tracked.end();
-        // Release: pairs with `take`.
-        self.lock.taken.store(false, Ordering::Release);
+        self.lock.gate.leave(self.way);
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{BriefLock, YIELDS};
+    use super::BriefLock;
+    use crate::sys::backoff::YIELDS;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     #[test]
@@ -200,23 +170,5 @@ mod tests {
         }));
         assert!(panicked.is_err());
         assert_eq!(*lock.lock(), 2);
-    }
-}
-
-#[cfg(all(test, loom))]
-mod models {
-    use super::BriefLock;
-    use loom::sync::Arc;
-
-    #[test]
-    fn one_has_it_at_a_time_and_sees_what_the_others_did() {
-        loom::model(|| {
-            let lock = Arc::new(BriefLock::new(0));
-            let other = lock.clone();
-            let thread = loom::thread::spawn(move || *other.lock() += 1);
-            *lock.lock() += 1;
-            thread.join().expect("the other");
-            assert_eq!(*lock.lock(), 2);
-        });
     }
 }
