@@ -1,14 +1,15 @@
 //! Memory of goroutines that ended, kept on each thread for the next ones.
 //!
 //! Go keeps such a list with each P. Here a P can be taken away in the middle of a poll, at any instruction; the
-//! thread stays. What does not fit goes to the allocator, which all threads share.
+//! thread stays. What does not fit goes to other threads, by way of the depot, or to the allocator.
 
 use core::alloc::Layout;
-use core::cell::{Cell, OnceCell};
+use core::cell::{OnceCell, RefCell};
 use core::ptr::NonNull;
 use std::alloc::{alloc, dealloc, handle_alloc_error};
 use std::sync::Arc;
 
+use super::depot::{self, Kept, Magazine};
 use crate::debug::debug;
 use crate::sys::Lock;
 use crate::sys::atomic::{AtomicUsize, Ordering};
@@ -16,9 +17,7 @@ use crate::sys::atomic::{AtomicUsize, Ordering};
 /// What the size of a cell is a multiple of, and its alignment, mostly; others are not kept.
 const WORD: usize = align_of::<u64>();
 /// Sizes: the largest cell that is kept has 1 KiB. None is rounded up: memory per goroutine counts more.
-const SIZES: usize = 1024 / WORD;
-/// Cells that a thread keeps of each size.
-const KEPT: usize = 64;
+pub(super) const SIZES: usize = 1024 / WORD;
 
 /// How cells of one type are allocated.
 #[derive(Clone, Copy)]
@@ -33,25 +32,23 @@ impl CellLayout {
     pub(super) const fn of<T>() -> Self {
         let layout = Layout::new::<T>();
         let words = layout.size() / WORD;
-        let is_kept = layout.align() == WORD && words != 0 && words <= SIZES;
+        let is_kept =
+            layout.align() == WORD && layout.size() >= size_of::<Kept>() && words <= SIZES;
         Self { layout, size: if is_kept { Some(words - 1) } else { None } }
     }
 }
 
-/// The first word of a cell that is kept.
-struct Kept {
-    next: Option<NonNull<Kept>>,
-}
-
-/// The cells of one size.
-struct List {
-    first: Cell<Option<NonNull<Kept>>>,
-    len: Cell<usize>,
+/// The cells of one size that a thread keeps. Two magazines, so that a thread which starts a goroutine and ends one
+/// in turns does not go to the depot each time.
+struct Pair {
+    loaded: Magazine,
+    /// Full or empty.
+    previous: Magazine,
 }
 
 /// What a thread keeps.
 struct Cells {
-    lists: [List; SIZES],
+    pairs: [RefCell<Pair>; SIZES],
     /// How many in all; made with the first, listed in `COUNTS`.
     count: OnceCell<Arc<AtomicUsize>>,
 }
@@ -62,7 +59,7 @@ static COUNTS: Lock<Vec<Arc<AtomicUsize>>> = Lock::new(Vec::new());
 thread_local! {
     static CELLS: Cells = const {
         Cells {
-            lists: [const { List { first: Cell::new(None), len: Cell::new(0) } }; SIZES],
+            pairs: [const { RefCell::new(Pair::EMPTY) }; SIZES],
             count: OnceCell::new(),
         }
     };
@@ -81,46 +78,73 @@ impl Cells {
     }
 
     fn take(&self, size: usize) -> Option<NonNull<u8>> {
-        let list = &self.lists[size];
-        let cell = list.first.get()?;
-        // SAFETY: `keep` wrote it, and nobody else has it.
-        list.first.set(unsafe { cell.as_ref() }.next);
-        list.len.set(list.len.get() - 1);
+        let mut pair = self.pairs[size].borrow_mut();
+        if pair.loaded.len == 0 {
+            if pair.previous.len == 0 {
+                pair.previous = depot::fetch(size)?;
+                self.count(pair.previous.len.cast_signed());
+            }
+            pair.swap();
+        }
+        let cell = pair.loaded.pop();
         self.count(-1);
-        Some(cell.cast())
+        cell
     }
 
-    /// False if there are enough.
+    /// False if it is not kept.
     ///
     /// # Safety
     /// As for [`free`]; if true it is this thread's from now on.
     unsafe fn keep(&self, cell: NonNull<u8>, size: usize) -> bool {
-        let list = &self.lists[size];
-        if list.len.get() == KEPT || debug().cellcacheoff {
+        if debug().cellcacheoff {
             return false;
         }
-        let kept = cell.cast::<Kept>();
-        // SAFETY: the caller's memory is at least a word long, aligned for it, and used by nobody.
-        unsafe { kept.write(Kept { next: list.first.get() }) };
-        list.first.set(Some(kept));
-        list.len.set(list.len.get() + 1);
+        let mut pair = self.pairs[size].borrow_mut();
+        if pair.loaded.is_full() {
+            if pair.previous.is_full() {
+                let full = core::mem::replace(&mut pair.previous, Magazine::EMPTY);
+                self.count(-full.len.cast_signed());
+                if let Some(full) = depot::leave(full, size) {
+                    deallocate(full, size);
+                }
+            }
+            pair.swap();
+        }
+        // SAFETY: as the caller says; there is a list for this size.
+        unsafe { pair.loaded.push(cell) };
         self.count(1);
         true
     }
 }
 
+impl Pair {
+    const EMPTY: Self = Self { loaded: Magazine::EMPTY, previous: Magazine::EMPTY };
+
+    fn swap(&mut self) {
+        core::mem::swap(&mut self.loaded, &mut self.previous);
+    }
+}
+
+/// Gives the cells of a magazine to the allocator.
+fn deallocate(mut magazine: Magazine, size: usize) {
+    while let Some(cell) = magazine.pop() {
+        // SAFETY: only cells with this layout are kept there, see `CellLayout::of`.
+        unsafe {
+            let layout = Layout::from_size_align_unchecked((size + 1) * WORD, WORD);
+            dealloc(cell.as_ptr(), layout);
+        }
+    }
+}
+
 impl Drop for Cells {
     fn drop(&mut self) {
-        for size in 0..SIZES {
-            while let Some(cell) = self.take(size) {
-                // SAFETY: only cells with this layout are kept there, see `CellLayout::of`.
-                unsafe {
-                    let layout = Layout::from_size_align_unchecked((size + 1) * WORD, WORD);
-                    dealloc(cell.as_ptr(), layout);
-                }
-            }
+        for (size, pair) in self.pairs.iter_mut().enumerate() {
+            let pair = core::mem::replace(pair.get_mut(), Pair::EMPTY);
+            deallocate(pair.loaded, size);
+            deallocate(pair.previous, size);
         }
         if let Some(own) = self.count.get() {
+            own.store(0, Ordering::Relaxed);
             COUNTS.lock().retain(|count| !Arc::ptr_eq(count, own));
         }
     }
@@ -150,13 +174,15 @@ pub(super) unsafe fn free(cell: NonNull<u8>, of: CellLayout) {
     }
 }
 
-/// Cells that all threads of the process keep.
+/// Cells that all threads of the process keep, and those on their way between them.
 pub(crate) fn kept() -> usize {
-    COUNTS.lock().iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    let threads: usize = COUNTS.lock().iter().map(|count| count.load(Ordering::Relaxed)).sum();
+    threads + depot::kept()
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use super::super::depot::FULL;
     use super::*;
 
     fn on_a_new_thread<R: Send>(f: impl FnOnce() -> R + Send) -> R {
@@ -190,22 +216,69 @@ mod tests {
         });
     }
 
+    /// So many cells, by their addresses.
+    fn allocate_all(of: CellLayout, n: usize) -> Vec<usize> {
+        (0..n).map(|_| allocate(of).as_ptr().expose_provenance()).collect()
+    }
+
+    fn free_all(of: CellLayout, cells: &[usize]) {
+        for &cell in cells {
+            let cell = NonNull::new(core::ptr::with_exposed_provenance_mut(cell));
+            // SAFETY: from `allocate`, given back once.
+            unsafe { free(cell.expect("not null"), of) };
+        }
+    }
+
     #[test]
-    fn a_thread_keeps_so_many_of_each_size_and_leaves_none_behind() {
+    fn a_thread_keeps_two_magazines_of_each_size_and_leaves_none_behind() {
         let count = on_a_new_thread(|| {
             let of = CellLayout::of::<[u64; 12]>();
-            let all: Vec<usize> =
-                (0..KEPT + 10).map(|_| allocate(of).as_ptr().expose_provenance()).collect();
-            for cell in all {
-                let cell = NonNull::new(core::ptr::with_exposed_provenance_mut(cell));
-                // SAFETY: from `allocate`, given back once.
-                unsafe { free(cell.expect("not null"), of) };
-            }
-            assert_eq!(own_count(), KEPT);
+            free_all(of, &allocate_all(of, 3 * FULL + 1));
+            assert!((FULL + 1..=2 * FULL).contains(&own_count()));
             CELLS.with(|cells| cells.count.get().cloned()).expect("it has some")
         });
         assert_eq!(count.load(Ordering::Relaxed), 0);
         assert!(!COUNTS.lock().iter().any(|other| Arc::ptr_eq(other, &count)));
+    }
+
+    #[test]
+    fn what_one_thread_has_too_much_of_another_uses() {
+        // Of a size that no goroutine of these tests has.
+        let of = CellLayout::of::<[u64; 113]>();
+        let cells = on_a_new_thread(|| {
+            let cells = allocate_all(of, 3 * FULL);
+            free_all(of, &cells);
+            cells
+        });
+        let used = on_a_new_thread(|| {
+            let used = allocate_all(of, FULL);
+            free_all(of, &used);
+            used
+        });
+        assert!(used.iter().all(|cell| cells.contains(cell)));
+    }
+
+    #[test]
+    fn a_thread_that_starts_and_ends_in_turns_keeps_what_it_has() {
+        on_a_new_thread(|| {
+            let of = CellLayout::of::<[u64; 115]>();
+            let cells = allocate_all(of, 2 * FULL);
+            free_all(of, &cells);
+            for turn in 1..=2 * FULL {
+                let used = allocate_all(of, turn);
+                assert!(used.iter().all(|cell| cells.contains(cell)));
+                free_all(of, &used);
+                assert_eq!(own_count(), 2 * FULL, "none went to the depot");
+            }
+        });
+    }
+
+    #[test]
+    fn cells_on_their_way_between_threads_are_counted_and_only_so_many() {
+        let of = CellLayout::of::<[u64; 117]>();
+        on_a_new_thread(|| free_all(of, &allocate_all(of, 200 * FULL)));
+        assert_eq!(depot::kept_of(of.size.expect("it is kept")), depot::WAITING * FULL);
+        assert!(kept() >= depot::WAITING * FULL);
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub(crate) mod blocking;
 mod cell;
 pub(crate) mod cells;
 pub(crate) mod current;
+mod depot;
 mod exit;
 pub(crate) mod fork;
 mod future;

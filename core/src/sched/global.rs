@@ -4,13 +4,13 @@
 use core::ptr::NonNull;
 
 use crate::g::{GRef, Header};
-use crate::sys::Lock;
+use crate::sys::BriefLock;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 
 /// First in, first out.
 pub(crate) struct Global {
     len: AtomicUsize,
-    queue: Lock<Queue>,
+    queue: BriefLock<Queue>,
 }
 
 struct Queue {
@@ -18,12 +18,17 @@ struct Queue {
     tail: Option<NonNull<Header>>,
 }
 
+/// What was taken from the front, in order.
+pub(crate) struct Chain {
+    head: Option<NonNull<Header>>,
+}
+
 // SAFETY: the queue owns a reference to each goroutine in it.
 unsafe impl Send for Queue {}
 
 impl Global {
     pub(crate) fn new() -> Self {
-        let queue = Lock::new(Queue { head: None, tail: None });
+        let queue = BriefLock::new(Queue { head: None, tail: None });
         Self { len: AtomicUsize::new(0), queue }
     }
 
@@ -55,7 +60,7 @@ impl Global {
             }
             n += 1;
         }
-        self.len.fetch_add(n, Ordering::Release);
+        self.set_len(self.len() + n);
     }
 
     pub(crate) fn pop(&self) -> Option<GRef> {
@@ -63,37 +68,66 @@ impl Global {
             return None;
         }
         let mut queue = self.queue.lock();
-        let g = queue.pop()?;
-        self.len.fetch_sub(1, Ordering::Release);
+        let g = pop(&mut queue.head)?;
+        if queue.head.is_none() {
+            queue.tail = None;
+        }
+        self.set_len(self.len() - 1);
         Some(g)
+    }
+
+    /// Under the lock, whose holder alone writes it.
+    fn set_len(&self, len: usize) {
+        // Release: pairs with the load in `is_empty`.
+        self.len.store(len, Ordering::Release);
     }
 }
 
 impl Global {
     /// Takes one of `sharers` equal parts, rounded up, and at most `limit`.
-    pub(crate) fn pop_share(&self, sharers: usize, limit: usize) -> Vec<GRef> {
+    pub(crate) fn pop_share(&self, sharers: usize, limit: usize) -> Chain {
         if self.is_empty() {
-            return Vec::new();
+            return Chain { head: None };
         }
         let mut queue = self.queue.lock();
-        // Relaxed: written under the lock.
-        let share = (self.len.load(Ordering::Relaxed) / sharers + 1).min(limit);
-        let taken: Vec<GRef> = core::iter::from_fn(|| queue.pop()).take(share).collect();
-        self.len.fetch_sub(taken.len(), Ordering::Release);
-        taken
+        let len = self.len();
+        let share = (len / sharers + 1).min(limit).min(len);
+        let Some(mut last) = queue.head.filter(|_| share > 0) else { return Chain { head: None } };
+        for _ in 1..share {
+            // SAFETY: the queue owns a reference to each in it, and has `len` of them.
+            last = unsafe { *GRef::run_next(last) }.unwrap_or(last);
+        }
+        // SAFETY: as above.
+        let rest = unsafe { (*GRef::run_next(last)).take() };
+        let head = core::mem::replace(&mut queue.head, rest);
+        if queue.head.is_none() {
+            queue.tail = None;
+        }
+        self.set_len(len - share);
+        Chain { head }
     }
 }
 
-impl Queue {
-    fn pop(&mut self) -> Option<GRef> {
-        let g = self.head?;
-        // SAFETY: the queue owns a reference to its head.
-        self.head = unsafe { (*GRef::run_next(g)).take() };
-        if self.head.is_none() {
-            self.tail = None;
-        }
-        // SAFETY: the queue's reference goes to the caller.
-        Some(unsafe { GRef::from_raw(g) })
+/// The first of a list, which is the caller's from now on.
+fn pop(head: &mut Option<NonNull<Header>>) -> Option<GRef> {
+    let g = (*head)?;
+    // SAFETY: the list owns a reference to each in it.
+    *head = unsafe { (*GRef::run_next(g)).take() };
+    // SAFETY: the list's reference goes to the caller.
+    Some(unsafe { GRef::from_raw(g) })
+}
+
+impl Iterator for Chain {
+    type Item = GRef;
+
+    fn next(&mut self) -> Option<GRef> {
+        pop(&mut self.head)
+    }
+}
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        self.for_each(drop);
     }
 }
 

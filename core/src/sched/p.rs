@@ -242,10 +242,12 @@ impl P {
         if sharers == 1 {
             return global.pop();
         }
-        let mut share = global.pop_share(sharers, SLOTS / 2).into_iter();
+        let mut share = global.pop_share(sharers, SLOTS / 2);
         let first = share.next();
-        // SAFETY: as the caller says.
-        share.for_each(|g| unsafe { self.put(g, global) });
+        for g in share {
+            // SAFETY: as the caller says.
+            unsafe { self.put(g, global) };
+        }
         first
     }
 
