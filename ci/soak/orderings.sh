@@ -10,6 +10,7 @@ source "$(dirname "$0")/../common.sh"
 weakened() {
     cat <<'END'
 state-change~g/state.rs~g::~compare_exchange_weak(now, new, Ordering::SeqCst, Ordering::Acquire)~compare_exchange_weak(now, new, Ordering::Relaxed, Ordering::Relaxed)
+state-alone~g/state.rs~g::state~let now = self.0.load(Ordering::Acquire);~let now = self.0.load(Ordering::Relaxed);
 acquire~sched/owner.rs~sched::owner~(tenure.0 | OWNED, Ordering::Acquire);~(tenure.0 | OWNED, Ordering::Relaxed);
 take-hand~sched/owner.rs~sched::owner~hand.0.load(Ordering::Acquire)~hand.0.load(Ordering::Relaxed)
 lend-hand~sched/owner.rs~sched::owner~hand.0.store(false, Ordering::Release);~hand.0.store(false, Ordering::Relaxed);

@@ -87,8 +87,8 @@ fn goroutines_cost_little_while_parked_and_nothing_when_done() {
         ch.close();
         yield_now().await;
 
-        // Once around, for what the runtime keeps: nothing is added after that.
-        let kept = all_that_ends(300).await;
+        // Once around, for what the runtime keeps of cells that ended: nothing is added after that.
+        let kept = all_that_ends(rounds(300_000)).await;
         for round in 0..3 {
             assert_eq!(all_that_ends(rounds(300_000)).await, kept, "round {round}");
         }

@@ -57,6 +57,7 @@ pub(crate) struct Origin<'a> {
 
 impl<'a> Origin<'a> {
     /// For a goroutine started here, in `scope`.
+    #[inline]
     pub(crate) fn here(scope: &'a Arc<Scope>, at: Location) -> Self {
         Self { scope, parent: current::id(), at }
     }
@@ -69,6 +70,7 @@ fn scope_ptr(scope: &Arc<Scope>) -> NonNull<Scope> {
 }
 
 impl Header {
+    #[inline]
     pub(super) fn new(state: State, vtable: &'static Vtable, origin: &Origin<'_>) -> Self {
         Self {
             state,

@@ -86,11 +86,16 @@ impl GRef {
     {
         let cell = cells::allocate(Cell::<F>::LAYOUT).cast::<Cell<F>>();
         // SAFETY: the memory is for such a cell, and nobody else's.
+        // In two parts: a whole cell would be put together on the stack first, and copied.
         unsafe {
-            cell.write(Cell {
-                header: Header::new(State::new(true), Cell::<F>::VTABLE, origin),
-                stage: UnsafeCell::new(Stage { future: ManuallyDrop::new(future) }),
-            });
+            let cell = cell.as_ptr();
+            (&raw mut (*cell).header).write(Header::new(
+                State::new(true),
+                Cell::<F>::VTABLE,
+                origin,
+            ));
+            (&raw mut (*cell).stage)
+                .write(UnsafeCell::new(Stage { future: ManuallyDrop::new(future) }));
         }
         let g = cell.cast::<Header>();
         // SAFETY: the state counts one reference for the queue, one for the join handle.

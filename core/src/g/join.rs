@@ -139,7 +139,8 @@ impl<T> JoinHandle<T> {
             return;
         }
         let node = Leaf::erase(NonNull::from(&*leaf));
-        {
+        // One that has fired is out of the slot, and nobody else uses it.
+        if leaf.is_waiting() {
             let lock = self.g.leaves().lock();
             if leaf.is_waiting() {
                 // One handle, so the joiner is ours.

@@ -132,8 +132,8 @@ impl Header {
         // SAFETY: it is registered until this call. The scope is kept until it has returned.
         let scope = unsafe { header.scope().unregister(g) };
         let foreign = match joiner {
-            Some(Wake::G(joiner)) => {
-                joiner.ready();
+            Some(wake @ (Wake::G(_) | Wake::Queue(_))) => {
+                wake.wake();
                 None
             }
             foreign => foreign,

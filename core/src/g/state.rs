@@ -118,6 +118,7 @@ pub(crate) struct State(AtomicU64);
 impl State {
     /// A new goroutine: scheduled, with references of its registry, of the run queue and, if
     /// `join`, of a join handle.
+    #[inline]
     pub(crate) fn new(join: bool) -> Self {
         let handle = if join { REF_ONE | JOIN } else { 0 };
         Self(AtomicU64::new(SCHEDULED | (2 * REF_ONE) | handle))
@@ -243,9 +244,25 @@ impl State {
 
     /// Takes the stored output: true at most once. From then on no output is wanted any more.
     pub(crate) fn take_output(&self) -> bool {
+        if let Some(now) = self.alone(1) {
+            // Relaxed: nobody else is there.
+            self.0.store(now & !(JOIN | OUTPUT), Ordering::Relaxed);
+            return now & OUTPUT != 0;
+        }
         self.update(|now| {
             (now & OUTPUT != 0, (now & OUTPUT != 0).then_some(now & !(JOIN | OUTPUT)))
         })
+    }
+
+    /// The word, if the `n` references of the caller are the last ones and no waker is left. Then nobody else can
+    /// reach the cell any more, and what is written need not be one step with what was read.
+    #[inline]
+    fn alone(&self, n: u32) -> Option<u64> {
+        // Acquire: pairs with the decrement by whoever else had a reference or a waker: what they did to the cell
+        // happens before it is freed. New ones are made only by who has one, or by the registry, which has its own.
+        let now = self.0.load(Ordering::Acquire);
+        let word = Snapshot(now);
+        (word.refs() == n && word.wakers() == 0).then_some(now)
     }
 
     /// The join handle goes. Returns whether it left an output behind, which is now the caller's.
@@ -255,6 +272,9 @@ impl State {
 
     /// As [`drop_join`](Self::drop_join), and drops the handle's reference unless there is an output.
     pub(crate) fn drop_join_and_ref(&self) -> DropJoin {
+        if let Some(now) = self.alone(1) {
+            return if now & OUTPUT != 0 { DropJoin::Output } else { DropJoin::Last };
+        }
         self.update(|now| {
             if now & OUTPUT != 0 {
                 return (DropJoin::Output, Some(now & !(JOIN | OUTPUT)));
@@ -339,6 +359,9 @@ impl State {
     /// Drops `n` references.
     #[must_use]
     pub(crate) fn ref_dec_by(&self, n: u32) -> bool {
+        if self.alone(n).is_some() {
+            return true;
+        }
         // AcqRel: what every holder did to the cell happens before it is freed.
         let before = self.0.fetch_sub(u64::from(n) * REF_ONE, Ordering::AcqRel);
         Snapshot(before).refs() == n && Snapshot(before).wakers() == 0

@@ -21,8 +21,12 @@ unsafe impl Send for G {}
 
 impl G {
     fn new() -> Arc<Self> {
+        Self::with(State::new(false))
+    }
+
+    fn with(state: State) -> Arc<Self> {
         Arc::new(Self {
-            state: State::new(false),
+            state,
             flags: [AtomicBool::new(false), AtomicBool::new(false)],
             polls: UnsafeCell::new(0),
             done: AtomicUsize::new(0),
@@ -87,6 +91,46 @@ impl G {
         match self.state.ready() {
             Ready::Enqueue => self.run(),
             Ready::Nothing => assert!(!self.state.ref_dec(), "the registry has a reference"),
+        }
+    }
+
+    /// Uses what the cell holds beside its header: the future, the output, all of it when it is freed.
+    fn use_cell(&self) {
+        // SAFETY: whoever uses it has it alone; the model fails if not.
+        self.polls.with_mut(|polls| unsafe { *polls += 1 });
+    }
+
+    fn free(&self) {
+        self.use_cell();
+        self.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What its M does when the poll returned an output.
+    fn end(&self) {
+        assert_eq!(self.state.start_poll(), StartPoll::Poll);
+        self.use_cell();
+        if !self.state.complete(true) {
+            self.use_cell();
+        }
+        if self.state.ref_dec_by(2) {
+            self.free();
+        }
+    }
+
+    /// What a join handle does that goes, and takes the output if it is there and `takes` says so.
+    fn leave(&self, takes: bool) {
+        if takes && self.state.load().is_complete() && self.state.take_output() {
+            self.use_cell();
+        }
+        match self.state.drop_join_and_ref() {
+            DropJoin::Done => {}
+            DropJoin::Last => self.free(),
+            DropJoin::Output => {
+                self.use_cell();
+                if self.state.ref_dec() {
+                    self.free();
+                }
+            }
         }
     }
 
@@ -198,5 +242,38 @@ fn the_last_reference_or_waker_frees_and_sees_everything() {
         assert!(!first);
         assert_eq!(seen.or(other), Some(true), "freed by both or by nobody, or not all was seen");
         assert!(seen.is_none() || other.is_none());
+    });
+}
+
+#[test]
+fn the_m_or_the_join_handle_frees_the_cell_when_the_other_has_left_it() {
+    for takes in [false, true] {
+        loom::model(move || {
+            let g = G::with(State::new(true));
+            let other = g.clone();
+            let machine = thread::spawn(move || other.end());
+            g.leave(takes);
+            machine.join().expect("the M");
+            g.is_done_once();
+        });
+    }
+}
+
+#[test]
+fn a_third_who_has_a_reference_may_be_the_last() {
+    loom::model(|| {
+        let g = G::with(State::new(true));
+        g.state.ref_inc();
+        let [end, third] = [g.clone(), g.clone()];
+        let machine = thread::spawn(move || end.end());
+        let third = thread::spawn(move || {
+            if third.state.ref_dec() {
+                third.free();
+            }
+        });
+        g.leave(true);
+        machine.join().expect("the M");
+        third.join().expect("the third");
+        g.is_done_once();
     });
 }
