@@ -265,8 +265,8 @@ unsafe fn unpark(g: NonNull<Header>) {
     // SAFETY: as the caller says.
     let g = unsafe { GRef::from_raw(g) };
     if !g.has_host() {
-        // The host went while somebody had claimed the goroutine.
-        if g.may_be_touched_here() && g.state().start_poll() == StartPoll::Cancel {
+        // The host goes, or went while somebody had claimed the goroutine: aborted or not, nobody polls it any more.
+        if g.may_be_touched_here() && g.state().start_poll() != StartPoll::Skip {
             g.cancel_hosted();
         }
         return;
@@ -421,6 +421,30 @@ mod tests {
         });
         assert!(poll(&mut waits, Waker::noop()).is_pending());
         drop(waits);
+        assert_eq!((runtime.scope().live(), Arc::strong_count(&held)), (0, 1));
+    }
+
+    /// Sends when the last clone of the waker goes.
+    struct Sends(chan::Chan<u32>);
+
+    impl Wake for Sends {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Sends {
+        fn drop(&mut self) {
+            assert!(self.0.try_send(1).is_ok(), "somebody receives");
+        }
+    }
+
+    #[test]
+    fn a_goroutine_that_is_woken_while_its_host_goes_ends() {
+        let runtime = runtime();
+        let (ch, held) = (chan::<u32>(0), Arc::new(()));
+        let (from, holds) = (ch.clone(), held.clone());
+        let mut hosted = host(&runtime, async move { (from.recv().await, holds).0 });
+        assert!(poll(&mut hosted, &Waker::from(Arc::new(Sends(ch)))).is_pending());
+        drop(hosted);
         assert_eq!((runtime.scope().live(), Arc::strong_count(&held)), (0, 1));
     }
 
