@@ -1,11 +1,14 @@
 //! Leak checks without the attribute: guards, `find`, `verify_none`, snapshots.
 #![cfg(feature = "test")]
 
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gmp::leak::{CheckError, Options, Snapshot, Verdict, find_with, guard, verify_none};
+use gmp::runtime::{lock_os_thread, unlock_os_thread};
 use gmp::{Chan, chan, go};
 
 async fn receive(ch: Chan<u32>) -> Option<u32> {
@@ -80,6 +83,33 @@ fn finding_leaves_the_goroutines_alone() {
     ch.blocking_send(7);
     drop(got);
     verify_none().unwrap();
+    guard.check().unwrap();
+}
+
+/// Whatever is locked to its thread may depend on that: no other polls it for its stack. What it waits for is known
+/// without.
+#[test]
+fn finding_leaves_goroutines_alone_that_are_locked_to_their_thread() {
+    let guard = guard!();
+    let ch = chan(0);
+    let from = ch.clone();
+    let mut got = go(async move {
+        lock_os_thread();
+        let here = std::thread::current().id();
+        let mut receives = pin!(from.recv());
+        let got = poll_fn(|cx| {
+            assert_eq!(std::thread::current().id(), here);
+            receives.as_mut().poll(cx)
+        });
+        let got = got.await;
+        unlock_os_thread();
+        got
+    });
+    let found = find_with(&Options::new().linger(Duration::from_secs(5))).unwrap();
+    assert_eq!((found.len(), found[0].verdict.name()), (1, "Reachable"));
+    assert!(found[0].waits[0].at.file.ends_with("by_hand.rs"), "{found:?}");
+    ch.blocking_send(7);
+    assert_eq!(gmp::block_on(&mut got).unwrap(), Some(7));
     guard.check().unwrap();
 }
 

@@ -312,10 +312,12 @@ impl Frozen {
         }
     }
 
-    /// Polls it once to see where it waits. `None` if it is not frozen, is a thread's own call, or
-    /// belongs to another thread.
+    /// Polls it once to see where it waits. `None` if it is not frozen, is a thread's own call, belongs to another
+    /// thread, or is locked to one.
     pub fn trace(&self, sink: &mut Sink<'_>) -> Option<Traced> {
-        if self.is_thread_bound() || !self.g.may_be_touched_here() || !self.g.claim_frozen() {
+        // The mark changes only inside a poll, and whoever claims it finds it parked.
+        let is_anothers = !self.g.may_be_touched_here() || self.g.is_locked();
+        if self.is_thread_bound() || is_anothers || !self.g.claim_frozen() {
             return None;
         }
         let traced = trace::poll(&self.g, sink);
