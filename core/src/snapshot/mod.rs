@@ -21,7 +21,7 @@ use crate::time::clock::NEVER;
 pub struct Reading {
     /// Which.
     pub id: GoroutineId,
-    /// Neither queued nor inside a poll.
+    /// Neither queued nor inside a poll, and in none while it was looked at.
     pub parked: bool,
     /// Inside a poll.
     pub running: bool,
@@ -40,12 +40,12 @@ pub struct Reading {
 pub fn read(scope: &Scope) -> Vec<Reading> {
     let anybody_waits = netpoll::anybody_waits();
     let read = |g: &GRef| {
-        let state = g.snapshot();
-        let (id, parked, wakers) = (g.id(), state.is_parked(), state.wakers());
+        let (state, polls, certain) = g.look();
+        let (id, parked, wakers) = (g.id(), certain && state.is_parked(), state.wakers());
         let io = anybody_waits && waits_for_io(g);
         let (running, thread_bound) = (state.is_running(), g.is_thread_bound());
         let hosted = g.is_hosted();
-        Reading { id, parked, running, wakers, thread_bound, hosted, io, polls: g.polls() }
+        Reading { id, parked, running, wakers, thread_bound, hosted, io, polls }
     };
     scope.goroutines().iter().map(read).collect()
 }
