@@ -150,9 +150,10 @@ impl Scope {
         self.hosts.load(Ordering::SeqCst)
     }
 
-    /// Whether a waker of this scope was ever cloned, a goroutine of it waited for a descriptor, or a thread's
-    /// own call was one of its goroutines. If
-    /// not, its goroutines can only make each other ready, and nothing moves while none of them runs.
+    /// Whether a waker of this scope was ever cloned, a goroutine of it waited for a descriptor, or a thread's own
+    /// call was one of its goroutines. If not, its goroutines are made ready by each other and by whoever uses their
+    /// channels and locks, which a plain thread may: on a driven runtime nothing moves while none of them runs and
+    /// none is in a queue.
     pub fn may_be_woken(&self) -> bool {
         // SeqCst: as a goroutine that clones its waker runs, whoever sees it parked sees this too.
         self.outside.load(Ordering::SeqCst)

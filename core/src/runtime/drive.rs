@@ -123,15 +123,16 @@ impl Runtime {
         }
         match next {
             None => machine.sleep(None),
-            Some(_) if self.is_quiet() => _ = machine.advance(None),
+            Some(_) if self.is_quiet(machine) => _ = machine.advance(None),
             Some(_) => machine.sleep(Instant::now().checked_add(LOOK_AGAIN)),
         }
     }
 
-    /// Whether only a timer can make a goroutine of this runtime ready. None is in a queue.
-    fn is_quiet(&self) -> bool {
+    /// Whether only a timer can make a goroutine of this runtime ready.
+    fn is_quiet(&self, machine: &Machine) -> bool {
         if !self.scope().may_be_woken() {
-            return true;
+            // None was when the turn ended: since then a thread may have used a channel.
+            return !machine.is_runnable();
         }
         let (first, second) = (snapshot::read(self.scope()), snapshot::read(self.scope()));
         snapshot::quiescent(&first, &second)
@@ -222,5 +223,30 @@ impl<T> Body<T> {
     /// The output or panic, once, if the future was done.
     pub fn take(&self) -> Option<Caught<T>> {
         self.0.take()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::chan;
+    use crate::runtime::Builder;
+    use crate::time::timeout;
+
+    #[test]
+    fn a_virtual_clock_waits_for_what_a_thread_has_made_ready() {
+        let runtime = Builder::new().virtual_time().build();
+        let ch = chan::<u32>(0);
+        let from = ch.clone();
+        let got = runtime.go(async move { timeout(Duration::from_secs(1), from.recv()).await });
+        let before = runtime.scope().now();
+        let alone = Machine::run(runtime.shared(), |machine| {
+            let Turn::Idle(next) = machine.turn(&|| false) else { panic!("it waits") };
+            assert!(next.is_some());
+            std::thread::spawn(move || ch.blocking_send(7)).join().expect("no panic");
+            runtime.idle(machine, next);
+        });
+        assert!(alone.is_some() && runtime.scope().now() == before);
+        assert_eq!(runtime.block_on(got).expect("no panic"), Ok(Some(7)));
     }
 }

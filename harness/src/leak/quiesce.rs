@@ -135,6 +135,8 @@ pub(crate) fn drive(
                     let next = next_timer.filter(|at| limits.moment.is_none_or(|last| *at <= last));
                     match clock.is_held(scope, next) {
                         true => driver.sleep(Some((Instant::now() + LOOK_AGAIN).min(deadline))),
+                        // By a thread that had ended when the threads were counted.
+                        false if driver.is_runnable() => {}
                         false if driver.advance(limits.moment) => {}
                         false if done() => return End::Done,
                         false => return End::Asleep,

@@ -16,8 +16,8 @@ const NAMED: usize = 5;
 /// The virtual clock of one test.
 pub(crate) struct VirtualClock {
     ignores_external: bool,
-    /// Threads that were there before the test hold nothing of it.
-    before: HashSet<ThreadNumber>,
+    /// The threads that started during the test: those that were there before hold nothing of it.
+    threads: Box<dyn Fn() -> Vec<ThreadNumber> + Send + Sync>,
     /// Who stopped it when somebody looked last.
     held: Mutex<Option<Held>>,
 }
@@ -46,15 +46,23 @@ struct Holders {
 impl VirtualClock {
     /// The clock of a test that starts now.
     pub(crate) fn new(ignores_external: bool) -> Self {
-        let before = census::foreign_threads(&HashSet::new()).into_iter().collect();
-        Self { ignores_external, before, held: Mutex::new(None) }
+        let before: HashSet<_> = census::foreign_threads(&HashSet::new()).into_iter().collect();
+        Self::beside(ignores_external, move || census::foreign_threads(&before))
+    }
+
+    /// With `threads` as its census.
+    fn beside(
+        ignores_external: bool,
+        threads: impl Fn() -> Vec<ThreadNumber> + Send + Sync + 'static,
+    ) -> Self {
+        Self { ignores_external, threads: Box::new(threads), held: Mutex::new(None) }
     }
 
     /// Whether something other than the next timer may make a goroutine of `scope` ready. Nothing is in a
     /// run queue.
     pub(crate) fn is_held(&self, scope: &Scope, next: Option<Instant>) -> bool {
         // Before the readings: whoever was here and is gone when they are taken has left its wake in them.
-        let threads = census::foreign_threads(&self.before);
+        let threads = (self.threads)();
         let elsewhere = snapshot::global_runtime_runs();
         let (mut woken, mut io) = (Vec::new(), Vec::new());
         let (mut running, mut unsteady) = (Vec::new(), false);
@@ -116,4 +124,42 @@ fn list(mut names: Vec<String>) -> String {
     names.truncate(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     names.join(", ") + &more
+}
+
+#[cfg(test)]
+mod tests {
+    use core::panic::Location;
+    use std::sync::Once;
+
+    use gmp_core::chan;
+    use gmp_core::runtime::Builder;
+    use gmp_core::time::timeout;
+
+    use super::*;
+    use crate::leak::quiesce::{End, Limits, drive};
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    #[test]
+    fn it_waits_for_what_a_thread_made_ready_before_it_ended() {
+        let runtime = Builder::new().watch(true).virtual_time().build();
+        let (ch, once) = (chan::<u32>(0), Once::new());
+        let from = ch.clone();
+        let clock = VirtualClock::beside(false, move || {
+            let sends = || _ = std::thread::scope(|s| s.spawn(|| ch.blocking_send(7)).join());
+            once.call_once(sends);
+            Vec::new()
+        });
+        let deadline = Instant::now() + HOUR;
+        let limits = Limits { deadline, clock: Some(&clock), other: None, moment: None };
+        let before = runtime.scope().now();
+        let received = runtime.drive(|driver| {
+            let waits = async move { timeout(HOUR, from.recv()).await };
+            let body = driver.start(Location::caller(), waits);
+            let end = drive(driver, runtime.scope(), &limits, &|| body.is_done());
+            assert_eq!(end, End::Done);
+            body.take().expect("it is done").expect("no panic")
+        });
+        assert_eq!((received, runtime.scope().now()), (Some(Ok(Some(7))), before));
+    }
 }
