@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use std::any::Any;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
@@ -61,9 +61,14 @@ unsafe impl Linked<Registry> for Header {
 #[repr(align(128))]
 struct Shard {
     members: BriefLock<Members>,
-    /// How many there are; written under the lock, readable without it.
-    live: AtomicUsize,
+    /// How many there are, and in the upper half how many were started so far, wrapping. Written under the lock,
+    /// readable without it.
+    counts: AtomicU64,
 }
+
+/// One that lives; one that is started, and lives from then on.
+const LIVE: u64 = 1;
+const START: u64 = (1 << 32) + LIVE;
 
 /// The members of a shard. While there are any they keep the scope alive.
 struct Members {
@@ -74,14 +79,18 @@ struct Members {
 impl Shard {
     fn new() -> Self {
         let members = BriefLock::new(Members { list: List::new(), scope: None });
-        Self { members, live: AtomicUsize::new(0) }
+        Self { members, counts: AtomicU64::new(0) }
     }
 
     /// The caller has the lock: nobody else writes.
-    fn count(&self, change: isize) {
+    fn count(&self, change: u64) {
         // Relaxed: a hint for whoever has not the lock.
-        let live = self.live.load(Ordering::Relaxed);
-        self.live.store(live.wrapping_add_signed(change), Ordering::Relaxed);
+        let counts = self.counts.load(Ordering::Relaxed);
+        self.counts.store(counts.wrapping_add(change), Ordering::Relaxed);
+    }
+
+    fn live(&self) -> usize {
+        self.counts.load(Ordering::Relaxed) as u32 as usize
     }
 }
 
@@ -177,7 +186,14 @@ impl Scope {
     /// Goroutines that are registered: started and not yet finished.
     pub fn live(&self) -> usize {
         // Relaxed: a hint; decisions walk the registry.
-        self.shards.iter().map(|shard| shard.live.load(Ordering::Relaxed)).sum()
+        self.shards.iter().map(Shard::live).sum()
+    }
+
+    /// A number that changes with every goroutine that is started.
+    pub(crate) fn started(&self) -> u64 {
+        // Relaxed: who compares two of them knows the starter to have ended, or looks for it by other means.
+        let started = |shard: &Shard| shard.counts.load(Ordering::Relaxed) >> 32;
+        self.shards.iter().map(started).sum()
     }
 
     /// Whether wakes are recorded instead of run, and `go` is refused.
@@ -215,7 +231,7 @@ impl Scope {
         if members.list.is_empty() {
             members.scope = Some(self.clone());
         }
-        shard.count(1);
+        shard.count(START);
         // SAFETY: a new cell is in no list; the registry's reference keeps it in place until
         // `unregister`.
         unsafe { members.list.push_back(g.as_ptr()) };
@@ -227,7 +243,7 @@ impl Scope {
         // SAFETY: the registry's reference keeps the cell alive.
         let shard = self.shard(unsafe { g.as_ref() }.id());
         let mut members = shard.members.lock();
-        shard.count(-1);
+        shard.count(LIVE.wrapping_neg());
         // SAFETY: each goroutine is registered once and unregistered once, when it completes.
         unsafe { members.list.remove(g) };
         if members.list.is_empty() { members.scope.take() } else { None }

@@ -3,6 +3,8 @@
 //! An inspector closes the scope, freezes its goroutines, reads what they wait for, traces some of
 //! them, and drops their futures one by one. The verdicts are the inspector's business.
 
+mod stock;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +16,7 @@ pub use crate::g::{Look, TracePoll};
 use crate::inspect::{GoroutineId, Location, Tick, WaitInfo, WaitReason};
 use crate::netpoll;
 use crate::time::clock::NEVER;
+pub use stock::{Elsewhere, Stock, global_runtime_since};
 
 /// A goroutine at one moment. Two equal readings of all goroutines of a scope, all parked, mean that
 /// none of them ran in between.
@@ -98,35 +101,6 @@ pub fn next_timer(scope: &Scope) -> Option<Instant> {
     Some(timers.next()).filter(|next| *next != NEVER).and_then(|next| timers.clock().instant(next))
 }
 
-/// What the global runtime may still do by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Elsewhere {
-    /// Nothing: all its goroutines are parked, or there are none.
-    Quiet,
-    /// Its next timer is due then.
-    Timer(Instant),
-    /// A goroutine of it is running, or somebody foreign may wake one.
-    Moving,
-}
-
-/// What the global runtime, whose goroutines belong to no test, may still do by itself; daemons included.
-pub fn global_runtime() -> Elsewhere {
-    let Some(scope) = crate::sched::started_global_scope() else { return Elsewhere::Quiet };
-    let before = timers_at_rest(scope);
-    let (first, second) = (read_global(), read_global());
-    let fired = before.is_none() || timers_at_rest(scope) != before;
-    if fired || !quiescent(&first, &second) || second.iter().any(Reading::is_external) {
-        return Elsewhere::Moving;
-    }
-    next_timer(scope).map_or(Elsewhere::Quiet, Elsewhere::Timer)
-}
-
-/// Whether the global runtime runs a goroutine now. Its timers do not count, nor what waits for somebody
-/// outside: both may be there for ever.
-pub fn global_runtime_runs() -> bool {
-    !quiescent(&read_global(), &read_global())
-}
-
 /// The scope of the global runtime, if that was started.
 pub fn global_scope() -> Option<Arc<Scope>> {
     crate::sched::started_global_scope().cloned()
@@ -135,13 +109,6 @@ pub fn global_scope() -> Option<Arc<Scope>> {
 /// How many daemons there are, with what they started.
 pub fn daemons() -> usize {
     crate::sched::started_daemon_scope().map_or(0, |scope| scope.live())
-}
-
-/// The goroutines of the global runtime, daemons included.
-fn read_global() -> Vec<Reading> {
-    let global = crate::sched::started_global_scope();
-    let scopes = global.into_iter().chain(crate::sched::started_daemon_scope());
-    scopes.flat_map(|scope| read(scope)).collect()
 }
 
 /// What a goroutine was doing when its scope was frozen.

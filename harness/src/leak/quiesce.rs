@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use gmp_core::runtime::drive::Driver;
 use gmp_core::runtime::{Scope, Turn};
-use gmp_core::snapshot::{self, Elsewhere, Reading};
+use gmp_core::snapshot::{self, Elsewhere, Reading, Stock};
 
 use super::census;
 use super::progress::Progress;
@@ -143,7 +143,8 @@ pub(crate) fn drive(
                     }
                     continue;
                 }
-                let evidence = || evidence(scope, next_timer, deadline, limits.other);
+                let outside = || anybody_outside(limits.other, census::foreign_thread_lives);
+                let evidence = || evidence(scope, next_timer, deadline, &outside);
                 let (evidence, _idle) = or_daemons(scope, &evidence);
                 match evidence {
                     Evidence::Timer(at) => driver.sleep(Some(at.min(deadline))),
@@ -180,27 +181,38 @@ enum Evidence {
 
 /// The double collect, and the evidence if nothing moves. Nothing is in a run queue when this is
 /// called: whatever is not parked is being run elsewhere.
+///
+/// The looks lie inside each other: at the scope, at the global runtime, and innermost, by `outside`, at whatever else
+/// there is. If none finds a change nothing moved at that innermost moment, however these make each other go on.
 fn evidence(
     scope: &Scope,
     next_timer: Option<Instant>,
     deadline: Instant,
-    other: Option<&dyn OtherRuntime>,
+    outside: &dyn Fn() -> bool,
 ) -> Evidence {
-    // Between the readings: whoever comes meanwhile was started by somebody who ran, and whoever is gone again has left
-    // its wake. A goroutine that another thread polls may have armed a timer since the last turn.
-    let first = snapshot::read(scope);
-    let others = other.is_some_and(OtherRuntime::is_alive)
-        || global_runtime_acts(deadline)
-        || census::foreign_thread_lives()
+    let first = Stock::of(scope);
+    let global = Stock::of_global_runtime();
+    let others = first.moves()
+        || global.moves()
+        || outside()
+        || global_runtime_acts(&global, deadline)
         || snapshot::listens(scope);
+    // Before the second look, as the timers of the global runtime. A goroutine that another thread polls may have
+    // armed one since the last turn.
     let next_timer = next_timer.into_iter().chain(snapshot::next_timer(scope)).min();
-    let second = snapshot::read(scope);
+    let second = Stock::of(scope);
     let in_time = next_timer.filter(|at| *at <= deadline);
-    let moving = !snapshot::quiescent(&first, &second);
-    if moving || others || second.iter().any(Reading::is_external) {
+    if others || !first.lasts_until(&second) || second.is_external() {
         return Evidence::Outside(in_time);
     }
     in_time.map_or(Evidence::None, Evidence::Timer)
+}
+
+/// Whether another runtime does something, or a thread lives that is not ours: `thread_lives`. These may start each
+/// other, so the runtime is asked on both sides.
+fn anybody_outside(other: Option<&dyn OtherRuntime>, thread_lives: impl Fn() -> bool) -> bool {
+    let other = || other.is_some_and(OtherRuntime::is_alive);
+    other() || thread_lives() || other()
 }
 
 /// The evidence, where a daemon that is parked may be waiting for another test, and serve this one afterwards.
@@ -222,11 +234,132 @@ fn or_daemons(scope: &Arc<Scope>, evidence: &dyn Fn() -> Evidence) -> (Evidence,
     }
 }
 
-/// Whether goroutines that belong to no test, but to the process, may still release one of ours.
-fn global_runtime_acts(deadline: Instant) -> bool {
-    match snapshot::global_runtime() {
+/// Whether goroutines that belong to no test, but to the process, may still release one of ours, or may have done
+/// something since the look `before`.
+fn global_runtime_acts(before: &Stock, deadline: Instant) -> bool {
+    match snapshot::global_runtime_since(before) {
         Elsewhere::Quiet => false,
         Elsewhere::Timer(at) => at <= deadline,
         Elsewhere::Moving => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::task::{Context, Waker};
+    use std::pin::pin;
+    use std::sync::mpsc;
+    use std::task::Wake;
+    use std::thread;
+
+    use gmp_core::runtime::{Builder, Runtime};
+    use gmp_core::time::sleep;
+    use gmp_core::{Chan, chan, go};
+
+    use super::*;
+
+    /// A runtime with one goroutine, which waits for a message that it does not say from whom.
+    fn waits(runtime: &Runtime) -> Chan<u32> {
+        let ch = chan::<u32>(0);
+        let from = ch.clone();
+        drop(runtime.go(async move { from.recv().await }));
+        while moving(runtime.scope()) > 0 {
+            runtime.drive(|driver| driver.turn(&|| false));
+        }
+        ch
+    }
+
+    /// The evidence if `happens` while the threads are counted, none of which is listed.
+    fn evidence_beside(scope: &Scope, happens: impl Fn()) -> Evidence {
+        let none_listed = || {
+            happens();
+            false
+        };
+        evidence(scope, None, Instant::now() + Duration::from_secs(60), &none_listed)
+    }
+
+    fn on_a_thread(f: impl FnOnce() + Send) {
+        thread::scope(|s| s.spawn(f).join()).expect("no panic");
+    }
+
+    #[test]
+    fn a_goroutine_of_the_global_runtime_that_a_thread_started_and_left_is_evidence() {
+        let runtime = Builder::new().watch(true).build();
+        let ch = waits(&runtime);
+        let (goes_on, may_go) = mpsc::channel::<()>();
+        let may_go = Mutex::new(Some(may_go));
+        let starts = || {
+            let (to, may_go) = (ch.clone(), may_go.lock().expect("no panic").take());
+            on_a_thread(|| {
+                drop(go(async move {
+                    // It runs, and has not sent yet.
+                    _ = may_go.map(|may_go| may_go.recv());
+                    to.send(7).await;
+                }));
+            });
+        };
+        assert!(matches!(evidence_beside(runtime.scope(), starts), Evidence::Outside(_)));
+        drop(goes_on);
+    }
+
+    #[test]
+    fn a_goroutine_of_the_global_runtime_that_came_and_went_is_evidence() {
+        let runtime = Builder::new().watch(true).build();
+        let _ch = waits(&runtime);
+        // It may have started a thread that was not counted.
+        let comes = || on_a_thread(|| gmp_core::block_on(go(async {})).expect("no panic"));
+        assert!(matches!(evidence_beside(runtime.scope(), comes), Evidence::Outside(_)));
+    }
+
+    /// A runtime with a task that a thread starts.
+    #[derive(Default)]
+    struct Tasks(AtomicUsize);
+
+    impl OtherRuntime for Tasks {
+        fn is_alive(&self) -> bool {
+            self.0.load(Ordering::SeqCst) > 0
+        }
+
+        fn judges(&self, _: &Progress) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_task_that_a_thread_started_and_left_is_evidence() {
+        let tasks = Tasks::default();
+        let starts = || {
+            on_a_thread(|| _ = tasks.0.fetch_add(1, Ordering::SeqCst));
+            false
+        };
+        assert!(anybody_outside(Some(&tasks), starts));
+    }
+
+    /// Says that it wakes, and takes until it is told to go on.
+    struct Slow(mpsc::SyncSender<()>, Mutex<mpsc::Receiver<()>>);
+
+    impl Wake for Slow {
+        fn wake(self: Arc<Self>) {
+            let _ = self.0.send(());
+            let _ = self.1.lock().expect("no panic").recv();
+        }
+    }
+
+    #[test]
+    fn a_timer_that_has_fired_and_woken_nobody_yet_is_evidence() {
+        let runtime = Builder::new().watch(true).procs(2).build();
+        let _ch = waits(&runtime);
+        let ((says, wakes), (goes_on, may_go)) = (mpsc::sync_channel(1), mpsc::channel());
+        let waker = Waker::from(Arc::new(Slow(says, Mutex::new(may_go))));
+        let fires = || {
+            let entered = runtime.scope().enter();
+            let mut sleeps = pin!(sleep(Duration::from_millis(1)));
+            assert!(sleeps.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            drop(entered);
+            wakes.recv().expect("it fires");
+        };
+        let found = evidence_beside(runtime.scope(), fires);
+        drop(goes_on);
+        assert!(matches!(found, Evidence::Outside(_)));
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use gmp_core::inspect::GoroutineId;
 use gmp_core::runtime::Scope;
-use gmp_core::snapshot;
+use gmp_core::snapshot::{self, Stock};
 
 use super::census::{self, ThreadNumber};
 
@@ -63,7 +63,7 @@ impl VirtualClock {
     pub(crate) fn is_held(&self, scope: &Scope, next: Option<Instant>) -> bool {
         // Before the readings: whoever was here and is gone when they are taken has left its wake in them.
         let threads = (self.threads)();
-        let elsewhere = snapshot::global_runtime_runs();
+        let elsewhere = !Stock::of_global_runtime().lasts_until(&Stock::of_global_runtime());
         let (mut woken, mut io) = (Vec::new(), Vec::new());
         let (mut running, mut unsteady) = (Vec::new(), false);
         if scope.may_be_woken() {
