@@ -61,16 +61,18 @@ impl VirtualClock {
     /// Whether something other than the next timer may make a goroutine of `scope` ready. Nothing is in a
     /// run queue.
     pub(crate) fn is_held(&self, scope: &Scope, next: Option<Instant>) -> bool {
-        // Before the readings: whoever was here and is gone when they are taken has left its wake in them.
+        // One look inside the other, as for the evidence of `quiesce.rs`. Where goroutines make but each other ready,
+        // none in a queue says the same of them as two looks.
+        let look = || scope.may_be_woken().then(|| Stock::of(scope));
+        let (first, global) = (look(), Stock::of_global_runtime());
         let threads = (self.threads)();
-        let elsewhere = !Stock::of_global_runtime().lasts_until(&Stock::of_global_runtime());
+        let elsewhere = !global.lasts_until(&Stock::of_global_runtime());
         let (mut woken, mut io) = (Vec::new(), Vec::new());
         let (mut running, mut unsteady) = (Vec::new(), false);
-        if scope.may_be_woken() {
-            let (first, second) = (snapshot::read(scope), snapshot::read(scope));
-            unsteady = first != second;
+        if let Some(second) = look() {
+            unsteady = first.is_none_or(|first| first != second);
             let ids = |of: &dyn Fn(&&snapshot::Reading) -> bool| {
-                second.iter().filter(of).map(|reading| reading.id).collect()
+                second.readings().iter().filter(of).map(|reading| reading.id).collect()
             };
             woken = ids(&|reading| reading.wakers > 0);
             io = ids(&|reading| reading.io);
@@ -129,11 +131,11 @@ fn list(mut names: Vec<String>) -> String {
 #[cfg(test)]
 mod tests {
     use core::panic::Location;
-    use std::sync::Once;
+    use std::sync::{Once, mpsc};
 
-    use gmp_core::chan;
     use gmp_core::runtime::Builder;
     use gmp_core::time::timeout;
+    use gmp_core::{chan, go};
 
     use super::*;
     use crate::leak::quiesce::{End, Limits, drive};
@@ -161,5 +163,34 @@ mod tests {
             body.take().expect("it is done").expect("no panic")
         });
         assert_eq!((received, runtime.scope().now()), (Some(Ok(Some(7))), before));
+    }
+
+    /// It may have started a thread that was not counted, and that wakes somebody.
+    #[test]
+    fn it_waits_for_a_goroutine_of_the_global_runtime_that_parked_while_threads_were_counted() {
+        let (runs, is_running) = mpsc::channel();
+        let (goes_on, may_go) = mpsc::channel();
+        let ch = chan::<()>(0);
+        let from = ch.clone();
+        let waits = go(async move {
+            let _ = runs.send(());
+            let _ = may_go.recv();
+            from.recv().await
+        });
+        is_running.recv().expect("it runs");
+        let id = waits.id();
+        let clock = VirtualClock::beside(false, move || {
+            let _ = goes_on.send(());
+            let global = snapshot::global_scope().expect("it was started");
+            while snapshot::read(&global).iter().any(|reading| reading.id == id && reading.running)
+            {
+                std::thread::yield_now();
+            }
+            Vec::new()
+        });
+        let runtime = Builder::new().watch(true).virtual_time().build();
+        assert!(clock.is_held(runtime.scope(), Some(runtime.scope().now() + HOUR)));
+        ch.close();
+        assert_eq!(gmp_core::block_on(waits).expect("no panic"), None);
     }
 }
