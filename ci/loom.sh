@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Model checks of the state word, the ownership word, the run queue, channels, selects, the mutex, the
-# semaphore and their lock: all interleavings with up to three preemptions, all outcomes that the
+# Model checks of the state word, the ownership word, the run queue, parking and waking, channels, selects, the mutex,
+# the semaphore and their lock: all interleavings with up to three preemptions, all outcomes that the
 # orderings allow.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"

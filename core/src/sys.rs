@@ -14,16 +14,37 @@ pub(crate) use brief::{BriefGuard, BriefLock};
 pub(crate) use rounds::Rounds;
 pub(crate) use std::sync::atomic;
 
-/// The atomics of the protocols that are model-checked: the state word, the ownership word and the
-/// run queue. See `ci/loom.sh`.
+/// The atomics and locks of the protocols that are model-checked. See `ci/loom.sh`.
 pub(crate) mod modelled {
-    #[cfg(loom)]
-    pub(crate) use loom::sync::atomic;
-    #[cfg(not(loom))]
-    pub(crate) use std::sync::atomic;
+    use std::sync::PoisonError;
+    use std::time::Instant;
 
     #[cfg(loom)]
-    pub(crate) use super::model::{Track, Tracked};
+    pub(crate) use loom::sync::{Condvar, MutexGuard, atomic};
+    #[cfg(not(loom))]
+    pub(crate) use std::sync::{Condvar, MutexGuard, atomic};
+
+    #[cfg(not(loom))]
+    pub(crate) use super::Lock;
+    #[cfg(loom)]
+    pub(crate) use super::model::{Lock, Track, Tracked};
+
+    /// Waits until somebody tells, or for no reason, at most until `until`. False if that had come before.
+    pub(crate) fn wait_until<'a, T>(
+        condition: &Condvar,
+        guard: MutexGuard<'a, T>,
+        until: Option<Instant>,
+    ) -> (MutexGuard<'a, T>, bool) {
+        let Some(until) = until else {
+            return (condition.wait(guard).unwrap_or_else(PoisonError::into_inner), true);
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return (guard, false);
+        }
+        let waited = condition.wait_timeout(guard, left);
+        (waited.unwrap_or_else(PoisonError::into_inner).0, true)
+    }
 
     /// Lets a model see who uses what a lock guards. Nothing outside models.
     #[cfg(not(loom))]

@@ -4,10 +4,10 @@
 use core::ptr::null_mut;
 use std::sync::Arc;
 
-use super::idle::{Grant, Parker, Woken};
 use super::locked::Next;
 use super::m::Machine;
 use super::metrics::nanos;
+use super::parker::{Grant, Parker, Woken};
 use super::pool::Pool;
 use super::shared::Shared;
 use crate::choose::choose;
@@ -145,26 +145,20 @@ impl Machine {
 
     /// Gives the P up and lists this M as parked. False if there is work after all.
     fn park_without_work(&self, pool: &Pool, parker: &Arc<Parker>, since: u64) -> bool {
-        let listed = pool.idle.change(|lists| {
-            let stays = !self.shared().global.is_empty() || self.p().index >= lists.limit();
-            if !stays {
+        let gives_up = || {
+            let gives_up = self.shared().global.is_empty();
+            if gives_up {
                 self.p().meters.parks.add(1);
                 self.p().meters.has_looked_since(since);
                 self.give_up_p();
-                lists.ps.push(self.p().index);
-                lists.ms.push(parker.clone());
             }
-            !stays
-        });
-        if !listed {
+            gives_up
+        };
+        if !pool.idle.park(parker, self.p().index, gives_up) {
             return false;
         }
-        if self.spin(parker, false) {
-            pool.idle.counts.end_spinning();
-        }
-        pool.idle.counts.fence_idle();
-        // Whoever pushed before the fence may have seen us spinning, or no idle P: it relies on us.
-        if self.shared().has_work_to_share() {
+        let spun = self.spin(parker, false);
+        if pool.idle.look_again(spun, || self.shared().has_work_to_share()) {
             self.unpark_self(pool, parker);
         }
         true
@@ -175,44 +169,37 @@ impl Machine {
         parker.lost_with.store(null_mut(), Ordering::Relaxed);
         let lost = self.p().index;
         pool.idle.change(|lists| match lists.take_idle_p(lost) {
-            _ if lists.stopping => parker.grant(Grant::Exit),
-            Some(index) => {
-                let p = self.shared().p(index);
-                let Some(tenure) = p.owner.acquire(parker.number) else {
-                    unreachable!("a listed P is idle, and acquired under the lock only")
-                };
-                self.take_p(p, tenure);
-            }
-            None => lists.ms.push(parker.clone()),
+            Some(index) if !lists.stopping => self.acquire_listed(index, parker),
+            _ => lists.wait_for_p(parker),
         });
     }
 
     /// Takes an idle P again and spins, unless all are in use or a grant is on its way.
     fn unpark_self(&self, pool: &Pool, parker: &Arc<Parker>) {
-        pool.idle.change(|lists| {
-            let Some(at) = lists.ms.iter().position(|m| Arc::ptr_eq(m, parker)) else { return };
-            let Some(index) = lists.ps.pop() else { return };
-            lists.ms.remove(at);
-            let p = self.shared().p(index);
-            let Some(tenure) = p.owner.acquire(parker.number) else {
-                unreachable!("a listed P is idle, and acquired under the lock only")
-            };
-            self.take_p(p, tenure);
+        if pool.idle.unpark(parker, |index| self.acquire_listed(index, parker)) {
             self.spin(parker, true);
-            pool.idle.counts.start_spinning();
-        });
+        }
+    }
+
+    /// Goes on with a P that was just taken off the list of idle ones; under the lock.
+    fn acquire_listed(&self, index: usize, parker: &Parker) {
+        let p = self.shared().p(index);
+        let Some(tenure) = p.owner.acquire(parker.number) else {
+            unreachable!("a listed P is idle, and acquired under the lock only")
+        };
+        self.take_p(p, tenure);
     }
 
     /// Parks until this M has a P. False if the runtime ends.
     fn wait_for_p(&self, pool: &Pool, parker: &Arc<Parker>) -> bool {
         let mut keeps_timers = true;
         while !self.has_p() {
-            let keeper = keeps_timers && pool.idle.keep_timers(parker);
+            let keeper = keeps_timers && pool.idle.keeper.become_keeper(parker);
             let timers = self.shared().timers();
             // Read after we became the keeper: whoever arms an earlier timer pokes us.
             let next = if keeper { timers.next() } else { NEVER };
             if keeper {
-                pool.idle.keeps_until(next);
+                pool.idle.keeper.keeps_until(next);
             }
             let until = timers.clock().instant(next).filter(|_| next != NEVER);
             // The keeper of the timers watches the network too.
@@ -222,7 +209,7 @@ impl Machine {
                 None => (parker.wait(until), Vec::new()),
             };
             if keeper {
-                pool.idle.leave_timers();
+                pool.idle.keeper.leave();
             }
             match woken {
                 Woken::Granted(Grant::Exit) => return false,
@@ -244,24 +231,13 @@ impl Machine {
 
     /// Gives up a P that is one too many. False if it is not, after all.
     fn give_up_surplus(&self, pool: &Pool, parker: &Arc<Parker>) -> bool {
-        let given = pool.idle.change(|lists| {
-            let surplus = self.p().index >= lists.limit();
-            if surplus {
-                // In a pause the queue stays where it is.
-                if lists.stopping || self.p().index >= lists.procs {
-                    // SAFETY: between two polls the P is ours.
-                    unsafe { self.p().drain(&self.shared().global) };
-                }
-                self.give_up_p();
-                match lists.stopping {
-                    true => parker.grant(Grant::Exit),
-                    false => lists.ms.push(parker.clone()),
-                }
-                if lists.pauses != 0 {
-                    pool.idle.given_up.notify_all();
-                }
+        let given = pool.idle.give_up_surplus(parker, self.p().index, |lists| {
+            // In a pause the queue stays where it is.
+            if lists.stopping || self.p().index >= lists.procs {
+                // SAFETY: between two polls the P is ours.
+                unsafe { self.p().drain(&self.shared().global) };
             }
-            surplus
+            self.give_up_p();
         });
         if given {
             if self.spin(parker, false) {

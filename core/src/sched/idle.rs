@@ -1,20 +1,14 @@
 //! Who has nothing to do: idle Ps and parked Ms.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::clocks::ThreadClock;
 use super::counts::Counts;
+use super::keeper::Keeper;
 use super::locked::Home;
-use super::owner::Tenure;
-use crate::g::GRef;
-use crate::g::Wake;
-use crate::netpoll::Netpoll;
-use crate::sys::Lock;
-use crate::sys::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
-
-/// How long a spinning M naps before it looks once more and parks.
-const NAP: Duration = Duration::from_micros(50);
+use super::parker::{Grant, Parker};
+use crate::sys::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sys::modelled::{Condvar, Lock, MutexGuard, wait_until};
 
 /// The idle part of a runtime with Ms of its own.
 pub(super) struct Idle {
@@ -34,10 +28,7 @@ pub(super) struct Idle {
     pub(super) given_up: Condvar,
     /// Told when sysmon is needed.
     busy: Condvar,
-    /// The parked M that sleeps until the next timer is due, and no longer.
-    keeper: Lock<Option<Arc<Parker>>>,
-    /// Until when the keeper sleeps: 0 if there is none, `u64::MAX` until it has looked at the timers.
-    kept_until: AtomicU64,
+    pub(super) keeper: Keeper,
     /// The spinning M that naps, and whether there is one, readable without the lock.
     napper: Lock<Option<Arc<Parker>>>,
     naps: AtomicBool,
@@ -70,47 +61,13 @@ pub(super) struct Lists {
     pub(super) handoffs: u64,
 }
 
-/// Where one M parks.
-pub(super) struct Parker {
-    pub(super) number: u32,
-    /// Set by the M itself.
-    pub(super) thread: OnceLock<ThreadClock>,
-    /// For whoever looks: whether it spins, and the address of what it ran when its P was taken away.
-    pub(super) spinning: AtomicBool,
-    pub(super) lost_with: AtomicPtr<()>,
-    state: Mutex<ParkState>,
-    condition: Condvar,
-}
-
-#[derive(Default)]
-struct ParkState {
-    /// The goroutine that comes with the P, to an M that is locked to it.
-    own: Option<GRef>,
-    grant: Option<Grant>,
-    poked: bool,
-    /// The netpoll that it sleeps in.
-    sleeps_in: Option<Arc<Netpoll>>,
-}
-
-/// What ends the park of an M.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Grant {
-    /// This P is yours, and you spin.
-    P(usize, Tenure),
-    /// The runtime ends.
-    Exit,
-}
-
-/// How a wait ended.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Woken {
-    Granted(Grant),
-    /// The next timer is due earlier than it was.
-    Poked,
-    /// The next timer is due.
-    Due,
-    /// The network has something.
-    Ready,
+/// What became of the wish for one more M.
+pub(super) enum Started {
+    Yes,
+    /// All Ps are in use.
+    NoP,
+    /// The system refused a thread.
+    Refused(std::io::Error),
 }
 
 /// How sysmon slept.
@@ -120,121 +77,6 @@ pub(super) enum Slept {
     Deeply,
     /// The runtime has ended.
     Stopped,
-}
-
-impl Parker {
-    pub(super) fn new(number: u32) -> Arc<Self> {
-        Arc::new(Self {
-            number,
-            thread: OnceLock::new(),
-            spinning: AtomicBool::new(false),
-            lost_with: AtomicPtr::default(),
-            state: Mutex::default(),
-            condition: Condvar::new(),
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, ParkState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Grants once: the caller took this M out of the list.
-    pub(super) fn grant(&self, grant: Grant) {
-        let mut state = self.lock();
-        state.grant = Some(grant);
-        self.end_wait(&state);
-    }
-
-    fn end_wait(&self, state: &ParkState) {
-        match &state.sleeps_in {
-            Some(netpoll) => netpoll.interrupt(),
-            None => self.condition.notify_one(),
-        }
-    }
-
-    /// Sleeps for a moment, or until it is poked. It is not listed as parked, so it is granted nothing.
-    fn nap(&self) {
-        let state = self.lock();
-        let waits = |state: &mut ParkState| !state.poked;
-        let waited = self.condition.wait_timeout_while(state, NAP, waits);
-        waited.unwrap_or_else(PoisonError::into_inner).0.poked = false;
-    }
-
-    /// As [`grant`](Self::grant), with the goroutine that the M is locked to.
-    pub(super) fn grant_own(&self, grant: Grant, g: GRef) {
-        let mut state = self.lock();
-        (state.grant, state.own) = (Some(grant), Some(g));
-        drop(state);
-        self.condition.notify_one();
-    }
-
-    /// The goroutine that came with the grant.
-    pub(super) fn take_own(&self) -> Option<GRef> {
-        self.lock().own.take()
-    }
-
-    /// Makes the M look at the timers again.
-    fn poke(&self) {
-        let mut state = self.lock();
-        state.poked = true;
-        self.end_wait(&state);
-    }
-
-    /// As [`wait`](Self::wait), in the netpoll: what is ready there ends it too.
-    pub(super) fn wait_in(
-        &self,
-        netpoll: &Arc<Netpoll>,
-        until: Option<Instant>,
-    ) -> (Woken, Vec<Wake>) {
-        let told = |state: &mut ParkState| match state.grant.take() {
-            Some(grant) => Some(Woken::Granted(grant)),
-            None => core::mem::take(&mut state.poked).then_some(Woken::Poked),
-        };
-        loop {
-            let mut state = self.lock();
-            if let Some(woken) = told(&mut state) {
-                return (woken, Vec::new());
-            }
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
-                return (Woken::Due, Vec::new());
-            }
-            state.sleeps_in = Some(netpoll.clone());
-            drop(state);
-            let ready = netpoll.block(left);
-            let mut state = self.lock();
-            state.sleeps_in = None;
-            if let Some(woken) = told(&mut state) {
-                return (woken, ready);
-            }
-            if !ready.is_empty() {
-                return (Woken::Ready, ready);
-            }
-        }
-    }
-
-    /// Waits for a grant, a poke, or `until`.
-    pub(super) fn wait(&self, until: Option<Instant>) -> Woken {
-        let mut state = self.lock();
-        loop {
-            if let Some(grant) = state.grant.take() {
-                return Woken::Granted(grant);
-            }
-            if core::mem::take(&mut state.poked) {
-                return Woken::Poked;
-            }
-            let Some(until) = until else {
-                state = self.condition.wait(state).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Woken::Due;
-            }
-            let waited = self.condition.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
 }
 
 impl Lists {
@@ -248,6 +90,20 @@ impl Lists {
         match self.ps.iter().position(|index| *index == wanted) {
             Some(at) => Some(self.ps.remove(at)),
             None => self.ps.pop(),
+        }
+    }
+
+    /// Takes an idle P off the list, with a parked M for it, if there is one.
+    pub(super) fn take_pair(&mut self) -> Option<(usize, Option<Arc<Parker>>)> {
+        let index = self.ps.pop()?;
+        Some((index, self.ms.pop()))
+    }
+
+    /// An M that has no P waits for one from now on, unless the runtime ends.
+    pub(super) fn wait_for_p(&mut self, parker: &Arc<Parker>) {
+        match self.stopping {
+            true => parker.grant(Grant::Exit),
+            false => self.ms.push(parker.clone()),
         }
     }
 
@@ -278,8 +134,7 @@ impl Idle {
             ended: Condvar::new(),
             given_up: Condvar::new(),
             busy: Condvar::new(),
-            keeper: Lock::new(None),
-            kept_until: AtomicU64::new(0),
+            keeper: Keeper::new(),
             napper: Lock::new(None),
             naps: AtomicBool::new(false),
         }
@@ -331,7 +186,7 @@ impl Idle {
         let deep = deep && !lists.stopping && lists.ps.len() >= lists.procs;
         lists.sysmon_sleeps = deep;
         while lists.sysmon_sleeps {
-            lists = self.busy.wait(lists).unwrap_or_else(PoisonError::into_inner);
+            (lists, _) = wait_until(&self.busy, lists, None);
         }
         drop(lists);
         if !deep && !self.is_stopping() {
@@ -346,6 +201,98 @@ impl Idle {
 
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Lists an M as parked, and the P with this index, if the M `gives` it `up`, as idle, both under one lock. False
+    /// if it does not, or the P is one too many.
+    pub(super) fn park(
+        &self,
+        parker: &Arc<Parker>,
+        index: usize,
+        gives_up: impl FnOnce() -> bool,
+    ) -> bool {
+        self.change(|lists| {
+            let parks = index < lists.limit() && gives_up();
+            if parks {
+                lists.ps.push(index);
+                lists.ms.push(parker.clone());
+            }
+            parks
+        })
+    }
+
+    /// Lets an M give up the P with this index if it is one too many: it waits for another. False if it is not.
+    pub(super) fn give_up_surplus(
+        &self,
+        parker: &Arc<Parker>,
+        index: usize,
+        gives_up: impl FnOnce(&Lists),
+    ) -> bool {
+        self.change(|lists| {
+            let surplus = index >= lists.limit();
+            if surplus {
+                gives_up(lists);
+                lists.wait_for_p(parker);
+                if lists.pauses != 0 {
+                    self.given_up.notify_all();
+                }
+            }
+            surplus
+        })
+    }
+
+    /// After [`park`](Self::park): the M stops spinning, if it `spun`, and looks once more. Whoever pushed before the
+    /// fence may have seen it spin, or no idle P: it relies on this look.
+    pub(super) fn look_again(&self, spun: bool, has_work: impl FnOnce() -> bool) -> bool {
+        if spun {
+            self.counts.end_spinning();
+        }
+        self.counts.fence_idle();
+        has_work()
+    }
+
+    /// Takes an M off the list of the parked, with an idle P that it `takes`, and lets it spin. False if all are in
+    /// use, or a grant is on its way.
+    pub(super) fn unpark(&self, parker: &Arc<Parker>, takes: impl FnOnce(usize)) -> bool {
+        self.change(|lists| {
+            let at = lists.ms.iter().position(|m| Arc::ptr_eq(m, parker));
+            let Some((at, index)) = at.and_then(|at| Some((at, lists.ps.pop()?))) else {
+                return false;
+            };
+            lists.ms.remove(at);
+            takes(index);
+            self.counts.start_spinning();
+            true
+        })
+    }
+
+    /// Lets `start` grant a P to an M, if one is idle and nobody looks for work. Gives the error if the system
+    /// refuses a thread.
+    pub(super) fn wake_one(&self, mut start: impl FnMut() -> Started) -> Option<std::io::Error> {
+        while self.counts.wants_spinner() {
+            match start() {
+                Started::Yes => return None,
+                Started::NoP => self.counts.end_spinning(),
+                Started::Refused(error) => {
+                    self.counts.end_spinning();
+                    return Some(error);
+                }
+            }
+            // Whoever pushed meanwhile relied on us: we look again.
+        }
+        None
+    }
+
+    /// Nothing runs any more. Parked Ms are told to exit, others see it between two polls.
+    pub(super) fn stop(&self) {
+        let parked = self.change(|lists| {
+            lists.stopping = true;
+            lists.ps.clear();
+            let mut parked = core::mem::take(&mut lists.ms);
+            parked.append(&mut lists.waiting_homes());
+            parked
+        });
+        parked.iter().for_each(|parker| parker.grant(Grant::Exit));
     }
 
     /// A spinning M that has found nothing naps, unless one does already: while it does nobody wakes an M
@@ -388,41 +335,6 @@ impl Idle {
         }
     }
 
-    /// Makes this M the one that sleeps until the next timer, if there is no other.
-    pub(super) fn keep_timers(&self, parker: &Arc<Parker>) -> bool {
-        let mut keeper = self.keeper.lock();
-        let free = keeper.is_none();
-        if free {
-            *keeper = Some(parker.clone());
-            self.kept_until.store(u64::MAX, Ordering::SeqCst);
-        }
-        free
-    }
-
-    /// The keeper has looked at the timers and sleeps until `moment`.
-    pub(super) fn keeps_until(&self, moment: u64) {
-        self.kept_until.store(moment, Ordering::SeqCst);
-    }
-
-    /// Until when the keeper sleeps; 0 if there is none. Asked by whoever armed a timer and then fenced: the
-    /// keeper has seen the timer, or it says here that it may have missed it.
-    pub(super) fn kept_until(&self) -> u64 {
-        // SeqCst: with the stores and the fence; the keeper stores before it reads the moments.
-        self.kept_until.load(Ordering::SeqCst)
-    }
-
-    pub(super) fn leave_timers(&self) {
-        let mut keeper = self.keeper.lock();
-        self.kept_until.store(0, Ordering::SeqCst);
-        *keeper = None;
-    }
-
-    /// Makes the keeper look at the timers again. False if there is none.
-    pub(super) fn poke_keeper(&self) -> bool {
-        let keeper = self.keeper.lock().clone();
-        keeper.map(|keeper| keeper.poke()).is_some()
-    }
-
     /// The thread of an M was started.
     pub(super) fn count_start(&self) {
         self.lists.lock().started += 1;
@@ -439,19 +351,13 @@ impl Idle {
 
     /// Waits until at most `left` Ms remain. False if `until` came first.
     pub(super) fn wait_for_end(&self, left: usize, until: Option<Instant>) -> bool {
-        let mut lists = self.lists.lock();
-        while lists.threads > left {
-            let Some(until) = until else {
-                lists = self.ended.wait(lists).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            let time = until.saturating_duration_since(Instant::now());
-            if time.is_zero() {
-                return false;
-            }
-            let waited = self.ended.wait_timeout(lists, time);
-            lists = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let (mut lists, mut in_time) = (self.lists.lock(), true);
+        while lists.threads > left && in_time {
+            (lists, in_time) = wait_until(&self.ended, lists, until);
         }
-        true
+        lists.threads <= left
     }
 }
+
+#[cfg(all(test, loom))]
+mod models;

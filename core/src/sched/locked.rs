@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
-use super::idle::{Grant, Lists, Parker, Woken};
+use super::idle::Lists;
 use super::m::Machine;
+use super::parker::{Grant, Parker, Woken};
 use super::pool::Pool;
 use super::shared::Shared;
 use crate::g::GRef;

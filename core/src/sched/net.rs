@@ -1,14 +1,13 @@
 //! Who looks at the network and when, and who is woken for what came. Rules 21 to 26 of `README.md`.
 
-use std::sync::PoisonError;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::idle::Started;
 use super::m::Machine;
-use super::pool::{Pool, Started};
+use super::pool::Pool;
 use super::shared::Shared;
 use super::sysmon::SLICE;
 use crate::g::Wake;
-use crate::sys::atomic::Ordering;
 
 /// A busy P looks at the network on every dispatch with a multiple of this number.
 const NET_TICK: u64 = 64;
@@ -23,21 +22,6 @@ impl Machine {
 }
 
 impl Shared {
-    /// Sleeps where the network can end it too.
-    pub(super) fn sleep_in_netpoll(&self, at_most: Option<Duration>) {
-        let woken = || {
-            let mut woken = self.sleeper.woken.lock().unwrap_or_else(PoisonError::into_inner);
-            core::mem::take(&mut *woken)
-        };
-        self.sleeper.in_netpoll.store(true, Ordering::SeqCst);
-        if !woken() {
-            let ready = self.netpoll.block(at_most);
-            self.run_ready(ready);
-        }
-        self.sleeper.in_netpoll.store(false, Ordering::SeqCst);
-        woken();
-    }
-
     /// Looks at the network without waiting. True if something is ready now.
     pub(super) fn look_at_net(&self) -> bool {
         self.netpoll.is_on() && self.run_ready(self.netpoll.look())

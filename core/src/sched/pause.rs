@@ -12,6 +12,7 @@ use super::shared::Shared;
 use crate::g::{GRef, current};
 use crate::inspect::{GoroutineId, Location};
 use crate::sys::atomic::{AtomicUsize, Ordering};
+use crate::sys::modelled::wait_until;
 
 /// How long a pause waits for polls to end.
 const POLLS_END: Duration = Duration::from_millis(10);
@@ -140,8 +141,8 @@ impl Idle {
     fn wait_for_give_up(&self, given_up: impl Fn() -> bool) {
         let mut lists = self.lock();
         while !given_up() {
-            let waited = self.given_up.wait_timeout(lists, Duration::from_millis(1));
-            lists = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let soon = Instant::now() + Duration::from_millis(1);
+            (lists, _) = wait_until(&self.given_up, lists, Some(soon));
         }
     }
 }

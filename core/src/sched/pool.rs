@@ -5,14 +5,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::clocks::ThreadClock;
-use super::idle::{Grant, Idle, Parker};
+use super::idle::{Idle, Started};
 use super::m::Machine;
 use super::metrics::PoolMeters;
 use super::owner::Tenure;
 use super::p::P;
+use super::parker::{Grant, Parker};
 use super::shared::Shared;
 use crate::g::{Scope, fork};
-use crate::sys::atomic::{Ordering, fence};
 use crate::time::clock::Nanos;
 
 /// Ps that a runtime may have.
@@ -30,15 +30,6 @@ pub(super) struct Pool {
     shared: Weak<Shared>,
     /// What is left when the runtime stops is dropped by Ms that come late.
     root: OnceLock<Weak<Scope>>,
-}
-
-/// What became of the wish for one more M.
-pub(super) enum Started {
-    Yes,
-    /// All Ps are in use.
-    NoP,
-    /// The system refused a thread.
-    Refused(std::io::Error),
 }
 
 impl Pool {
@@ -78,18 +69,9 @@ impl Shared {
 
     /// Makes an M look for work, if a P is idle and no M looks already: that one wakes the next.
     pub(super) fn wake_one(&self, pool: &Pool) {
-        while pool.idle.counts.wants_spinner() {
-            match self.start_one(pool) {
-                Started::Yes => return,
-                Started::NoP => pool.idle.counts.end_spinning(),
-                Started::Refused(error) => {
-                    pool.idle.counts.end_spinning();
-                    let running = pool.idle.change(|lists| lists.threads);
-                    assert!(running > 0, "gmp: the system refused a thread: {error}");
-                    return;
-                }
-            }
-            // Whoever pushed meanwhile relied on us: we look again.
+        if let Some(error) = pool.idle.wake_one(|| self.start_one(pool)) {
+            let running = pool.idle.change(|lists| lists.threads);
+            assert!(running > 0, "gmp: the system refused a thread: {error}");
         }
     }
 
@@ -104,8 +86,7 @@ impl Shared {
             if lists.stopping || all_in_use {
                 return None;
             }
-            let index = lists.ps.pop()?;
-            let parked = lists.ms.pop();
+            let (index, parked) = lists.take_pair()?;
             let parker = parked.clone().unwrap_or_else(|| {
                 let parker = Parker::new(self.machine_number());
                 lists.add_machine(&parker);
@@ -184,11 +165,8 @@ impl Shared {
 
     /// A timer that is due at `when` is the earliest of a P now.
     pub(super) fn timer_is_earlier(&self, pool: &Pool, when: Nanos) {
-        // SeqCst: the timer was published before, see `Idle::kept_until`.
-        fence(Ordering::SeqCst);
-        let kept_until = pool.idle.kept_until();
         // Without a keeper all Ms are busy and look at the timers before they park; or there is none.
-        if kept_until == 0 || (kept_until > when && !pool.idle.poke_keeper()) {
+        if !pool.idle.keeper.covers(when) {
             self.wake_one(pool);
         }
     }
@@ -230,14 +208,7 @@ impl Shared {
             return true;
         }
         let until = at_most.and_then(|at_most| Instant::now().checked_add(at_most));
-        let parked = pool.idle.change(|lists| {
-            lists.stopping = true;
-            lists.ps.clear();
-            let mut parked = core::mem::take(&mut lists.ms);
-            parked.append(&mut lists.waiting_homes());
-            parked
-        });
-        parked.iter().for_each(|parker| parker.grant(Grant::Exit));
+        pool.idle.stop();
         pool.idle.wait_for_end(usize::from(Machine::is_here(self)), until)
     }
 }

@@ -164,7 +164,7 @@ impl Shared {
             return number.map(line).into_iter().collect();
         };
         pool.idle.read(|lists| {
-            let line = |m: &Arc<super::idle::Parker>| MachineLine {
+            let line = |m: &Arc<super::parker::Parker>| MachineLine {
                 number: m.number,
                 spinning: m.spinning.load(Ordering::Relaxed),
                 blocked: lists.ms.iter().any(|parked| Arc::ptr_eq(parked, m)),

@@ -5,8 +5,8 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
-use std::sync::{Condvar, Mutex, PoisonError, Weak};
+use std::sync::Weak;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::global::Global;
@@ -16,6 +16,7 @@ use super::panics::PanicPolicy;
 use super::pause::Gate;
 use super::pool::{MAX_PROCS, Pool};
 use super::schedtrace::Tracer;
+use super::sleeper::Sleeper;
 use super::world::World;
 use crate::g::{GRef, Schedule, Scope, fork};
 use crate::inspect::{GoroutineId, PanicNote};
@@ -34,7 +35,7 @@ pub(crate) struct Shared {
     world: Option<World>,
     timers: Arc<Timers>,
     pub(super) netpoll: Arc<Netpoll>,
-    pub(super) sleeper: Sleeper,
+    sleeper: Sleeper,
     machines: AtomicU32,
     starter: Starter,
     shut_down: AtomicBool,
@@ -56,16 +57,6 @@ struct Starter {
     waiting: AtomicBool,
     demanded: AtomicBool,
     start: Lock<Option<Box<dyn FnOnce() + Send>>>,
-}
-
-/// Where an M without work waits.
-#[derive(Default)]
-pub(super) struct Sleeper {
-    asleep: AtomicBool,
-    pub(super) woken: Mutex<bool>,
-    /// Whether it sleeps in the netpoll.
-    pub(super) in_netpoll: AtomicBool,
-    condition: Condvar,
 }
 
 impl Shared {
@@ -108,7 +99,7 @@ impl Shared {
                 world: explored.then(|| World::new(timers.clone())),
                 timers,
                 netpoll: Netpoll::new(Box::new(move || to_net(0))),
-                sleeper: Sleeper::default(),
+                sleeper: Sleeper::new(),
                 machines: AtomicU32::new(1),
                 starter: Starter::default(),
                 shut_down: AtomicBool::new(false),
@@ -255,29 +246,17 @@ impl Shared {
             return self.wake_one(pool);
         }
         self.start_machine();
-        // SeqCst: pairs with the fence in `sleep`. What was pushed before this call is seen by an M
-        // that is about to sleep, or the M is seen asleep here.
-        fence(Ordering::SeqCst);
-        if self.sleeper.asleep.load(Ordering::Relaxed) {
-            self.notify();
-        }
+        self.sleeper.wake(&*self.netpoll);
     }
 
     /// Ends the sleep of the M, this one or the next, whether or not there is work.
     pub(crate) fn notify(&self) {
-        *self.sleeper.woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.sleeper.condition.notify_all();
-        // SeqCst: pairs with `sleep_in_netpoll`; who is about to sleep sees `woken`, or is seen here.
-        if self.sleeper.in_netpoll.load(Ordering::SeqCst) {
-            self.netpoll.interrupt();
-        }
+        self.sleeper.notify(&*self.netpoll);
     }
 
     /// Waits until somebody notifies, at most for `at_most`.
     pub(crate) fn wait_for_notice(&self, at_most: Duration) {
-        let woken = self.sleeper.woken.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.sleeper.condition.wait_timeout_while(woken, at_most, |woken| !*woken);
-        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+        self.sleeper.wait(Some(at_most));
     }
 
     /// Whether a goroutine waits in a queue of the driven P.
@@ -294,27 +273,10 @@ impl Shared {
             true => seen,
             false => until.map_or(NEVER, |until| clock.nanos_of(until)),
         };
-        self.sleeper.asleep.store(true, Ordering::Relaxed);
-        // SeqCst: pairs with the fence in `wake`.
-        fence(Ordering::SeqCst);
-        if self.global.is_empty() && self.timers.next() >= until && self.netpoll.is_on() {
-            self.sleep_in_netpoll(at_most);
-        } else if self.global.is_empty() && self.timers.next() >= until {
-            let mut woken = self.sleeper.woken.lock().unwrap_or_else(PoisonError::into_inner);
-            let waits = |woken: &mut bool| !*woken;
-            woken = match at_most {
-                None => self.sleeper.condition.wait_while(woken, waits),
-                Some(at_most) => self
-                    .sleeper
-                    .condition
-                    .wait_timeout_while(woken, at_most, waits)
-                    .map(|(guard, _)| guard)
-                    .map_err(|e| PoisonError::new(e.into_inner().0)),
-            }
-            .unwrap_or_else(PoisonError::into_inner);
-            *woken = false;
-        }
-        self.sleeper.asleep.store(false, Ordering::Relaxed);
+        let has_work = || !self.global.is_empty() || self.timers.next() < until;
+        let bed = || Some(&*self.netpoll).filter(|netpoll| netpoll.is_on());
+        let ready = self.sleeper.sleep(at_most, has_work, bed);
+        self.run_ready(ready);
     }
 }
 

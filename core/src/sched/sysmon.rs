@@ -6,11 +6,12 @@
 use std::time::{Duration, Instant};
 
 use super::clocks::{ThreadClock, ThreadTime};
-use super::idle::{Grant, Parker, Slept};
+use super::idle::Slept;
 use super::metrics::PoolMeters;
 use super::net::NetWatch;
 use super::owner::Look;
 use super::p::{GLOBAL_TICK, P};
+use super::parker::{Grant, Parker};
 use super::pool::{MAX_MS, Pool};
 use super::shared::Shared;
 use crate::debug::debug;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Wake;
 
 use loom::cell::{MutPtr, UnsafeCell};
-use loom::sync::Notify;
+use loom::sync::{Mutex, MutexGuard, Notify};
 
 /// Lets a model see who uses what a lock guards: two at a time, or one that does not see what the one
 /// before did, fail it.
@@ -29,6 +29,20 @@ impl Track {
 impl Tracked {
     pub(crate) fn end(&mut self) {
         self.0 = None;
+    }
+}
+
+/// As `sys::Lock`, which it replaces.
+#[derive(Default)]
+pub(crate) struct Lock<T>(Mutex<T>);
+
+impl<T> Lock<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().expect("no model panics under a lock")
     }
 }
 

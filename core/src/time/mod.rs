@@ -6,6 +6,7 @@
 pub(crate) mod alarm;
 pub(crate) mod clock;
 pub(crate) mod current;
+pub(crate) mod earliest;
 mod func;
 mod heap;
 mod instant;

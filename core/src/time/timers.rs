@@ -9,6 +9,7 @@ use core::ptr::NonNull;
 use std::sync::Arc;
 
 use super::clock::{Clock, NEVER, Nanos};
+use super::earliest::Earliest;
 use super::heap::Heap;
 use crate::g::{Wake, drop_caught};
 use crate::sched::p_here;
@@ -73,8 +74,8 @@ impl Entry {
 /// The timers that were armed on one P.
 #[repr(align(128))]
 pub(crate) struct Home {
-    /// The earliest moment, readable without the lock.
-    next: AtomicU64,
+    /// The earliest moment.
+    next: Earliest,
     clock: Arc<Clock>,
     inner: BriefLock<Inner>,
 }
@@ -133,7 +134,7 @@ impl Timers {
 
     /// Whether a timer of the P number `p` is due at `now`.
     pub(crate) fn is_due(&self, p: usize, now: Nanos) -> bool {
-        self.home_of(p).next.load(Ordering::Relaxed) <= now
+        self.home_of(p).next.hint() <= now
     }
 
     pub(crate) fn clock(&self) -> &Arc<Clock> {
@@ -151,9 +152,7 @@ impl Timers {
 
     /// The moment of the earliest timer, `NEVER` if there is none.
     pub(crate) fn next(&self) -> Nanos {
-        // SeqCst: an M that goes to sleep sees a timer, or whoever armed it, and fences before it looks for
-        // sleepers, sees the M asleep.
-        let next = |home: &Arc<Home>| home.next.load(Ordering::SeqCst);
+        let next = |home: &Arc<Home>| home.next.get();
         match &*self.homes {
             [home] => next(home),
             homes => homes.iter().map(next).min().unwrap_or(NEVER),
@@ -198,7 +197,7 @@ impl Timers {
     /// Whether a timer of the P number `p` may be due; a hint for anybody but its M.
     #[inline]
     pub(crate) fn has_any(&self, p: usize) -> bool {
-        self.home_of(p).next.load(Ordering::Relaxed) != NEVER
+        self.home_of(p).next.hint() != NEVER
     }
 
     /// Fires what is due at `now` on the P number `p`, in order, and returns the wakes that are owed.
@@ -229,7 +228,7 @@ impl Timers {
 impl Home {
     fn new(clock: Arc<Clock>) -> Self {
         let inner = BriefLock::new(Inner { heap: Heap::new(), closed: false });
-        Self { next: AtomicU64::new(NEVER), clock, inner }
+        Self { next: Earliest::new(), clock, inner }
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -257,7 +256,7 @@ impl Home {
 
     fn fire_due(&self, now: Nanos) -> Vec<Wake> {
         let mut firing = Firing { now, wakes: Vec::new() };
-        if self.next.load(Ordering::Relaxed) > now {
+        if self.next.hint() > now {
             return firing.wakes;
         }
         let mut inner = self.inner.lock();
@@ -308,12 +307,7 @@ impl Home {
 
     /// Publishes the earliest moment, under the lock. True if it became earlier.
     fn publish(&self, heap: &Heap<NonNull<Entry>>) -> bool {
-        let (next, before) = (heap.next(), self.next.load(Ordering::Relaxed));
-        if next != before {
-            // Relaxed: who is told that a timer is earlier fences first; that it is later nobody needs to know.
-            self.next.store(next, Ordering::Relaxed);
-        }
-        next < before
+        self.next.publish(heap.next())
     }
 }
 
