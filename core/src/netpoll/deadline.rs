@@ -5,7 +5,8 @@ use core::ptr::NonNull;
 use core::time::Duration;
 use std::sync::Arc;
 
-use super::source::{Head, word};
+use super::edges::word;
+use super::source::Head;
 use crate::g::Wake;
 use crate::inspect::IoWant;
 use crate::sys::Lock;
@@ -43,7 +44,7 @@ unsafe fn fire(entry: NonNull<Entry>, firing: &mut Firing) -> Option<Nanos> {
         let deadline = entry.cast::<Deadline>().as_ref();
         (deadline.head.as_ref(), deadline.want)
     };
-    head.change(want, &mut firing.wakes, |word| word | word::EXPIRED);
+    head.edges.change(want, &mut firing.wakes, |word| word | word::EXPIRED);
     None
 }
 
@@ -67,10 +68,10 @@ impl Deadline {
         if when.is_some_and(|when| when <= timers.clock().now()) {
             drop(armed);
             let mut wakes = Vec::new();
-            head.change(self.want, &mut wakes, |word| word | word::EXPIRED);
+            head.edges.change(self.want, &mut wakes, |word| word | word::EXPIRED);
             return wakes.into_iter().for_each(Wake::wake);
         }
-        head.revive(self.want);
+        head.edges.revive(self.want);
         if let Some(when) = when {
             let home = timers.home().clone();
             // SAFETY: it stays in its box until the head goes, which disarms it.

@@ -17,6 +17,8 @@ mod system;
 
 #[cfg(all(feature = "net", not(loom)))]
 mod deadline;
+#[cfg(any(feature = "net", loom))]
+mod edges;
 #[cfg(all(feature = "net", not(loom)))]
 mod operation;
 #[cfg(all(feature = "net", not(loom)))]

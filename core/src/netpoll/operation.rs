@@ -6,7 +6,8 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll};
 use std::io::{self, ErrorKind};
 
-use super::source::{IoLeaf, Object, Source, word};
+use super::edges::{IoLeaf, word};
+use super::source::{Object, Source};
 use crate::g::leaf::Leaf;
 use crate::inspect::{IoWant, Location, WaitReason};
 
@@ -94,7 +95,7 @@ pub(super) unsafe fn attempt<S: Object, T>(
         return Poll::Pending;
     }
     loop {
-        let before = head.before(own.slot);
+        let before = head.edges.before(own.slot);
         if let Some(error) = refused(before) {
             return Poll::Ready(Err(error.into()));
         }
@@ -102,14 +103,14 @@ pub(super) unsafe fn attempt<S: Object, T>(
             match op(&source.io) {
                 Ok(Attempt { value, dry }) => {
                     if dry {
-                        head.is_dry(own.slot, before);
+                        head.edges.is_dry(own.slot, before);
                     }
                     return Poll::Ready(Ok(value));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 // Closed since, on this side: the system's error would be a riddle.
-                Err(_) if head.before(own.slot) & word::CLOSED != 0 => continue,
+                Err(_) if head.edges.before(own.slot) & word::CLOSED != 0 => continue,
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }

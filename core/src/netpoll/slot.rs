@@ -5,8 +5,9 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll};
 use std::io;
 
+use super::edges::IoLeaf;
 use super::operation::{Attempt, attempt};
-use super::source::{Head, IoLeaf, Object, Source};
+use super::source::{Head, Object, Source};
 use crate::g::leaf::Leaf;
 use crate::inspect::{Anchor, IoWant, Location, WaitReason};
 use crate::sys::atomic::{AtomicBool, Ordering};

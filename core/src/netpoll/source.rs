@@ -1,8 +1,4 @@
 //! A source: a descriptor with what is known of its readiness and who waits for it.
-//!
-//! For each direction a word counts the edges that the system told. Whoever finds that it would have to
-//! wait registers a leaf only if no edge came since it read the word: so none is lost, however many try at
-//! a time.
 
 use crate::time::Instant;
 use core::ptr::NonNull;
@@ -13,32 +9,14 @@ use std::sync::{Arc, OnceLock};
 
 use super::deadline::Deadline;
 use super::door::Netpoll;
+use super::edges::{Edges, IoLeaf, side, word};
 use super::reactor::event;
 use super::slot::Slot;
 use super::system::{ASKS, AsDescriptor, Descriptor, RawDescriptor, borrow, raw};
-use crate::g::leaf::{FIRED, Leaf, Prepared, WaitQueue};
 use crate::g::{Wake, current};
 use crate::inspect::{Anchor, Figure, IoWant, Location, PrimitiveKind, WaitInfo, WaitReason};
 use crate::sched::scope_here;
-use crate::sys::atomic::{AtomicU32, Ordering};
-use crate::sys::{BriefLock, Lock};
-
-/// What a goroutine registers on a source; the slot says what it wants.
-pub(crate) type IoLeaf = Leaf<IoWant>;
-
-/// The bits of a direction's word; the count of edges comes above them.
-pub(super) mod word {
-    /// What there was has been taken: an attempt would find nothing until the next edge.
-    pub(crate) const DRY: u32 = 1;
-    /// Nothing has to be waited for any more: the peer has ended, or an error waits.
-    pub(crate) const ENDED: u32 = 2;
-    /// The deadline has passed.
-    pub(crate) const EXPIRED: u32 = 4;
-    /// It was closed on this side.
-    pub(crate) const CLOSED: u32 = 8;
-    /// One edge.
-    pub(crate) const EDGE: u32 = 16;
-}
+use crate::sys::Lock;
 
 /// What a source is about: a socket, a pipe, a process.
 pub(crate) trait Object: AsDescriptor + Send + Sync + 'static {
@@ -68,8 +46,7 @@ pub(crate) struct Source<S> {
 pub(crate) struct Head {
     anchor: Anchor,
     descriptor: RawDescriptor,
-    words: [AtomicU32; 2],
-    queues: BriefLock<[WaitQueue; 2]>,
+    pub(super) edges: Edges,
     home: Lock<Option<Home>>,
     deadlines: OnceLock<Box<[Deadline; 2]>>,
     /// Whom it is being connected to: the system does not say before it is.
@@ -82,11 +59,6 @@ struct Home {
     netpoll: Arc<Netpoll>,
     key: u32,
 }
-
-// SAFETY: the leaves in the queues are used under their lock.
-unsafe impl Send for Head {}
-// SAFETY: as above.
-unsafe impl Sync for Head {}
 
 impl<S: Object> Source<S> {
     /// A source that was made at the line `at`.
@@ -110,8 +82,7 @@ impl Head {
         Self {
             anchor,
             descriptor,
-            words: Default::default(),
-            queues: BriefLock::new([WaitQueue::new(), WaitQueue::new()]),
+            edges: Edges::new(),
             home: Lock::default(),
             deadlines: OnceLock::new(),
             goal: OnceLock::new(),
@@ -128,32 +99,13 @@ impl Head {
         unsafe { borrow(self.descriptor) }
     }
 
-    fn word(&self, want: IoWant) -> &AtomicU32 {
-        &self.words[side(want)]
-    }
-
-    /// The word before an attempt.
-    #[inline]
-    pub(super) fn before(&self, want: IoWant) -> u32 {
-        // Acquire: pairs with `change`; what was ready then is found by the attempt.
-        self.word(want).load(Ordering::Acquire)
-    }
-
-    /// An attempt that began at `before` has taken all there was.
-    #[inline]
-    pub(super) fn is_dry(&self, want: IoWant, before: u32) {
-        if before & word::ENDED == 0 {
-            // Fails if an edge came since: then there is more. Relaxed: a hint.
-            let (dry, order) = (before | word::DRY, Ordering::Relaxed);
-            let _ = self.word(want).compare_exchange(before, dry, order, order);
-        }
-    }
-
     /// Registers it where the current goroutine belongs, unless somebody waits for it elsewhere.
     pub(crate) fn register(&self) -> io::Result<()> {
         with_netpoll(|netpoll| {
             let mut home = self.home.lock();
-            let stays = |home: &Home| Arc::ptr_eq(&home.netpoll, netpoll) || self.is_waited_for();
+            let stays = |home: &Home| {
+                Arc::ptr_eq(&home.netpoll, netpoll) || self.edges.waited_for() != [false; 2]
+            };
             if home.as_ref().is_some_and(stays) {
                 return Ok(());
             }
@@ -163,10 +115,6 @@ impl Head {
             *home = Some(Home { netpoll: netpoll.clone(), key });
             Ok(())
         })
-    }
-
-    fn is_waited_for(&self) -> bool {
-        self.queues.lock().iter().any(|queue| !queue.is_empty())
     }
 
     fn leave(&self, home: Option<Home>) {
@@ -197,37 +145,17 @@ impl Head {
         let _ = self.goal.set(Box::new(goal));
     }
 
-    /// Attempts may succeed again after a deadline.
-    pub(super) fn revive(&self, want: IoWant) {
-        let _queues = self.queues.lock();
-        // Relaxed: it changes under the lock.
-        self.word(want).fetch_and(!word::EXPIRED, Ordering::Relaxed);
-    }
-
     /// Registers a leaf, unless something has changed since `before`. False: try again.
     ///
     /// # Safety
     /// The leaf is idle, pinned, and stays until [`withdraw`](Self::withdraw) has returned.
     pub(super) unsafe fn park(&self, leaf: NonNull<IoLeaf>, cx: &Context<'_>, before: u32) -> bool {
-        let node = Leaf::erase(leaf);
-        // SAFETY: alive, as the caller says.
-        let want = unsafe { leaf.as_ref() }.slot;
-        let waiter = Prepared::new(node, cx);
-        let mut queues = self.queues.lock();
-        // Relaxed: it changes under the lock only, the hint apart.
-        if self.word(want).load(Ordering::Relaxed) & !word::DRY != before & !word::DRY {
-            drop(queues);
-            drop(waiter);
-            return false;
-        }
         // SAFETY: as the caller says.
-        unsafe {
-            Leaf::park(node, waiter, &mut queues[side(want)]);
-            drop(queues);
-            Leaf::enlist(node);
+        let parked = unsafe { self.edges.park(leaf, cx, before) };
+        if parked {
+            self.ask();
         }
-        self.ask();
-        true
+        parked
     }
 
     /// Ends the registration of a leaf that is not idle: it may be used again, or go.
@@ -235,16 +163,8 @@ impl Head {
     /// # Safety
     /// Called by the owner of a leaf that parked here.
     pub(super) unsafe fn withdraw(&self, leaf: NonNull<IoLeaf>) {
-        let node = Leaf::erase(leaf);
-        // SAFETY: as the caller says; a leaf that waits is in the queue of its side.
-        unsafe {
-            let mut queues = self.queues.lock();
-            if leaf.as_ref().is_waiting() {
-                queues[side(leaf.as_ref().slot)].remove(node);
-            }
-            drop(queues);
-            Leaf::settle(node);
-        }
+        // SAFETY: as the caller says.
+        unsafe { self.edges.withdraw(leaf) };
     }
 
     /// Asks the system for the events that are waited for, where it does not tell all of them.
@@ -255,7 +175,7 @@ impl Head {
         if let Some(home) = &*self.home.lock()
             && let Ok(reactor) = home.netpoll.reactor()
         {
-            let [read, write] = self.queues.lock().each_ref().map(|queue| !queue.is_empty());
+            let [read, write] = self.edges.waited_for();
             reactor.ask(self.descriptor(), home.key, read, write);
         }
     }
@@ -269,22 +189,10 @@ impl Head {
         for (want, ready, ended) in sides {
             if event & ready != 0 {
                 let ended = if event & ended != 0 { word::ENDED } else { 0 };
-                self.change(want, wakes, |word| {
+                self.edges.change(want, wakes, |word| {
                     (word.wrapping_add(word::EDGE) & !word::DRY) | ended
                 });
             }
-        }
-    }
-
-    /// Changes the word of a direction and releases whoever waits there.
-    pub(super) fn change(&self, want: IoWant, wakes: &mut Vec<Wake>, f: impl Fn(u32) -> u32) {
-        let mut queues = self.queues.lock();
-        // Release: pairs with `before`. Under the lock, so that `park` sees it or is seen.
-        let (set, fetch) = (Ordering::Release, Ordering::Relaxed);
-        let _ = self.word(want).fetch_update(set, fetch, |word| Some(f(word)));
-        while let Some(leaf) = queues[side(want)].pop_front() {
-            // SAFETY: in the queue, hence waiting; the lock is held.
-            wakes.push(unsafe { Leaf::fire(leaf, FIRED) });
         }
     }
 
@@ -292,7 +200,7 @@ impl Head {
     pub(crate) fn close(&self) {
         let mut wakes = Vec::new();
         for want in [IoWant::Read, IoWant::Write] {
-            self.change(want, &mut wakes, |word| word | word::CLOSED);
+            self.edges.change(want, &mut wakes, |word| word | word::CLOSED);
         }
         wakes.into_iter().for_each(Wake::wake);
     }
@@ -301,13 +209,6 @@ impl Head {
 impl Drop for Head {
     fn drop(&mut self) {
         self.retire();
-    }
-}
-
-fn side(want: IoWant) -> usize {
-    match want {
-        IoWant::Write | IoWant::Connect => 1,
-        _ => 0,
     }
 }
 
