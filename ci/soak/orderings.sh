@@ -21,6 +21,8 @@ fence-heavy~sched/owner.rs~sched::owner~asymmetric::heavy();~true;
 ring-tail-put~sched/runq.rs~sched::runq~tail.wrapping_add(1), Ordering::Release);~tail.wrapping_add(1), Ordering::Relaxed);
 ring-tail-take~sched/runq.rs~sched::runq~let tail = self.tail.load(Ordering::Acquire);~let tail = self.tail.load(Ordering::Relaxed);
 ring-commit~sched/runq.rs~sched::runq~(head.wrapping_add(n), Ordering::AcqRel);~(head.wrapping_add(n), Ordering::Relaxed);
+start-after-end~g/spawn.rs~g::scope~let _ = joined.discard_idle();~
+scope-close~g/scope.rs~g::scope~self.closed.store(true, Ordering::SeqCst);~
 push-fences~sched/counts.rs~sched::counts~fence(Ordering::SeqCst);~
 park-fence~sched/idle.rs~sched::idle~self.counts.fence_idle();~
 park-beside-stop~sched/idle.rs~sched::idle~index < lists.limit() && gives_up();~gives_up();
@@ -28,6 +30,9 @@ come-back~sched/idle.rs~sched::idle~lists.ms.remove(at);~
 wake-again~sched/idle.rs~sched::idle~while self.counts.wants_spinner() {~if self.counts.wants_spinner() {
 park-in-bed~sched/parker.rs~sched::parker~state.sleeps_in = Some(bed.clone());~drop(state); let mut state = self.state.lock(); state.sleeps_in = Some(bed.clone());
 keeper-fences~sched/keeper.rs~sched::keeper~fence(Ordering::SeqCst);~
+edge-read~netpoll/edges.rs~netpoll::edges~self.word(want).load(Ordering::Acquire)~self.word(want).load(Ordering::Relaxed)
+edge-told~netpoll/edges.rs~netpoll::edges~(Ordering::Release, Ordering::Relaxed);~(Ordering::Relaxed, Ordering::Relaxed);
+edge-beside-wait~netpoll/edges.rs~netpoll::edges~& !word::DRY != before & !word::DRY {~& 0 != before & 0 {
 sleep-fences~sched/sleeper.rs~sched::sleeper~fence(Ordering::SeqCst);~
 sleep-in-bed~sched/sleeper.rs~sched::sleeper~self.in_bed.store(true, Ordering::Relaxed);~
 short-lock-take~sys/gate.rs~sys::models~compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)~compare_exchange(false, true, Ordering::Relaxed, Ordering::Relaxed)

@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use std::any::Any;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
@@ -14,6 +14,7 @@ use crate::inspect::{GoroutineId, Location, PanicNote, PrimitiveKind, Record, Wa
 use crate::list::{Linked, Links, List};
 use crate::netpoll::Netpoll;
 use crate::sys::BriefLock;
+use crate::sys::modelled::atomic::{AtomicBool as Flag, Ordering};
 use crate::time::timers::Timers;
 
 /// Where goroutines that are ready go: the runtime of their scope.
@@ -97,7 +98,7 @@ impl Shard {
 /// The set of everything that a test, a guard or a runtime started; children inherit it.
 pub struct Scope {
     shards: Box<[Shard]>,
-    closed: AtomicBool,
+    closed: Flag,
     /// See [`may_be_woken`](Self::may_be_woken).
     outside: AtomicBool,
     /// Other runtimes poll, or have polled, goroutines of it.
@@ -113,7 +114,7 @@ impl Scope {
         debug_assert!(shards.is_power_of_two());
         let scope = Arc::new(Self {
             shards: (0..shards).map(|_| Shard::new()).collect(),
-            closed: AtomicBool::new(false),
+            closed: Flag::new(false),
             outside: AtomicBool::new(false),
             hosts: AtomicBool::new(false),
             watch: watch.then(Watch::new),
@@ -293,3 +294,6 @@ impl Drop for Entered {
         drop(ours);
     }
 }
+
+#[cfg(all(test, loom))]
+mod models;
