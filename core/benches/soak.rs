@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use gmp_core::runtime::{Builder, Runtime};
 use gmp_core::time::{Timer, sleep};
-use gmp_core::{chan, go, yield_now};
+use gmp_core::{JoinHandle, chan, go, yield_now};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
@@ -18,16 +18,27 @@ fn main() {
         Some("goroutines") => goroutines(n(10_000_000)),
         Some("polls") => polls(n(10_000)),
         Some("start") => start(n(200)),
+        Some("pauses") => pauses(n(500)),
         Some("idle") => idle(n(10)),
         Some("timers") => timers(n(1_000_000)),
         Some("blocking") => blocking_calls(n(10_000_000)),
         Some("dispatches") => dispatches(n(4_000_000)),
-        _ => println!("usage: soak goroutines|polls|start|idle|timers|blocking|dispatches [N]"),
+        _ => println!(
+            "usage: soak goroutines|polls|start|pauses|idle|timers|blocking|dispatches [N]"
+        ),
     }
 }
 
 fn with_procs(procs: usize) -> Runtime {
     Builder::new().procs(procs).build()
+}
+
+fn join(runtime: &Runtime, all: Vec<JoinHandle<()>>) {
+    runtime.block_on(async {
+        for one in all {
+            one.await.expect("no panic");
+        }
+    });
 }
 
 /// The field `name` of `/proc/self/status`, in KiB.
@@ -42,6 +53,15 @@ fn cpu(path: &str) -> Duration {
     let stat = std::fs::read_to_string(path).unwrap_or_default();
     let ran = stat.split_whitespace().next().and_then(|n| n.parse().ok());
     Duration::from_nanos(ran.unwrap_or(0))
+}
+
+/// Prints how long `what` took, and gives the 99th percentile.
+fn show(what: &str, times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    let at = |share: usize| times[(times.len() * share / 100).min(times.len() - 1)];
+    let (p50, p99, longest) = (at(50), at(99), at(100));
+    println!("{what}: p50 {p50:.1?}, p99 {p99:.1?}, longest {longest:.1?}");
+    p99
 }
 
 /// Starts `n` goroutines that wait, are woken and end, some thousand alive at a time: memory must not grow
@@ -155,23 +175,78 @@ fn start(n: u64) {
                 let started = runtime.go(async move { asked.elapsed() });
                 let wait = runtime.block_on(started).expect("no panic");
                 stop.store(true, Ordering::Relaxed);
-                runtime.block_on(async {
-                    for spinner in spinners {
-                        spinner.await.expect("no panic");
-                    }
-                });
+                join(&runtime, spinners);
                 wait
             })
             .collect();
-        waits.sort_unstable();
-        let at = |share: usize| waits[(waits.len() * share / 100).min(waits.len() - 1)];
-        println!(
-            "start beside {procs} spinners on {procs} Ps: p50 {:.1?}, p99 {:.1?}, longest {:.1?}",
-            at(50),
-            at(99),
-            at(100)
-        );
-        assert!(at(99) <= Duration::from_millis(20), "a goroutine starts within 20 ms");
+        let p99 = show(&format!("start beside {procs} spinners on {procs} Ps"), &mut waits);
+        assert!(p99 <= Duration::from_millis(20), "a goroutine starts within 20 ms");
+    }
+}
+
+/// How long a pause waits, `n` times: beside twice as many goroutines with short polls as there are Ps, and beside one
+/// poll a P that does not end before the pause, which has to be named.
+fn pauses(n: u64) {
+    for procs in [1, 2, 4, 16] {
+        let runtime = with_procs(procs);
+        let paused = |what: &str, wanted: Option<usize>| {
+            let asked = Instant::now();
+            let paused = runtime.handle().pause();
+            let took = asked.elapsed();
+            let running = paused.running().len();
+            assert!(wanted.is_none_or(|wanted| running == wanted), "{what}: {running} are named");
+            (took, running)
+        };
+        let (stop, polls) = <(Arc<AtomicBool>, Arc<AtomicUsize>)>::default();
+        let short: Vec<_> = (0..2 * procs)
+            .map(|_| (stop.clone(), polls.clone()))
+            .map(|(stop, polls)| {
+                runtime.go(async move {
+                    while !stop.load(Ordering::Relaxed) {
+                        polls.fetch_add(1, Ordering::Relaxed);
+                        (0..1_000).for_each(|_| core::hint::spin_loop());
+                        yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        let (mut times, named): (Vec<_>, Vec<_>) = (0..n)
+            .map(|_| {
+                // Until all Ps are in use again.
+                let wanted = polls.load(Ordering::Relaxed) + 100 * procs;
+                while polls.load(Ordering::Relaxed) < wanted || runtime.metrics().idle_procs != 0 {
+                    thread::yield_now();
+                }
+                paused("short polls", None)
+            })
+            .unzip();
+        let named: usize = named.iter().sum();
+        show(&format!("pause beside short polls on {procs} Ps, {named} named in {n}"), &mut times);
+        stop.store(true, Ordering::Relaxed);
+        join(&runtime, short);
+        let mut times: Vec<_> = (0..n / 10 + 1)
+            .map(|_| {
+                let (stop, spinning) = <(Arc<AtomicBool>, Arc<AtomicUsize>)>::default();
+                let long = (0..procs).map(|_| (stop.clone(), spinning.clone()));
+                let long = long.map(|(stop, spinning)| {
+                    runtime.go(async move {
+                        spinning.fetch_add(1, Ordering::Relaxed);
+                        while !stop.load(Ordering::Relaxed) {
+                            core::hint::spin_loop();
+                        }
+                    })
+                });
+                let long: Vec<_> = long.collect();
+                while spinning.load(Ordering::Relaxed) < procs {
+                    thread::yield_now();
+                }
+                let (took, _) = paused("long polls", Some(procs));
+                stop.store(true, Ordering::Relaxed);
+                join(&runtime, long);
+                took
+            })
+            .collect();
+        show(&format!("pause beside {procs} long polls on {procs} Ps, all named"), &mut times);
     }
 }
 

@@ -99,6 +99,40 @@ fn a_poll_that_does_not_end_is_named() {
 }
 
 #[test]
+fn each_of_several_long_polls_is_named_and_nobody_else() {
+    for procs in [1, 2, 4] {
+        let runtime = with_procs(procs);
+        let (stop, (tx, rx)) = (Arc::new(AtomicBool::new(false)), mpsc::channel());
+        let parked = runtime.go(async { chan::<u8>(0).recv().await });
+        let busy: Vec<_> = (0..procs)
+            .map(|_| (stop.clone(), tx.clone()))
+            .map(|(stop, tx)| {
+                runtime.go(async move {
+                    tx.send(()).unwrap();
+                    spin_until(&stop);
+                })
+            })
+            .collect();
+        busy.iter().for_each(|_| rx.recv().unwrap());
+        let paused = runtime.handle().pause();
+        let mut named: Vec<_> = paused.running().iter().map(|(id, _)| *id).collect();
+        named.sort_unstable();
+        let mut wanted: Vec<_> = busy.iter().map(|one| one.id()).collect();
+        wanted.sort_unstable();
+        // First: a spinner that is left would keep a failed test from ending.
+        stop.store(true, Ordering::Release);
+        drop(paused);
+        assert_eq!(named, wanted);
+        runtime.block_on(async {
+            for one in busy {
+                one.await.unwrap();
+            }
+        });
+        drop(parked);
+    }
+}
+
+#[test]
 fn what_is_made_ready_in_a_pause_runs_after_it() {
     for procs in [1, 2, 4] {
         let runtime = with_procs(procs);

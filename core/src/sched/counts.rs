@@ -81,6 +81,28 @@ impl Counts {
     }
 }
 
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Counts;
+
+    #[test]
+    fn at_most_half_as_many_spin_as_ps_are_busy() {
+        for procs in [1, 2, 3, 4, 16, 17] {
+            for idle in 0..=procs {
+                let counts = Counts::new(idle);
+                let spin = (0..procs).filter(|_| counts.may_spin(procs)).count();
+                assert_eq!(spin, (procs - idle).div_ceil(2), "{idle} of {procs} idle");
+                assert_eq!(counts.spinning(), spin, "those that may count");
+                // One that stops makes room for one.
+                if spin > 0 {
+                    counts.end_spinning();
+                    assert!(counts.may_spin(procs) && !counts.may_spin(procs));
+                }
+            }
+        }
+    }
+}
+
 #[cfg(all(test, loom))]
 mod models {
     use super::*;

@@ -359,5 +359,8 @@ impl Idle {
     }
 }
 
+#[cfg(all(test, not(loom)))]
+mod tests;
+
 #[cfg(all(test, loom))]
 mod models;
