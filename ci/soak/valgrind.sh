@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The tests of the runtime under valgrind's memcheck, each loop shortened to a fiftieth. Left out are `stress`,
-# which takes too long there, and `time`, whose bounds no program keeps that is fifty times slower.
+# The tests of the runtime under valgrind's memcheck, each loop shortened to a fiftieth, and moments that something has
+# to be ready for as much later: a program is fifty times slower there.
 #
 # usage: ci/soak/valgrind.sh [TEST..]
 set -euo pipefail
@@ -9,7 +9,7 @@ source "$(dirname "$0")/../common.sh"
 if [[ $# == 0 ]]; then
     set -- chan select select_cases sink cancel panics foreign go leaves \
         sync_mutex sync_rwlock sync_waitgroup sync_groups sync_map sync_pool sync_shared \
-        timers metrics blocking hostile procs retake pause schedtrace cancel_procs faults context
+        timers time metrics stress blocking hostile procs retake pause schedtrace cancel_procs faults context
 fi
 command -v valgrind >/dev/null || fail "valgrind is not installed"
 export TEST_DIVISOR=50

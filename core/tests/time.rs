@@ -1,5 +1,7 @@
 //! `sleep`, `timeout`, `after`: order, limits, and timers that outlive what they were armed for.
 
+mod support;
+
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
@@ -11,6 +13,7 @@ use gmp_core::runtime::{Builder, Runtime};
 use gmp_core::sync::WaitGroup;
 use gmp_core::time::{after, now, sleep, sleep_until, timeout};
 use gmp_core::{Chan, block_on, chan, go, select, snapshot, yield_now};
+use support::lead;
 
 const MS: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -24,7 +27,7 @@ fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
 fn sleepers_wake_in_the_order_of_their_moments_then_of_their_calls() {
     block_on(async {
         let woken = Arc::new(Mutex::new(Vec::new()));
-        let (wg, base) = (WaitGroup::new(), now() + 30 * MS);
+        let (wg, base) = (WaitGroup::new(), now() + lead(30 * MS));
         for (name, offset) in [("c", 2), ("a", 0), ("b", 1), ("a2", 0), ("c2", 2), ("b2", 1)] {
             let woken = woken.clone();
             wg.go(async move {
@@ -182,7 +185,7 @@ fn timers_are_counted_while_they_are_armed() {
 fn a_sleep_goes_on_in_another_runtime_when_its_own_is_gone() {
     let runtime = Runtime::new();
     // Long enough for the slowest machine to get to the poll.
-    let mut sleeping = Box::pin(sleep_until(Instant::now() + 300 * MS));
+    let mut sleeping = Box::pin(sleep_until(Instant::now() + lead(300 * MS)));
     runtime.block_on(std::future::poll_fn(|cx| {
         assert!(sleeping.as_mut().poll(cx).is_pending());
         Poll::Ready(())

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 /// A waker that counts.
 pub(crate) struct Counter(AtomicUsize);
@@ -124,8 +125,16 @@ impl Drop for Living {
 
 /// How often to repeat: `n`, or a part of it where `TEST_DIVISOR` says so (under valgrind).
 pub(crate) fn rounds(n: usize) -> usize {
-    let divisor = std::env::var("TEST_DIVISOR").ok().and_then(|d| d.parse().ok());
-    (n / divisor.unwrap_or(1)).max(1)
+    (n / divisor()).max(1)
+}
+
+/// Time to get something ready in: `time`, or as much more of it as [`rounds`] are fewer.
+pub(crate) fn lead(time: Duration) -> Duration {
+    time * u32::try_from(divisor()).unwrap_or(u32::MAX)
+}
+
+fn divisor() -> usize {
+    std::env::var("TEST_DIVISOR").ok().and_then(|d| d.parse().ok()).unwrap_or(1)
 }
 
 /// Runs `f`, which is expected to panic, without the panic's message, and returns its text.
