@@ -45,6 +45,13 @@ impl<B: Bed> Keeper<B> {
         *keeper = None;
     }
 
+    /// Whether there is one, or one that is about to leave.
+    pub(super) fn is_there(&self) -> bool {
+        // Relaxed: a keeper leaves before it looks at the idle lists. Whoever has listed a P there is seen by it,
+        // or was later under their lock, and sees that it has left.
+        self.until.load(Ordering::Relaxed) != 0
+    }
+
     /// Whether a keeper wakes up for a timer that was published just now and is due at `moment`; it is poked if it
     /// would sleep longer. If not, nobody sleeps for the timers.
     pub(super) fn covers(&self, moment: Nanos) -> bool {

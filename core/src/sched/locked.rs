@@ -181,7 +181,8 @@ impl Machine {
             under_lock(lists)
         });
         pool.idle.counts.fence_idle();
-        if self.shared().has_work() {
+        // We shall not look at anything before our goroutine is ready, as an M that parks does.
+        if self.shared().has_work() || self.shared().lacks_keeper(pool) {
             self.shared().wake_one(pool);
         }
         result

@@ -13,7 +13,7 @@ use super::p::P;
 use super::parker::{Grant, Parker};
 use super::shared::Shared;
 use crate::g::{Scope, fork};
-use crate::time::clock::Nanos;
+use crate::time::clock::{NEVER, Nanos};
 
 /// Ps that a runtime may have.
 pub(crate) const MAX_PROCS: usize = 1024;
@@ -165,10 +165,17 @@ impl Shared {
 
     /// A timer that is due at `when` is the earliest of a P now.
     pub(super) fn timer_is_earlier(&self, pool: &Pool, when: Nanos) {
-        // Without a keeper all Ms are busy and look at the timers before they park; or there is none.
+        // Without a keeper the Ms that have a P look at the timers before they park; or no P is in use.
         if !pool.idle.keeper.covers(when) {
             self.wake_one(pool);
         }
+    }
+
+    /// Whether there are timers, or a netpoll, and no keeper. Asked by whoever gave up a P, fenced, and will not
+    /// keep them itself: whoever arms one later sees that P.
+    pub(super) fn lacks_keeper(&self, pool: &Pool) -> bool {
+        // A keeper that is about to leave has not looked for an idle P yet, and will find that one.
+        !pool.idle.keeper.is_there() && (self.timers().next() != NEVER || self.netpoll.is_on())
     }
 
     /// Ps in use.
