@@ -25,7 +25,7 @@ start-after-end~g/spawn.rs~g::scope~let _ = joined.discard_idle();~
 scope-close~g/scope.rs~g::scope~self.closed.store(true, Ordering::SeqCst);~
 push-fences~sched/counts.rs~sched::counts~fence(Ordering::SeqCst);~
 park-fence~sched/idle.rs~sched::idle~self.counts.fence_idle();~
-park-beside-stop~sched/idle.rs~sched::idle~index < lists.limit() && gives_up();~gives_up();
+park-beside-stop~sched/idle.rs~sched::idle~index < lists.limit() && gives_up(lists);~gives_up(lists);
 come-back~sched/idle.rs~sched::idle~lists.ms.remove(at);~
 wake-again~sched/idle.rs~sched::idle~while self.counts.wants_spinner() {~if self.counts.wants_spinner() {
 park-in-bed~sched/parker.rs~sched::parker~state.sleeps_in = Some(bed.clone());~drop(state); let mut state = self.state.lock(); state.sleeps_in = Some(bed.clone());

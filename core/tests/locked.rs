@@ -9,8 +9,10 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use gmp_core::runtime::{Builder, Runtime, lock_os_thread};
+use gmp_core::go;
+use gmp_core::runtime::{self, Builder, Runtime, lock_os_thread, unlock_os_thread};
 use gmp_core::time::sleep;
+use support::rounds;
 
 /// By then sysmon has long gone to sleep for good, as no P is in use: nobody comes to the rescue.
 const LONG: Duration = Duration::from_millis(300);
@@ -87,5 +89,22 @@ fn the_last_p_is_given_up_while_a_socket_is_waited_for() {
         thread::sleep(LONG);
         let _near = std::net::TcpStream::connect(address).expect("listening");
         runtime.block_on(accepts).unwrap().expect("connected");
+    });
+}
+
+/// Nobody steals from the P of a runtime that had one, and no M opens it: its M waits for its own goroutine.
+#[test]
+fn what_is_queued_behind_a_locked_goroutine_runs_when_there_are_more_ps() {
+    ends(1, |_| {
+        for _ in 0..rounds(100) {
+            let runtime = Builder::new().procs(1).build();
+            let locked = runtime.go(async {
+                lock_os_thread();
+                runtime::set_procs(2);
+                go(async {}).await.unwrap();
+                unlock_os_thread();
+            });
+            runtime.block_on(locked).unwrap();
+        }
     });
 }

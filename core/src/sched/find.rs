@@ -4,6 +4,7 @@
 use core::ptr::null_mut;
 use std::sync::Arc;
 
+use super::idle::Lists;
 use super::locked::Next;
 use super::m::Machine;
 use super::metrics::nanos;
@@ -145,11 +146,13 @@ impl Machine {
 
     /// Gives the P up and lists this M as parked. False if there is work after all.
     fn park_without_work(&self, pool: &Pool, parker: &Arc<Parker>, since: u64) -> bool {
-        let gives_up = || {
+        let gives_up = |lists: &Lists| {
             let gives_up = self.shared().global.is_empty();
             if gives_up {
                 self.p().meters.parks.add(1);
                 self.p().meters.has_looked_since(since);
+                // SAFETY: between two polls the P is ours.
+                unsafe { self.shared().leave_queue(lists, self.p()) };
                 self.give_up_p();
             }
             gives_up
@@ -233,10 +236,8 @@ impl Machine {
     fn give_up_surplus(&self, pool: &Pool, parker: &Arc<Parker>) -> bool {
         let given = pool.idle.give_up_surplus(parker, self.p().index, |lists| {
             // In a pause the queue stays where it is.
-            if lists.stopping || self.p().index >= lists.procs {
-                // SAFETY: between two polls the P is ours.
-                unsafe { self.p().drain(&self.shared().global) };
-            }
+            // SAFETY: between two polls the P is ours.
+            unsafe { self.shared().leave_queue(lists, self.p()) };
             self.give_up_p();
         });
         if given {

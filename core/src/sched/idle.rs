@@ -209,10 +209,10 @@ impl Idle {
         &self,
         parker: &Arc<Parker>,
         index: usize,
-        gives_up: impl FnOnce() -> bool,
+        gives_up: impl FnOnce(&Lists) -> bool,
     ) -> bool {
         self.change(|lists| {
-            let parks = index < lists.limit() && gives_up();
+            let parks = index < lists.limit() && gives_up(lists);
             if parks {
                 lists.ps.push(index);
                 lists.ms.push(parker.clone());

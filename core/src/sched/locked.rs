@@ -172,6 +172,8 @@ impl Machine {
     fn leave_p<R>(&self, pool: &Pool, under_lock: impl FnOnce(&mut Lists) -> R) -> R {
         let result = pool.idle.change(|lists| {
             if self.has_p() {
+                // SAFETY: between two polls the P is ours.
+                unsafe { self.shared().leave_queue(lists, self.p()) };
                 self.give_up_p();
                 if self.p().index < lists.limit() {
                     lists.ps.push(self.p().index);

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::clocks::ThreadClock;
-use super::idle::{Idle, Started};
+use super::idle::{Idle, Lists, Started};
 use super::m::Machine;
 use super::metrics::PoolMeters;
 use super::owner::Tenure;
@@ -110,10 +110,27 @@ impl Shared {
         }
     }
 
-    /// A P whose M could not be started is idle again. Its queue is empty.
+    /// Sees to it that others come to what is queued on a P that is given up, or idle. Under the lock of `lists`.
+    ///
+    /// # Safety
+    /// The caller owns the P, or it is idle: Ps are acquired under the lock only.
+    pub(super) unsafe fn leave_queue(&self, lists: &Lists, p: &P) {
+        if lists.stopping || p.index >= lists.procs {
+            // SAFETY: as the caller says.
+            unsafe { p.drain(&self.global) };
+        } else if lists.procs > 1 && !p.is_open() {
+            // SAFETY: as the caller says.
+            unsafe { p.open() };
+        }
+    }
+
+    /// A P whose M could not be started is idle again.
     pub(super) fn take_back(&self, pool: &Pool, index: usize, tenure: Tenure) {
         pool.idle.change(|lists| {
-            self.p(index).owner.release(tenure);
+            let p = self.p(index);
+            // SAFETY: the caller acquired it, and nobody uses it.
+            unsafe { self.leave_queue(lists, p) };
+            p.owner.release(tenure);
             if index < lists.limit() {
                 lists.ps.push(index);
             }
@@ -196,9 +213,9 @@ impl Shared {
         let Some(pool) = &self.pool else { return false };
         pool.idle.change(|lists| {
             lists.procs = procs;
-            if procs > 1 && self.first.owner.is_idle() {
+            for p in self.ps().filter(|p| p.owner.is_idle()) {
                 // SAFETY: it is nobody's, and Ps are acquired under the lock only: it is ours until then.
-                unsafe { self.first.open() };
+                unsafe { self.leave_queue(lists, p) };
             }
             lists.ps.retain(|index| *index < procs);
             self.list_idle_ps(lists);
@@ -226,27 +243,88 @@ mod tests {
     use crate::g::{GRef, Origin};
     use std::panic::Location;
 
-    /// As an M leaves it that gives it up with its queue, to wait for the goroutine it is locked to.
-    #[test]
-    fn a_closed_p_that_is_idle_with_work_is_found_when_there_are_more() {
-        let shared = Shared::with_machines(1);
+    /// A runtime with a P that has something queued, and is off the list and acquired, as by an M that does
+    /// not run.
+    struct World {
+        shared: Arc<Shared>,
+        _scope: Arc<Scope>,
+        tenure: Tenure,
+        joined: GRef,
+    }
+
+    fn with_work_on(procs: usize, index: usize) -> World {
+        let shared = Shared::with_machines(procs);
         let scope = Scope::new(shared.clone(), 1, false);
-        let pool = shared.pool.as_ref().expect("it has Ms");
         let origin = Origin { scope: &scope, parent: None, at: Location::caller() };
         let (queued, joined) = GRef::new(async {}, &origin);
-        pool.idle.change(|lists| {
-            assert_eq!(lists.ps.pop(), Some(0));
-            let tenure = shared.first.owner.acquire(1).expect("it was listed");
-            // SAFETY: acquired just now.
-            let _ = unsafe { shared.first.put_next(queued, &shared.global) };
-            shared.first.owner.release(tenure);
-            lists.ps.push(0);
+        let p = shared.p(index);
+        let tenure = pool(&shared).idle.change(|lists| {
+            assert_eq!(lists.take_idle_p(index), Some(index));
+            p.owner.acquire(1).expect("it was listed")
         });
+        // SAFETY: acquired just now.
+        let _ = unsafe { p.put_next(queued, &shared.global) };
+        World { shared, _scope: scope, tenure, joined }
+    }
+
+    fn pool(shared: &Shared) -> &Pool {
+        shared.pool.as_ref().expect("it has Ms")
+    }
+
+    /// As an M leaves it that gives it up with its queue, to wait for the goroutine it is locked to.
+    fn leave(shared: &Shared, index: usize, tenure: Tenure) {
+        pool(shared).idle.change(|lists| {
+            shared.p(index).owner.release(tenure);
+            lists.ps.push(index);
+        });
+    }
+
+    #[test]
+    fn a_closed_p_that_is_idle_with_work_is_found_when_there_are_more() {
+        let World { shared, tenure, joined, _scope } = with_work_on(1, 0);
+        leave(&shared, 0, tenure);
         // The P that is listed last is the first to get an M.
         assert!(shared.set_procs(2));
         while !joined.snapshot().is_complete() {
             thread::yield_now();
         }
         assert!(shared.stop(None));
+    }
+
+    /// Whoever gave it up saw an M spin, and woke none: it relies on the last look of that one.
+    #[test]
+    fn the_last_look_of_an_m_that_parks_finds_a_closed_p_that_is_idle_with_work() {
+        let World { shared, tenure, .. } = with_work_on(1, 0);
+        assert!(!shared.has_work_to_share(), "its M comes to it");
+        leave(&shared, 0, tenure);
+        assert!(shared.has_work_to_share());
+    }
+
+    /// `procs` changes while a P that was listed with work is being given to an M that is refused.
+    #[test]
+    fn a_p_whose_m_is_refused_is_open_if_there_are_more_by_now() {
+        let World { shared, tenure, .. } = with_work_on(1, 0);
+        let idle = &pool(&shared).idle;
+        // No M comes.
+        idle.counts.start_spinning();
+        assert!(shared.set_procs(2) && !shared.first.is_open());
+        shared.take_back(pool(&shared), 0, tenure);
+        assert!(shared.first.is_open());
+    }
+
+    /// Nobody looks there any more before it has nothing else to do.
+    #[test]
+    fn what_is_queued_on_an_idle_p_moves_when_that_is_one_too_many() {
+        let World { shared, tenure, .. } = with_work_on(2, 1);
+        leave(&shared, 1, tenure);
+        // No M comes.
+        pool(&shared).idle.counts.start_spinning();
+        assert!(shared.set_procs(1));
+        assert_eq!((shared.p(1).is_empty(), shared.global.len()), (true, 1));
+        let World { shared, tenure, .. } = with_work_on(2, 1);
+        pool(&shared).idle.counts.start_spinning();
+        assert!(shared.set_procs(1));
+        shared.take_back(pool(&shared), 1, tenure);
+        assert_eq!((shared.p(1).is_empty(), shared.global.len()), (true, 1));
     }
 }

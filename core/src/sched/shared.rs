@@ -189,9 +189,10 @@ impl Shared {
         self.has_work_in(|_| true)
     }
 
-    /// As [`has_work`](Self::has_work), for an M that has to take it from others.
+    /// As [`has_work`](Self::has_work), for an M that has to take it from others, or an idle P with it.
     pub(super) fn has_work_to_share(&self) -> bool {
-        self.has_work_in(P::is_open)
+        // An idle P that is closed is the only one (rule 13): whoever takes a P comes upon its queue.
+        self.has_work_in(|p| p.is_open() || p.owner.is_idle())
     }
 
     fn has_work_in(&self, counts: impl Fn(&P) -> bool) -> bool {

@@ -98,7 +98,7 @@ impl Model {
                     assert_eq!(listed, 0, "an M that has a P is granted another");
                     return;
                 }
-                let gives_up = || {
+                let gives_up = |_: &Lists| {
                     self.owner.release(tenure);
                     true
                 };
