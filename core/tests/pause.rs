@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use gmp_core::runtime::{self, Builder, Runtime};
 use gmp_core::time::sleep;
-use gmp_core::{chan, go, yield_now};
+use gmp_core::{blocking, chan, go, yield_now};
 use support::{rounds, spin_until};
 
 fn with_procs(procs: usize) -> Runtime {
@@ -96,6 +96,32 @@ fn a_poll_that_does_not_end_is_named() {
         drop(paused);
         runtime.block_on(busy).unwrap();
     }
+}
+
+/// Its M had lost its P in a poll; that is over.
+#[test]
+fn a_locked_goroutine_that_is_only_ready_is_not_named() {
+    let runtime = with_procs(1);
+    let (first, second, (tx, rx)) = (chan::<u32>(0), chan::<u32>(1), mpsc::channel());
+    let (one, two) = (first.clone(), second.clone());
+    let locked = runtime.go(async move {
+        runtime::lock_os_thread();
+        blocking(|| rx.recv().unwrap());
+        (one.recv().await, two.recv().await)
+    });
+    // Runs on the P that was taken from the call.
+    drop(runtime.go(async move { tx.send(()).unwrap() }));
+    first.blocking_send(1);
+    let paused = loop {
+        let paused = runtime.handle().pause();
+        if paused.running().is_empty() {
+            break paused;
+        }
+    };
+    second.blocking_send(2);
+    assert_eq!(runtime.handle().pause().running(), []);
+    drop(paused);
+    assert_eq!(runtime.block_on(locked).unwrap(), (Some(1), Some(2)));
 }
 
 #[test]

@@ -169,11 +169,14 @@ impl Machine {
 
     /// After a poll that has lost its P: takes an idle one, the lost one if it can, or lists this M as parked.
     fn come_back(&self, pool: &Pool, parker: &Arc<Parker>) {
-        parker.lost_with.store(null_mut(), Ordering::Relaxed);
         let lost = self.p().index;
-        pool.idle.change(|lists| match lists.take_idle_p(lost) {
-            Some(index) if !lists.stopping => self.acquire_listed(index, parker),
-            _ => lists.wait_for_p(parker),
+        pool.idle.change(|lists| {
+            // Under the lock: so that whoever took the P has made the note.
+            parker.lost_with.store(null_mut(), Ordering::Relaxed);
+            match lists.take_idle_p(lost) {
+                Some(index) if !lists.stopping => self.acquire_listed(index, parker),
+                _ => lists.wait_for_p(parker),
+            }
         });
     }
 

@@ -3,6 +3,7 @@
 //! Such a goroutine goes through the queues as any other. An M that comes upon it passes a P on to the M that
 //! it is locked to, as Go's `startlockedm` does.
 
+use core::ptr::null_mut;
 use std::sync::Arc;
 
 use super::idle::Lists;
@@ -12,6 +13,7 @@ use super::pool::Pool;
 use super::shared::Shared;
 use crate::g::GRef;
 use crate::inspect::GoroutineId;
+use crate::sys::atomic::Ordering;
 
 /// What an M is locked to.
 pub(super) struct Locked {
@@ -131,11 +133,11 @@ impl Machine {
             if g.snapshot().is_complete() {
                 self.locked.take();
                 self.forget_locked(&g);
-                self.leave_p(pool, |_| ());
+                self.leave_p(pool, parker, |_| ());
                 return Next::End;
             }
             let (mut stops, mut ended) = (false, false);
-            let found = self.leave_p(pool, |lists| {
+            let found = self.leave_p(pool, parker, |lists| {
                 stops = lists.stopping;
                 // Whoever drops it marks it as complete first, and then looks under the lock whether we wait.
                 ended = g.snapshot().is_complete();
@@ -169,8 +171,15 @@ impl Machine {
     }
 
     /// Gives the P up, if this M has one, with whatever is queued there.
-    fn leave_p<R>(&self, pool: &Pool, under_lock: impl FnOnce(&mut Lists) -> R) -> R {
+    fn leave_p<R>(
+        &self,
+        pool: &Pool,
+        parker: &Parker,
+        under_lock: impl FnOnce(&mut Lists) -> R,
+    ) -> R {
         let result = pool.idle.change(|lists| {
+            // The poll is over in which the P may have been lost. Under the lock: so that the note was made.
+            parker.lost_with.store(null_mut(), Ordering::Relaxed);
             if self.has_p() {
                 // SAFETY: between two polls the P is ours.
                 unsafe { self.shared().leave_queue(lists, self.p()) };

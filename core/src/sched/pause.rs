@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::idle::{Idle, Lists};
 use super::m::Machine;
-use super::owner::Status;
+use super::owner::{Look, Status};
+use super::p::P;
 use super::pool::Pool;
 use super::shared::Shared;
 use crate::g::{GRef, current};
 use crate::inspect::{GoroutineId, Location};
-use crate::sys::atomic::{AtomicUsize, Ordering};
+use crate::sys::atomic::{AtomicUsize, Ordering, fence};
 use crate::sys::modelled::wait_until;
 
 /// How long a pause waits for polls to end.
@@ -89,10 +90,31 @@ impl Shared {
                 }
             }
         }
-        let own = current::id();
-        let runs = |g: &GRef| g.snapshot().is_running() && Some(g.id()) != own;
+        let (own, polled) = (current::id(), self.polled());
+        let runs = |g: &GRef| {
+            let state = g.snapshot();
+            // A poll that is about to begin, by an M that has seen no pause, goes on all the same.
+            let begins = || state.is_scheduled() && polled.iter().any(|at| g.is_at(*at));
+            (state.is_running() || begins()) && Some(g.id()) != own
+        };
         let all = self.scopes().into_iter().flat_map(|scope| scope.goroutines());
         all.filter(runs).map(|g| (g.id(), g.created_at())).collect()
+    }
+
+    /// The addresses of what Ms poll or are about to poll, with a P or without: no M loses its P in a pause.
+    fn polled(&self) -> Vec<*const ()> {
+        let lends = |p: &&P| matches!(p.owner.look(), Look::InPoll(_) | Look::Blocking(_));
+        let polled = self.ps().filter(lends).map(|p| {
+            // Acquire: pairs with `lend`: the note of what is polled comes before it.
+            fence(Ordering::Acquire);
+            p.meters.running()
+        });
+        let lost = |lists: &Lists| {
+            let ms = lists.all.iter();
+            ms.map(|m| m.lost_with.load(Ordering::Relaxed).cast_const()).collect::<Vec<_>>()
+        };
+        let lost = self.pool.iter().flat_map(|pool| pool.idle.read(lost));
+        polled.chain(lost).filter(|at| !at.is_null()).collect()
     }
 
     fn pause_pool(&self, pool: &Pool, until: Instant) {
@@ -144,5 +166,54 @@ impl Idle {
             let soon = Instant::now() + Duration::from_millis(1);
             (lists, _) = wait_until(&self.given_up, lists, Some(soon));
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::owner::Hand;
+    use super::*;
+    use crate::g::{Origin, Scope};
+    use crate::time::clock::Clock;
+    use std::sync::Arc;
+
+    /// An M that has lent its P to a poll and loses its CPU before that begins.
+    fn about_to_poll(shared: &Arc<Shared>, then: impl FnOnce(&GRef)) {
+        let scope = Scope::new(shared.clone(), 1, false);
+        let origin = Origin { scope: &scope, parent: None, at: core::panic::Location::caller() };
+        let [(g, _), (_other, _)] = [(); 2].map(|()| GRef::new(async {}, &origin));
+        if let Some(pool) = &shared.pool {
+            assert_eq!(pool.idle.change(|lists| lists.ps.pop()), Some(0));
+        }
+        let tenure = shared.first.owner.acquire(1).expect("idle");
+        let hand = Hand::new();
+        shared.first.owner.begin(tenure, &hand);
+        shared.first.meters.runs(&g);
+        shared.first.owner.lend(tenure, &hand);
+        then(&g);
+        let named: Vec<_> = shared.pause().into_iter().map(|(id, _)| id).collect();
+        assert_eq!(named, [g.id()]);
+        shared.resume();
+    }
+
+    #[test]
+    fn a_poll_that_is_about_to_begin_is_named() {
+        about_to_poll(&Shared::with_machines(1), |_| ());
+        about_to_poll(&Shared::driven_by_owner(Clock::real()), |_| ());
+    }
+
+    #[test]
+    fn a_poll_that_is_about_to_begin_without_its_p_is_named() {
+        let shared = Shared::with_machines(1);
+        about_to_poll(&shared, |g| {
+            let (p, pool) = (&shared.first, shared.pool.as_ref().expect("it has Ms"));
+            pool.idle.change(|lists| {
+                lists.add_machine(&super::super::idle::Parker::new(1));
+                let tenure = p.owner.take(2).expect("it is lent");
+                lists.note_loss(1, g.as_ptr().as_ptr().cast());
+                p.owner.release(tenure);
+                lists.ps.push(0);
+            });
+        });
     }
 }
