@@ -4,8 +4,9 @@
 mod support;
 
 use std::sync::mpsc;
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use gmp_core::runtime::{Builder, PanicPolicy, Runtime};
 use gmp_core::{blocking, chan, go, yield_now};
@@ -159,9 +160,9 @@ fn shutdowns_with_little_time_end_in_it_or_say_so() {
             chan::<u8>(0).recv().await;
         }));
     }
-    assert!(runtime.shutdown_timeout(std::time::Duration::from_secs(3600)), "nothing is in a poll");
+    assert!(runtime.shutdown_timeout(Duration::from_secs(3600)), "nothing is in a poll");
     assert_eq!(life.alive(), 0);
-    assert!(Runtime::new().shutdown_timeout(std::time::Duration::ZERO), "it has no thread");
+    assert!(Runtime::new().shutdown_timeout(Duration::ZERO), "it has no thread");
 }
 
 #[cfg(target_os = "linux")]
@@ -190,7 +191,11 @@ mod linux {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
         let kib: u64 = size.split_whitespace().next().unwrap().parse().unwrap();
-        let limit = Limit { now: (kib + 1024) * 1024, most: u64::MAX };
+        limit_address_space((kib + 1024) * 1024);
+    }
+
+    fn limit_address_space(now: u64) {
+        let limit = Limit { now, most: u64::MAX };
         // SAFETY: it reads the limit.
         assert_eq!(unsafe { setrlimit(ADDRESS_SPACE, &raw const limit) }, 0);
     }
@@ -250,6 +255,56 @@ mod linux {
     #[test]
     fn work_goes_on_with_the_threads_there_are() {
         succeeds_alone("linux::lives_with_one_thread");
+    }
+
+    /// As many calls block as there are Ps.
+    fn is_refused_a_thread_for_a_while(procs: usize) {
+        let runtime = with_procs(procs);
+        let barrier = Arc::new(Barrier::new(procs + 1));
+        let (stop, stopped) = mpsc::channel::<()>();
+        let stopped = Arc::new(Mutex::new(stopped));
+        for _ in 0..procs {
+            let (barrier, stopped) = (barrier.clone(), stopped.clone());
+            drop(runtime.go(async move {
+                barrier.wait();
+                blocking(|| drop(stopped.lock().map(|stopped| stopped.recv())));
+            }));
+        }
+        barrier.wait();
+        refuse_threads();
+        let waits = runtime.go(async {});
+        // A P is taken from a call, and no M is to be had for it.
+        while runtime.metrics().idle_procs == 0 {
+            thread::yield_now();
+        }
+        // Sysmon has gone to sleep by then if it may.
+        thread::sleep(Duration::from_millis(300));
+        assert!(!waits.is_finished());
+        limit_address_space(u64::MAX);
+        let began = Instant::now();
+        while !waits.is_finished() {
+            assert!(began.elapsed() < Duration::from_secs(20), "it is left in the queue");
+            thread::yield_now();
+        }
+        drop(stop);
+    }
+
+    #[test]
+    #[ignore = "run by the test below, in a process of its own"]
+    fn is_refused_its_second_thread() {
+        is_refused_a_thread_for_a_while(1);
+    }
+
+    #[test]
+    #[ignore = "run by the test below, in a process of its own"]
+    fn is_refused_its_third_thread() {
+        is_refused_a_thread_for_a_while(2);
+    }
+
+    #[test]
+    fn work_goes_on_when_there_are_threads_again() {
+        succeeds_alone("linux::is_refused_its_second_thread");
+        succeeds_alone("linux::is_refused_its_third_thread");
     }
 
     /// Forks; the child ends with the status that `child` gives. Gives it to the parent.

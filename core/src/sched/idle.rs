@@ -28,6 +28,8 @@ pub(super) struct Idle {
     pub(super) given_up: Condvar,
     /// Told when sysmon is needed.
     busy: Condvar,
+    /// An M was refused, for which a P is idle: sysmon tries again. Set under the lock.
+    refused: AtomicBool,
     pub(super) keeper: Keeper,
     /// The spinning M that naps, and whether there is one, readable without the lock.
     napper: Lock<Option<Arc<Parker>>>,
@@ -134,6 +136,7 @@ impl Idle {
             ended: Condvar::new(),
             given_up: Condvar::new(),
             busy: Condvar::new(),
+            refused: AtomicBool::new(false),
             keeper: Keeper::new(),
             napper: Lock::new(None),
             naps: AtomicBool::new(false),
@@ -150,7 +153,8 @@ impl Idle {
         self.limit.store(lists.limit(), Ordering::Relaxed);
         self.most_procs.fetch_max(lists.procs, Ordering::Relaxed);
         self.stopping.store(lists.stopping, Ordering::Relaxed);
-        if lists.sysmon_sleeps && (lists.stopping || lists.ps.len() < lists.procs) {
+        let all_idle = lists.ps.len() >= lists.procs && !self.refused.load(Ordering::Relaxed);
+        if lists.sysmon_sleeps && (lists.stopping || !all_idle) {
             lists.sysmon_sleeps = false;
             self.busy.notify_one();
         }
@@ -180,10 +184,23 @@ impl Idle {
         self.most_procs.load(Ordering::Relaxed)
     }
 
-    /// For sysmon: sleeps for `a_while`; or, if all Ps are idle and `deep`, until one is in use.
+    /// No M was to be had for an idle P. Whoever wanted one does not count as spinning any more: else sysmon would
+    /// leave it to that one.
+    pub(super) fn note_refusal(&self) {
+        self.change(|_| self.refused.store(true, Ordering::Relaxed));
+    }
+
+    /// Whether that has happened since the last call.
+    pub(super) fn take_refusal(&self) -> bool {
+        // Relaxed: a refusal that is missed is seen in the next round, which sysmon does not sleep through.
+        self.refused.load(Ordering::Relaxed) && self.refused.swap(false, Ordering::Relaxed)
+    }
+
+    /// For sysmon: sleeps for `a_while`; or, if all Ps are idle, as they should be, and `deep`, until one is in use.
     pub(super) fn sysmon_sleep(&self, a_while: Duration, deep: bool) -> Slept {
         let mut lists = self.lists.lock();
-        let deep = deep && !lists.stopping && lists.ps.len() >= lists.procs;
+        let all_idle = lists.ps.len() >= lists.procs && !self.refused.load(Ordering::Relaxed);
+        let deep = deep && !lists.stopping && all_idle;
         lists.sysmon_sleeps = deep;
         while lists.sysmon_sleeps {
             (lists, _) = wait_until(&self.busy, lists, None);
@@ -275,6 +292,7 @@ impl Idle {
                 Started::NoP => self.counts.end_spinning(),
                 Started::Refused(error) => {
                     self.counts.end_spinning();
+                    self.note_refusal();
                     return Some(error);
                 }
             }

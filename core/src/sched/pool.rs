@@ -69,10 +69,15 @@ impl Shared {
 
     /// Makes an M look for work, if a P is idle and no M looks already: that one wakes the next.
     pub(super) fn wake_one(&self, pool: &Pool) {
-        if let Some(error) = pool.idle.wake_one(|| self.start_one(pool)) {
+        if let Some(error) = self.try_to_wake_one(pool) {
             let running = pool.idle.change(|lists| lists.threads);
             assert!(running > 0, "gmp: the system refused a thread: {error}");
         }
+    }
+
+    /// As [`wake_one`](Self::wake_one), where nobody is to be told that there is no thread at all.
+    pub(super) fn try_to_wake_one(&self, pool: &Pool) -> Option<std::io::Error> {
+        pool.idle.wake_one(|| self.start_one(pool))
     }
 
     /// Gives an idle P to a parked M, else to a new one. It counts as spinning already.
@@ -124,12 +129,15 @@ impl Shared {
         }
     }
 
-    /// A P whose M could not be started is idle again.
+    /// A P whose M could not be started is idle again. Those Ms that there are come to the global queue.
     pub(super) fn take_back(&self, pool: &Pool, index: usize, tenure: Tenure) {
         pool.idle.change(|lists| {
             let p = self.p(index);
             // SAFETY: the caller acquired it, and nobody uses it.
-            unsafe { self.leave_queue(lists, p) };
+            unsafe {
+                p.drain(&self.global);
+                self.leave_queue(lists, p);
+            }
             p.owner.release(tenure);
             if index < lists.limit() {
                 lists.ps.push(index);

@@ -104,9 +104,11 @@ fn run(shared: &Shared, pool: &Pool) {
         }
         net.look_if_nobody_does(shared);
         pool.meters.sysmon_rounds.add(1);
-        // A timer is late, its P is idle, and the keeper has been granted one that it needs for other work.
-        if shared.is_timer_due() {
-            shared.wake_one(pool);
+        // A timer is late, its P is idle, and the keeper has been granted one that it needs for other work. Or
+        // there was no thread for an M that was to look for work, or to keep the timers.
+        if pool.idle.take_refusal() || shared.is_timer_due() {
+            // If it is refused again, so it is in the next round.
+            let _ = shared.try_to_wake_one(pool);
         }
         seen.resize_with(pool.idle.most_procs(), || None);
         slices.extend((slices.len()..seen.len()).map(|index| Slice::of(shared.p(index))));
@@ -229,11 +231,10 @@ impl Shared {
         pool.idle.counts.start_spinning();
         let refused = self.give(pool, &parker, is_new, Grant::P(index, tenure)).err();
         if refused.is_some() {
-            // SAFETY: taken just now, and used by nobody else before it is released.
-            unsafe { p.drain(&self.global) };
             p.meters.end_use();
             self.take_back(pool, index, tenure);
             pool.idle.counts.end_spinning();
+            pool.idle.note_refusal();
         }
         refused.is_none()
     }
