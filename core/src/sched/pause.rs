@@ -208,7 +208,7 @@ mod tests {
         about_to_poll(&shared, |g| {
             let (p, pool) = (&shared.first, shared.pool.as_ref().expect("it has Ms"));
             pool.idle.change(|lists| {
-                lists.add_machine(&super::super::idle::Parker::new(1));
+                lists.add_machine(&crate::sched::parker::Parker::new(1));
                 let tenure = p.owner.take(2).expect("it is lent");
                 lists.note_loss(1, g.as_ptr().as_ptr().cast());
                 p.owner.release(tenure);

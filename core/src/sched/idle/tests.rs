@@ -76,7 +76,7 @@ fn an_m_comes_back_once_and_not_while_a_grant_is_on_its_way() {
     assert!(idle.wake_one(|| start(&idle, &owners, &mut granted)).is_none());
     assert!(!idle.unpark(&parker, |index| taken.push(index)), "a grant is on its way");
     // It takes the grant, finds nothing, parks, and sees work.
-    assert!(idle.park(&parker, 0, || true));
+    assert!(idle.park(&parker, 0, |_| true));
     assert!(idle.look_again(true, || true));
     assert!(idle.unpark(&parker, |index| taken.push(index)));
     assert_eq!(idle.read(|lists| lists.ms.len()), 0, "it is not listed any more");
@@ -88,7 +88,7 @@ fn nobody_parks_on_a_p_that_is_one_too_many() {
     let (idle, _) = idle(1);
     let parker = Parker::new(7);
     idle.stop();
-    assert!(!idle.park(&parker, 0, || unreachable!("it keeps the P")));
+    assert!(!idle.park(&parker, 0, |_| unreachable!("it keeps the P")));
     assert!(idle.give_up_surplus(&parker, 0, |_| ()));
     assert_eq!(idle.read(|lists| lists.ms.len()), 0, "told to exit instead");
 }
