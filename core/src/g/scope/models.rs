@@ -13,6 +13,7 @@ use loom::thread;
 use super::*;
 use crate::g::{JoinHandle, Polled, go_in};
 use crate::sys::modelled::Lock;
+use std::sync::atomic::AtomicUsize;
 
 /// Where goroutines that are ready go, and whether the runtime stops, or has ended.
 struct Queue {
