@@ -3,9 +3,9 @@
 //! Only the capacity, and whether the channel is closed, are seen without the lock: they cost a send and a receive
 //! nothing. The length does not, and so neither does a `try_recv` that finds nothing: every send and receive would have
 //! to write the length where it can be read without the lock, which makes both of them 5 % longer in instructions
-//! (`spsc_128`, `workers_24`), while the lock is one locked instruction for whoever looks. And on a channel without a
-//! buffer only the line of senders tells whether there is a value: a sender in it may be the arm of a select that was
-//! won elsewhere.
+//! (`spsc_128`, `workers_24`), while the lock is one locked instruction for whoever looks, and once in its life the
+//! revocation of a bias (`sys/README.md`). And on a channel without a buffer only the line of senders tells whether
+//! there is a value: a sender in it may be the arm of a select that was won elsewhere.
 
 use core::cell::UnsafeCell;
 use core::mem::{MaybeUninit, offset_of};

@@ -281,6 +281,20 @@ mod tests {
         assert!(kept() >= depot::WAITING * FULL);
     }
 
+    /// As in a forked child, where the thread that has the depot is missing.
+    #[test]
+    fn who_finds_the_depot_taken_goes_to_the_allocator() {
+        let of = CellLayout::of::<[u64; 119]>();
+        let held = depot::hold(of.size.expect("it is kept"));
+        let (done, is_done) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            free_all(of, &allocate_all(of, 4 * FULL));
+            let _ = done.send(());
+        });
+        assert_eq!(is_done.recv_timeout(std::time::Duration::from_secs(60)), Ok(()));
+        drop(held);
+    }
+
     #[test]
     fn what_is_large_or_oddly_aligned_is_not_kept() {
         #[repr(align(64))]

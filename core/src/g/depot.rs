@@ -68,9 +68,12 @@ impl Magazine {
     }
 }
 
-/// Leaves a full magazine. Gives it back if enough of its size wait.
+// Nobody waits for a lock here: it may belong to a thread that a forked child does not have, and whoever finds it
+// taken has the allocator, whose locks survive a fork.
+
+/// Leaves a full magazine. Gives it back if enough of its size wait, or somebody else is at them.
 pub(super) fn leave(full: Magazine, size: usize) -> Option<Magazine> {
-    let mut stack = DEPOT[size].lock();
+    let Some(mut stack) = DEPOT[size].try_lock() else { return Some(full) };
     let Some(mut first) = full.first.filter(|_| stack.len < WAITING) else { return Some(full) };
     // SAFETY: `push` wrote it; the magazine is ours.
     unsafe { first.as_mut() }.below = stack.top;
@@ -79,9 +82,9 @@ pub(super) fn leave(full: Magazine, size: usize) -> Option<Magazine> {
     None
 }
 
-/// Takes a full magazine, the one that was left last.
+/// Takes a full magazine, the one that was left last, unless somebody else is at them.
 pub(super) fn fetch(size: usize) -> Option<Magazine> {
-    let mut stack = DEPOT[size].lock();
+    let mut stack = DEPOT[size].try_lock()?;
     let first = stack.top?;
     // SAFETY: `leave` wrote it; the magazine is the depot's.
     stack.top = unsafe { first.as_ref() }.below;
@@ -89,12 +92,18 @@ pub(super) fn fetch(size: usize) -> Option<Magazine> {
     Some(Magazine { first: Some(first), len: FULL })
 }
 
-/// Cells that wait here.
+/// Somebody is at the magazines of this size while the value lives.
+#[cfg(test)]
+pub(super) fn hold(size: usize) -> impl Sized {
+    DEPOT[size].lock()
+}
+
+/// Cells that wait here. A figure: those that somebody is at do not count.
 pub(super) fn kept() -> usize {
     (0..SIZES).map(kept_of).sum()
 }
 
 /// Those of one size.
 pub(super) fn kept_of(size: usize) -> usize {
-    DEPOT[size].lock().len * FULL
+    DEPOT[size].try_lock().map_or(0, |stack| stack.len * FULL)
 }

@@ -448,6 +448,34 @@ mod tests {
         assert_eq!((runtime.scope().live(), Arc::strong_count(&held)), (0, 1));
     }
 
+    /// Tells who is polled where it is woken.
+    struct Tells(std::sync::mpsc::SyncSender<Option<crate::inspect::GoroutineId>>);
+
+    impl Wake for Tells {
+        fn wake(self: Arc<Self>) {
+            let _ = self.0.send(current::id());
+        }
+    }
+
+    /// It may do what it likes, and that goroutine is in no scope any more.
+    #[test]
+    fn a_host_that_is_woken_by_the_end_of_a_goroutine_is_not_woken_as_that_one() {
+        let runtime = runtime();
+        let ch = chan::<u32>(0);
+        let from = ch.clone();
+        let joined = runtime.go(async move { from.recv().await });
+        let mut hosted = host(&runtime, joined);
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        let waker = Waker::from(Arc::new(Tells(tell)));
+        assert!(poll(&mut hosted, &waker).is_pending());
+        runtime.block_on(async {
+            ch.send(7).await;
+            crate::yield_now().await;
+        });
+        assert_eq!(told.try_recv(), Ok(None));
+        assert!(matches!(poll(&mut hosted, &waker), Poll::Ready(Ok(Ok(Some(7))))));
+    }
+
     #[test]
     fn it_is_frozen_traced_thawed_and_reaped_like_any_other() {
         let runtime = runtime();

@@ -132,8 +132,12 @@ impl Header {
         // SAFETY: it is registered until this call. The scope is kept until it has returned.
         let scope = unsafe { header.scope().unregister(g) };
         let foreign = match joiner {
-            Some(wake @ (Wake::G(_) | Wake::Queue(_))) => {
-                wake.wake();
+            Some(Wake::G(joiner)) if !joiner.is_hosted() => {
+                joiner.ready();
+                None
+            }
+            Some(Wake::Queue(joiner)) if !joiner.is_hosted() => {
+                joiner.enqueue();
                 None
             }
             foreign => foreign,
@@ -143,8 +147,8 @@ impl Header {
         }
     }
 
-    /// What a scope keeps that goes, and the waker of somebody foreign who joins, are the user's: they must not
-    /// look for the scope of this goroutine, which is in none any more.
+    /// What a scope keeps that goes, and the waker of somebody foreign who joins, or of a hosted goroutine's host, are
+    /// the user's: they must not look for the scope of this goroutine, which is in none any more.
     fn finish_outside(g: NonNull<Header>, scope: Option<Arc<Scope>>, foreign: Option<Wake>) {
         current::leave(g);
         drop_caught(scope);
@@ -157,8 +161,8 @@ impl Header {
         let lock = self.leaves.lock();
         let joiner = NonNull::new(self.joiner.load(Ordering::Relaxed))?;
         self.set_joiner(&lock, None);
-        // SAFETY: the cell's lock guards the slot, and a joiner unhooks itself under the same lock before
-        // it goes.
+        // SAFETY: the cell's lock guards the slot, and a joiner that waits unhooks itself under the same lock
+        // before it goes; it waits until this call.
         Some(unsafe { Leaf::fire(Joiner::leaf(joiner), FIRED) })
     }
 }

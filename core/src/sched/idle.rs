@@ -30,6 +30,8 @@ pub(super) struct Idle {
     busy: Condvar,
     /// An M was refused, for which a P is idle: sysmon tries again. Set under the lock.
     refused: AtomicBool,
+    /// The thread of sysmon was refused. A hint, readable without the lock.
+    pub(super) lacks_sysmon: AtomicBool,
     pub(super) keeper: Keeper,
     /// The spinning M that naps, and whether there is one, readable without the lock.
     napper: Lock<Option<Arc<Parker>>>,
@@ -137,6 +139,7 @@ impl Idle {
             given_up: Condvar::new(),
             busy: Condvar::new(),
             refused: AtomicBool::new(false),
+            lacks_sysmon: AtomicBool::new(false),
             keeper: Keeper::new(),
             napper: Lock::new(None),
             naps: AtomicBool::new(false),

@@ -13,6 +13,7 @@ use super::p::P;
 use super::parker::{Grant, Parker};
 use super::shared::Shared;
 use crate::g::{Scope, fork};
+use crate::sys::atomic::Ordering;
 use crate::time::clock::{NEVER, Nanos};
 
 /// Ps that a runtime may have.
@@ -155,6 +156,9 @@ impl Shared {
     ) -> std::io::Result<()> {
         if !is_new {
             parker.grant(grant);
+            if pool.idle.lacks_sysmon.load(Ordering::Relaxed) {
+                self.start_sysmon(pool);
+            }
             return Ok(());
         }
         let started = self.start_thread(pool, parker.clone(), grant);

@@ -15,6 +15,7 @@ use super::parker::{Grant, Parker};
 use super::pool::{MAX_MS, Pool};
 use super::shared::Shared;
 use crate::debug::debug;
+use crate::sys::atomic::Ordering;
 
 /// How long a poll may keep its P while others wait. Go's number.
 pub(super) const SLICE: Duration = Duration::from_millis(10);
@@ -182,7 +183,7 @@ fn read_clock(pool: &Pool, m: u32) -> Option<ThreadTime> {
 }
 
 impl Shared {
-    /// Starts sysmon beside the first M.
+    /// Starts sysmon beside the first M, or a later one if its thread was refused.
     pub(super) fn start_sysmon(&self, pool: &Pool) {
         let first = pool.idle.change(|lists| !core::mem::replace(&mut lists.has_sysmon, true));
         let Some(shared) = pool.upgrade().filter(|_| first) else { return };
@@ -191,9 +192,13 @@ impl Shared {
                 run(&shared, pool);
             }
         };
-        // Without it the runtime works, except that nothing is taken from long polls, and that they yield
-        // late.
-        let _ = std::thread::Builder::new().name("gmp-sysmon".into()).spawn(run);
+        let started = std::thread::Builder::new().name("gmp-sysmon".into()).spawn(run);
+        // Without it the runtime works, except that nothing is taken from long polls, that they yield late, and that
+        // nobody tries again for an M whose thread was refused. The next M that gets a P starts it.
+        pool.idle.lacks_sysmon.store(started.is_err(), Ordering::Relaxed);
+        if started.is_err() {
+            pool.idle.change(|lists| lists.has_sysmon = false);
+        }
     }
 
     /// Hands the P of the poll that was seen to another M. False if the poll has just ended.

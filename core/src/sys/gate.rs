@@ -15,6 +15,8 @@ use super::modelled::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 /// that runs a thread of the process, takes 1 us, and 14 on a virtual machine. By then as much time went by in the
 /// lock ten times over.
 const STREAK: u16 = if cfg!(loom) { 2 } else { 8_000 };
+/// How often the system is asked for the fence before that counts as refused: some 50 ms.
+const TRIES: u32 = 1_000;
 /// How often the lock may change threads before it is for all of them, for ever.
 const CHANGES: u16 = if cfg!(loom) { 1 } else { 4 };
 
@@ -27,7 +29,7 @@ const CHANGES: u16 = if cfg!(loom) { 1 } else { 4 };
 #[repr(C)]
 pub(super) struct Gate {
     word: AtomicU32,
-    /// Up while somebody is inside, by rule 1.
+    /// Up while somebody is inside by rule 1 or 7, or finds that it must not be.
     taken: AtomicBool,
     /// Up while the thread it is biased to is inside, by rule 3. Nobody else writes it.
     busy: AtomicBool,
@@ -133,6 +135,10 @@ impl Gate {
     /// Rule 3: `word` says that it is biased to this thread.
     #[inline]
     fn enter_biased(&self, word: u32) -> bool {
+        debug_assert!(
+            !self.busy.load(Ordering::Relaxed),
+            "gmp: a lock is taken twice by one thread"
+        );
         // Relaxed: what was done inside before was done by this thread.
         self.busy.store(true, Ordering::Relaxed);
         // Pairs with the heavy fence in `revoke`: this thread sees the word, or its flag is seen up.
@@ -216,11 +222,15 @@ impl Gate {
         if self.word.compare_exchange(word, revoking, ok, lost).is_err() {
             return;
         }
-        // Pairs with the light fence in `enter_biased`.
-        if !asymmetric::heavy() {
-            refused();
-        }
         let mut backoff = Backoff::new();
+        // Pairs with the light fence in `enter_biased`. The system may be short of memory for it for a moment.
+        let mut tries = 0..TRIES;
+        while !asymmetric::heavy() {
+            match tries.next() {
+                Some(_) => backoff.wait(),
+                None => refused(),
+            }
+        }
         // Acquire: pairs with `leave`.
         while self.busy.load(Ordering::Acquire) {
             backoff.wait();
@@ -317,6 +327,17 @@ mod tests {
             });
             assert_eq!(*lock.lock(), 2 * u32::from(STREAK) + 1_000);
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "a lock is taken twice by one thread")]
+    #[cfg(debug_assertions)]
+    fn a_thread_that_has_the_bias_cannot_go_in_twice() {
+        assert!(asymmetric::is_used(), "not here: a lock is taken twice by one thread");
+        let lock = BriefLock::new(0);
+        have(&lock, STREAK);
+        let _first = lock.lock();
+        let _second = lock.lock();
     }
 
     #[test]

@@ -209,7 +209,8 @@ fn evidence(
 }
 
 /// Whether another runtime does something, or a thread lives that is not ours: `thread_lives`. These may start each
-/// other, so the runtime is asked on both sides.
+/// other, so the runtime is asked on both sides. What a thread starts there, and what starts a thread in turn, is
+/// missed if both are over between two looks.
 fn anybody_outside(other: Option<&dyn OtherRuntime>, thread_lives: impl Fn() -> bool) -> bool {
     let other = || other.is_some_and(OtherRuntime::is_alive);
     other() || thread_lives() || other()
