@@ -12,10 +12,10 @@ use super::backoff::Backoff;
 use super::modelled::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 
 /// How often in a row a thread has the lock before it is biased to it: a revocation, which interrupts every processor
-/// that runs a thread of the process, takes 1 us, and 14 on a virtual machine. By then as much time went by in the
-/// lock ten times over.
+/// that runs a thread of the process, took 14 us on a virtual machine with two of them. By then as much time went by
+/// in the lock ten times over.
 const STREAK: u16 = if cfg!(loom) { 2 } else { 8_000 };
-/// How often the system is asked for the fence before that counts as refused: some 50 ms.
+/// How often the system is asked for the fence before that counts as refused: 0.1 s.
 const TRIES: u32 = 1_000;
 /// How often the lock may change threads before it is for all of them, for ever.
 const CHANGES: u16 = if cfg!(loom) { 1 } else { 4 };
