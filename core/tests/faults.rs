@@ -257,32 +257,47 @@ mod linux {
         succeeds_alone("linux::lives_with_one_thread");
     }
 
-    /// As many calls block as there are Ps.
+    /// All Ms there are block in calls: one for each P, and those that came because this machine was slow.
     fn is_refused_a_thread_for_a_while(procs: usize) {
         let runtime = with_procs(procs);
-        let barrier = Arc::new(Barrier::new(procs + 1));
         let (stop, stopped) = mpsc::channel::<()>();
         let stopped = Arc::new(Mutex::new(stopped));
-        for _ in 0..procs {
-            let (barrier, stopped) = (barrier.clone(), stopped.clone());
+        let go_blocking = || {
+            let (stopped, begins) = (stopped.clone(), Arc::new(AtomicBool::new(false)));
+            let begun = begins.clone();
             drop(runtime.go(async move {
-                barrier.wait();
+                begins.store(true, Ordering::SeqCst);
                 blocking(|| drop(stopped.lock().map(|stopped| stopped.recv())));
             }));
+            begun
+        };
+        let begun = |one: &AtomicBool| one.load(Ordering::SeqCst);
+        let all: Vec<_> = (0..procs).map(|_| go_blocking()).collect();
+        while !all.iter().all(|one| begun(one)) {
+            thread::yield_now();
         }
-        barrier.wait();
         refuse_threads();
-        let waits = runtime.go(async {});
+        let mut blocked = procs;
+        let waits = loop {
+            let one = go_blocking();
+            while !begun(&one) && runtime.metrics().machines > blocked {
+                thread::yield_now();
+            }
+            if !begun(&one) {
+                break one;
+            }
+            blocked += 1;
+        };
         // A P is taken from a call, and no M is to be had for it.
         while runtime.metrics().idle_procs == 0 {
             thread::yield_now();
         }
         // Sysmon has gone to sleep by then if it may.
         thread::sleep(Duration::from_millis(300));
-        assert!(!waits.is_finished());
+        assert!(!begun(&waits));
         limit_address_space(u64::MAX);
         let began = Instant::now();
-        while !waits.is_finished() {
+        while !begun(&waits) {
             assert!(began.elapsed() < Duration::from_secs(20), "it is left in the queue");
             thread::yield_now();
         }
