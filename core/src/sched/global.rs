@@ -91,11 +91,13 @@ impl Global {
         }
         let mut queue = self.queue.lock();
         let len = self.len();
-        let share = (len / sharers + 1).min(limit).min(len);
+        let share = (len / sharers + 1).min(limit);
         let Some(mut last) = queue.head.filter(|_| share > 0) else { return Chain { head: None } };
-        for _ in 1..share {
-            // SAFETY: the queue owns a reference to each in it, and has `len` of them.
-            last = unsafe { *GRef::run_next(last) }.unwrap_or(last);
+        let mut taken = 1;
+        // SAFETY: the queue owns a reference to each in it.
+        while let Some(next) = unsafe { *GRef::run_next(last) }.filter(|_| taken < share) {
+            last = next;
+            taken += 1;
         }
         // SAFETY: as above.
         let rest = unsafe { (*GRef::run_next(last)).take() };
@@ -103,7 +105,7 @@ impl Global {
         if queue.head.is_none() {
             queue.tail = None;
         }
-        self.set_len(len - share);
+        self.set_len(len - taken);
         Chain { head }
     }
 }
