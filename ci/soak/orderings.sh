@@ -37,6 +37,7 @@ sleep-fences~sched/sleeper.rs~sched::sleeper~fence(Ordering::SeqCst);~
 sleep-in-bed~sched/sleeper.rs~sched::sleeper~self.in_bed.store(true, Ordering::Relaxed);~
 short-lock-take~sys/gate.rs~sys::models~compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)~compare_exchange(false, true, Ordering::Relaxed, Ordering::Relaxed)
 short-lock-give~sys/gate.rs~sys::models~flag.store(false, Ordering::Release);~flag.store(false, Ordering::Relaxed);
+short-lock-recheck~sys/gate.rs~sys::models~uses == FEW || self.word.load(Ordering::Relaxed) != LEARNING~uses == FEW
 short-lock-word~sys/gate.rs~sys::models~self.word.load(Ordering::Acquire)~self.word.load(Ordering::Relaxed)
 short-lock-shared~sys/gate.rs~sys::models~self.word.store(SHARED, Ordering::Release);~self.word.store(SHARED, Ordering::Relaxed);
 short-lock-busy~sys/gate.rs~sys::models~self.busy.load(Ordering::Acquire)~self.busy.load(Ordering::Relaxed)

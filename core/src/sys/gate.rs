@@ -11,6 +11,8 @@ use super::asymmetric;
 use super::backoff::Backoff;
 use super::modelled::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 
+/// How often anybody has the lock before it looks whom it could be biased to: most locks are had a few times only.
+const FEW: u16 = if cfg!(loom) { 2 } else { 16 };
 /// How often in a row a thread has the lock before it is biased to it: a revocation, which interrupts every processor
 /// that runs a thread of the process, took 14 us on a virtual machine with two of them. By then as much time went by
 /// in the lock ten times over.
@@ -33,15 +35,15 @@ pub(super) struct Gate {
     taken: AtomicBool,
     /// Up while the thread it is biased to is inside, by rule 3. Nobody else writes it.
     busy: AtomicBool,
-    /// Bits 0..13: how often in a row the thread of the word had it; 13..16: how often it changed threads. Whoever
-    /// has `taken` writes it.
+    /// Bits 0..13: how often in a row the thread of the word, or anybody if there is none, had it; 13..16: how often
+    /// it changed threads. Whoever has `taken` writes it.
     history: AtomicU16,
 }
 
 const _: () = assert!(size_of::<Gate>() == 8 || cfg!(loom));
 const _: () = assert!(STREAK <= IN_A_ROW && CHANGES + 1 < 1 << (16 - CHANGES_SHIFT));
 
-/// It is for all, and looks whom it could be biased to.
+/// It is for all, and looks whom it could be biased to; without a thread, when it has been used a few times.
 const LEARNING: u32 = 0;
 /// It is for the thread of the word.
 const BIASED: u32 = 1;
@@ -94,10 +96,30 @@ impl Gate {
         if word == own_word() && self.enter_biased(word) {
             return Way::Busy;
         }
-        if word != SHARED || !self.take() {
+        let entered = match word {
+            SHARED => self.take(),
+            LEARNING => self.enter_unlearnt(),
+            _ => false,
+        };
+        if !entered {
             self.enter_slowly();
         }
         Way::Taken
+    }
+
+    /// Rule 1, for a lock that has no thread yet.
+    #[inline]
+    fn enter_unlearnt(&self) -> bool {
+        if !self.take() {
+            return false;
+        }
+        // Relaxed: whoever has `taken` writes both, as long as the word says LEARNING.
+        let uses = self.history.load(Ordering::Relaxed) + 1;
+        if uses == FEW || self.word.load(Ordering::Relaxed) != LEARNING {
+            return self.learn();
+        }
+        self.history.store(uses, Ordering::Relaxed);
+        true
     }
 
     /// As [`enter`](Self::enter), when no other thread comes: the flag keeps this one from being inside twice.
@@ -170,6 +192,8 @@ impl Gate {
     }
 
     /// Rule 2, for whoever has just raised `taken`. False, and given back: it is biased by now.
+    #[cold]
+    #[inline(never)]
     fn learn(&self) -> bool {
         // Acquire: as in `enter`. A bias that was given before `taken` was raised is seen, or what came of it.
         let word = self.word.load(Ordering::Acquire);
@@ -183,8 +207,9 @@ impl Gate {
         }
         let next = match number() {
             Some(biased) if word == biased & !STATUS => self.had_again(word, biased),
-            Some(biased) => self.changed(word, biased & !STATUS),
-            None => SHARED,
+            // Without the fence there is nothing to learn.
+            Some(biased) if asymmetric::is_used() => self.changed(word, biased & !STATUS),
+            _ => SHARED,
         };
         if next != word {
             // Release: whoever sees SHARED and raises `taken` is ordered by that; for one who sees BIASED in
@@ -199,11 +224,7 @@ impl Gate {
         // Relaxed, here and below: whoever has `taken` writes it.
         let history = self.history.load(Ordering::Relaxed) + 1;
         self.history.store(history, Ordering::Relaxed);
-        match history & IN_A_ROW < STREAK {
-            true => word,
-            false if asymmetric::is_used() => biased,
-            false => SHARED,
-        }
+        if history & IN_A_ROW < STREAK { word } else { biased }
     }
 
     /// Another thread has it than last time, or the first one. Returns the next word.
@@ -280,8 +301,11 @@ fn number() -> Option<u32> {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{CHANGES, STREAK};
+    use super::{CHANGES, FEW, STREAK};
     use crate::sys::{BriefLock, asymmetric};
+
+    /// How often one thread has to have a new lock until it is biased to it.
+    const BIASES: u16 = FEW - 1 + STREAK;
 
     fn have(lock: &BriefLock<u32>, times: u16) {
         (0..times).for_each(|_| *lock.lock() += 1);
@@ -290,7 +314,7 @@ mod tests {
     #[test]
     fn a_lock_that_one_thread_has_over_and_over_is_biased_to_it_until_another_wants_it() {
         let lock = BriefLock::new(0);
-        have(&lock, STREAK - 1);
+        have(&lock, BIASES - 1);
         assert!(!lock.is_biased());
         have(&lock, 1);
         assert_eq!(lock.is_biased(), asymmetric::is_used());
@@ -299,14 +323,15 @@ mod tests {
             scope.spawn(|| have(&lock, 1)).join().expect("it gets the lock")
         });
         assert!(!lock.is_biased());
-        have(&lock, STREAK);
+        have(&lock, BIASES);
         assert!(!lock.is_biased(), "once in its life");
-        assert_eq!(*lock.lock(), 2 * u32::from(STREAK) + 11);
+        assert_eq!(*lock.lock(), 2 * u32::from(BIASES) + 11);
     }
 
     #[test]
     fn a_lock_that_goes_from_thread_to_thread_is_for_all() {
         let lock = BriefLock::new(0);
+        have(&lock, FEW - 1);
         for _ in 0..CHANGES {
             std::thread::scope(|scope| scope.spawn(|| have(&lock, 1)).join().expect("it gets it"));
         }
@@ -320,12 +345,12 @@ mod tests {
     fn a_thread_loses_the_bias_while_it_uses_the_lock() {
         for _ in 0..20 {
             let lock = BriefLock::new(0);
-            have(&lock, STREAK);
+            have(&lock, BIASES);
             std::thread::scope(|scope| {
                 scope.spawn(|| have(&lock, 1_000));
-                have(&lock, STREAK);
+                have(&lock, BIASES);
             });
-            assert_eq!(*lock.lock(), 2 * u32::from(STREAK) + 1_000);
+            assert_eq!(*lock.lock(), 2 * u32::from(BIASES) + 1_000);
         }
     }
 
@@ -335,7 +360,7 @@ mod tests {
     fn a_thread_that_has_the_bias_cannot_go_in_twice() {
         assert!(asymmetric::is_used(), "not here: a lock is taken twice by one thread");
         let lock = BriefLock::new(0);
-        have(&lock, STREAK);
+        have(&lock, BIASES);
         let _first = lock.lock();
         let _second = lock.lock();
     }
@@ -343,7 +368,7 @@ mod tests {
     #[test]
     fn a_thread_that_waits_for_the_bias_waits_for_the_one_inside() {
         let lock = BriefLock::new(0);
-        have(&lock, STREAK);
+        have(&lock, BIASES);
         let mut guard = lock.lock();
         std::thread::scope(|scope| {
             let other = scope.spawn(|| *lock.lock());

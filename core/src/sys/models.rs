@@ -12,7 +12,7 @@ fn count(lock: &Count, times: u32) {
     (0..times).for_each(|_| *lock.lock() += 1);
 }
 
-/// A lock that this thread had `times` times, so that it is biased to it from the second time on.
+/// A lock that this thread had `times` times: it is looked at from the second on, and biased to it from the third on.
 fn had(times: u32) -> Count {
     let lock = Arc::new(BriefLock::learning(0));
     count(&lock, times);
@@ -28,7 +28,7 @@ fn together(before: u32, own: u32, others: &'static [u32]) {
     }
     model.check(move || {
         let lock = had(before);
-        assert_eq!(lock.is_biased(), before > 1);
+        assert_eq!(lock.is_biased(), before > 2);
         let threads: Vec<_> = others
             .iter()
             .map(|times| {
@@ -49,25 +49,33 @@ fn one_has_it_at_a_time_and_sees_what_the_others_did() {
     together(0, 1, &[1]);
 }
 
+/// Two come when it is about to look whom it could be biased to.
+#[test]
+fn two_who_learn_of_it_have_it_in_turn() {
+    together(1, 1, &[1]);
+    // One has found no thread yet, and comes in when the other has the bias.
+    together(1, 3, &[1]);
+}
+
 /// It becomes biased while the other wants it.
 #[test]
 fn a_thread_that_is_given_the_bias_has_it_alone() {
-    together(1, 2, &[1]);
+    together(2, 2, &[1]);
 }
 
 #[test]
 fn a_thread_that_has_the_bias_loses_it_to_another() {
-    together(2, 2, &[2]);
+    together(3, 2, &[2]);
 }
 
 #[test]
 fn two_revoke_the_bias_of_a_third() {
-    together(2, 0, &[1, 1]);
-    together(2, 1, &[1, 1]);
+    together(3, 0, &[1, 1]);
+    together(3, 1, &[1, 1]);
 }
 
 /// Changes from thread to thread until it is for all.
 #[test]
 fn threads_that_take_turns_share_it() {
-    together(0, 2, &[2]);
+    together(1, 2, &[2]);
 }
