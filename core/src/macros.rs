@@ -140,7 +140,7 @@ macro_rules! __select {
         $($crate::__select!(@bind $arm $src $kind $args);)*
         let _ = $crate::chan::SelectArms::new(
             {
-                #[allow(unused_imports)]
+                #[allow(unused_imports, reason = "a select of no arms but `default` does not need it")]
                 use $crate::chan::ArmList as _;
                 $crate::chan::NoArms$(.with($arm.as_mut()))*
             },

@@ -97,7 +97,7 @@ impl<'a> Sorted<'a> {
         quote! {
             #(#outer)*
             #visibility #fn_token #name() {
-                #[allow(unused, clippy::unused_async)]
+                #[allow(unused, clippy::unused_async, reason = "it is not called: the attribute has an error")]
                 #bare
             }
         }
@@ -116,7 +116,7 @@ fn emit(settings: &Settings, attributes: &Sorted<'_>, function: &Function) -> To
     quote! {
         #(#outer)*
         #visibility #plain {
-            #[allow(clippy::unused_async)]
+            #[allow(clippy::unused_async, reason = "a main function need not wait")]
             #(#inner)*
             #bare
 

@@ -9,18 +9,21 @@
 use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, ExprLit, Ident, Lit, LitStr, Meta, MetaNameValue, Path};
+use syn::{Attribute, Ident, LitStr, Path};
 
-use crate::attributes::{self, Kind, foreign, without_expectation};
+use crate::attributes::{self, Kind};
 use crate::errors::Errors;
 use crate::expect::ExpectLeak;
 use crate::explore::Explore;
 use crate::function::{Cures, Function};
 use crate::options::{self, Given, Known, optional};
 use crate::tokio::{self, Tokio};
+use sorted::Sorted;
+
+mod sorted;
 
 const KNOWN: &[Known] = &[
     Known { name: "timeout", form: "timeout = \"60s\"" },
@@ -199,116 +202,6 @@ fn expectations(given: &Given) -> syn::Result<Vec<ExpectLeak>> {
     given.strings()?.iter().map(parse).collect()
 }
 
-/// The attributes, by the item that carries them.
-#[derive(Default)]
-struct Sorted<'a> {
-    /// On the `#[test]`.
-    wrapper: Vec<Attribute>,
-    /// On the user's function.
-    body: Vec<&'a Attribute>,
-    /// The `#[ignore]`; it is on the `#[test]` as well.
-    ignore: Option<&'a Attribute>,
-    /// The `#[should_panic]`, with the text it asks for; only the descriptor has it.
-    should_panic: Option<Option<LitStr>>,
-}
-
-impl<'a> Sorted<'a> {
-    fn sort(function: &'a Function, gmp: &Path, errors: &mut Errors) -> Self {
-        let mut sorted = Self::default();
-        for attribute in &function.attributes {
-            match attributes::kind(attribute, gmp) {
-                Kind::Doc => sorted.wrapper.push(attribute.clone()),
-                Kind::Lint | Kind::ExpectLint => {
-                    sorted.wrapper.push(without_expectation(attribute));
-                    sorted.body.push(attribute);
-                }
-                Kind::Ignore => {
-                    sorted.ignore.get_or_insert(attribute);
-                    sorted.wrapper.push(attribute.clone());
-                }
-                Kind::ShouldPanic => sorted.should_panic(attribute, errors),
-                Kind::PlainTest => {}
-                Kind::Ours => errors.at(
-                    attribute.path(),
-                    "this function has two test attributes of gmp; remove this one and write all \
-                     options in the first",
-                ),
-                Kind::OwnsRuntime => {
-                    errors.at(attribute.path(), foreign(attribute, "test", "#[gmp::test]"));
-                }
-                Kind::Composes | Kind::Other => sorted.body.push(attribute),
-            }
-        }
-        sorted
-    }
-
-    fn should_panic(&mut self, attribute: &Attribute, errors: &mut Errors) {
-        if self.should_panic.is_some() {
-            return errors.at(attribute, "`#[should_panic]` is given twice; keep one");
-        }
-        self.should_panic = errors.keep(expected_panic(&attribute.meta));
-    }
-
-    /// `#[ignore]` as a value: the reason, empty when none is given.
-    fn ignored(&self) -> TokenStream {
-        optional(self.ignore.map(|attribute| match &attribute.meta {
-            Meta::NameValue(MetaNameValue { value, .. }) => value.to_token_stream(),
-            _ => quote!(""),
-        }))
-    }
-
-    /// `#[should_panic]` as a value.
-    fn panics(&self, gmp: &Path) -> TokenStream {
-        match &self.should_panic {
-            None => quote!(#gmp::__private::ShouldPanic::No),
-            Some(None) => quote!(#gmp::__private::ShouldPanic::Yes),
-            Some(Some(text)) => quote!(#gmp::__private::ShouldPanic::Expected(#text)),
-        }
-    }
-
-    /// The user's function alone, after an error, so that its own errors still show.
-    fn fallback(&self, function: &Function) -> TokenStream {
-        let body = &self.body;
-        let visibility = &function.visibility;
-        let bare = function.bare();
-        quote! {
-            #[cfg(test)]
-            #[allow(unused, clippy::unused_async)]
-            #(#body)*
-            #visibility #bare
-        }
-    }
-}
-
-/// The text in `#[should_panic = ".."]` or `#[should_panic(expected = "..")]`.
-fn expected_panic(meta: &Meta) -> syn::Result<Option<LitStr>> {
-    let value = match meta {
-        Meta::Path(_) => return Ok(None),
-        Meta::NameValue(pair) => &pair.value,
-        Meta::List(list) => match &list.parse_args::<MetaNameValue>() {
-            Ok(pair) if pair.path.is_ident("expected") => &pair.value.clone(),
-            _ => return Err(wrong_should_panic(&list.tokens, meta)),
-        },
-    };
-    let mut value = value;
-    while let Expr::Group(group) = value {
-        value = &group.expr;
-    }
-    match value {
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Ok(Some(text.clone())),
-        other => Err(wrong_should_panic(other, meta)),
-    }
-}
-
-fn wrong_should_panic(place: impl ToTokens, meta: &Meta) -> syn::Error {
-    let place = place.into_token_stream();
-    let place = if place.is_empty() { meta.to_token_stream() } else { place };
-    syn::Error::new_spanned(
-        place,
-        "write `#[should_panic]` or `#[should_panic(expected = \"part of the message\")]`",
-    )
-}
-
 /// The expansion of a test without errors.
 fn emit(settings: &Settings, attributes: &Sorted<'_>, function: &Function) -> TokenStream {
     let gmp = &settings.gmp;
@@ -320,7 +213,7 @@ fn emit(settings: &Settings, attributes: &Sorted<'_>, function: &Function) -> To
     let fn_token = &function.signature.fn_token;
     quote! {
         #[cfg(test)]
-        #[allow(non_upper_case_globals)]
+        #[allow(non_upper_case_globals, reason = "it is named after the function")]
         static #descriptor: #gmp::__private::Descriptor = { #initializer };
 
         #[::core::prelude::v1::test]
@@ -362,7 +255,9 @@ fn initializer(settings: &Settings, attributes: &Sorted<'_>, function: &Function
     let should_panic = attributes.panics(gmp);
     let ignored = attributes.ignored();
     let own = &attributes.body;
-    let unused_async = function.is_async().then(|| quote!(#[allow(clippy::unused_async)]));
+    let unused_async = function
+        .is_async()
+        .then(|| quote!(#[allow(clippy::unused_async, reason = "a test need not wait")]));
     let bare = function.bare();
     quote! {
         #unused_async
@@ -416,8 +311,10 @@ fn body(gmp: &Path, function: &Function) -> TokenStream {
         (quote!(Sync), quote!(#gmp::__private::Outcome), outcome)
     };
     quote! {{
-        // A body that returns `!` leaves nothing to do after it, and a large one is boxed as it is.
-        #[allow(unreachable_code, clippy::diverging_sub_expression, clippy::large_futures)]
+        #[allow(
+            unreachable_code, clippy::diverging_sub_expression, clippy::large_futures,
+            reason = "a body that returns `!` leaves nothing to do after it, and a large one is boxed as it is"
+        )]
         fn __gmp_body() -> #returns { #call }
         #gmp::__private::Body::#variant(__gmp_body)
     }}

@@ -324,6 +324,29 @@ mod tests {
         assert!(shared.first.is_open());
     }
 
+    #[test]
+    fn sysmon_is_started_with_the_next_p_that_is_granted_if_its_thread_was_refused() {
+        let World { shared, tenure, joined, _scope } = with_work_on(1, 0);
+        let idle = &pool(&shared).idle;
+        // The first M finds it started.
+        idle.change(|lists| lists.has_sysmon = true);
+        leave(&shared, 0, tenure);
+        shared.wake_one(pool(&shared));
+        while !joined.snapshot().is_complete() {
+            thread::yield_now();
+        }
+        idle.lacks_sysmon.store(true, Ordering::Relaxed);
+        idle.change(|lists| lists.has_sysmon = false);
+        while !idle.change(|lists| lists.has_sysmon) {
+            // Grants the P when that M has parked.
+            shared.wake_one(pool(&shared));
+            thread::yield_now();
+        }
+        assert!(!idle.lacks_sysmon.load(Ordering::Relaxed));
+        assert_eq!(idle.change(|lists| lists.threads), 1, "the one M there is");
+        assert!(shared.stop(None));
+    }
+
     /// Nobody looks there any more before it has nothing else to do.
     #[test]
     fn what_is_queued_on_an_idle_p_moves_when_that_is_one_too_many() {
