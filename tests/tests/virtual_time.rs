@@ -129,7 +129,9 @@ fn a_test_that_hangs_on_a_stopped_clock_says_who_stopped_it() {
     let note = report.reap_notes.join("\n");
     let said = format!(
         "the virtual clock stands still, 3600s before the next timer, because of somebody outside who \
-         has the waker of {id};"
+         has the waker of {id}"
     );
-    assert!(note.starts_with(&said), "{note}");
+    // Threads that run other tests of this binary may start beside it.
+    let rest = note.strip_prefix(&said).unwrap_or_else(|| panic!("{note}"));
+    assert!(rest.starts_with(';') || rest.starts_with(" and a thread that started"), "{note}");
 }

@@ -10,10 +10,12 @@ use super::outcome::Trouble;
 use super::play::{Kind, MakeBody, Seen, Showed, Sign, Stage, Want};
 use super::rng::Rng;
 
-/// Schedules that are played at most.
+/// Schedules that are played at most, and their operations and dispatches in all: half a second to some seconds. The
+/// same is found on a fast machine and on a slow one.
 const ATTEMPTS: u32 = 3_000;
-/// Time that is spent at most.
-const TIME: Duration = Duration::from_millis(500);
+const STEPS: u64 = 2_000_000;
+/// Time that is spent at most on a body that takes long between two operations.
+const TIME: Duration = Duration::from_secs(5);
 
 /// Makes the least of a schedule that showed something, and plays that to be judged.
 pub(super) fn smallest(
@@ -72,12 +74,13 @@ struct Shrink<'a, 'b> {
     /// Whether operations that are not awaited are points as well.
     inside: bool,
     attempts: u32,
+    steps: u64,
     began: Instant,
 }
 
 impl<'a, 'b> Shrink<'a, 'b> {
     fn new(stage: &'a mut Stage, body: MakeBody<'b>, sign: &'a Sign, inside: bool) -> Self {
-        Self { stage, body, sign, inside, attempts: 0, began: Instant::now() }
+        Self { stage, body, sign, inside, attempts: 0, steps: 0, began: Instant::now() }
     }
 
     /// The smallest list found that shows the same. `None` if `turns` itself does not.
@@ -88,10 +91,10 @@ impl<'a, 'b> Shrink<'a, 'b> {
         }
         let mut best = self.attempt(&turns)?;
         let mut size = best.len().div_ceil(2);
-        while size > 0 && !self.is_late() {
+        while size > 0 && !self.is_enough() {
             let before = best.len();
             let mut start = 0;
-            while start < best.len() && !self.is_late() {
+            while start < best.len() && !self.is_enough() {
                 let mut fewer = best.clone();
                 fewer.drain(start..(start + size).min(best.len()));
                 match self.attempt(&fewer) {
@@ -107,8 +110,8 @@ impl<'a, 'b> Shrink<'a, 'b> {
         Some(best)
     }
 
-    fn is_late(&self) -> bool {
-        self.attempts >= ATTEMPTS || self.began.elapsed() >= TIME
+    fn is_enough(&self) -> bool {
+        self.attempts >= ATTEMPTS || self.steps >= STEPS || self.began.elapsed() >= TIME
     }
 
     /// Plays `turns`. What was really decided comes back if it shows the same.
@@ -116,6 +119,7 @@ impl<'a, 'b> Shrink<'a, 'b> {
         self.attempts += 1;
         let guide = script(turns, self.inside);
         let mut seen = self.stage.play(guide, self.body, Want::Sign);
+        self.steps += seen.steps;
         let same = seen.sign.as_ref() == Some(self.sign);
         seen.guide.course.take().filter(|_| same).map(|course| course.turns)
     }
