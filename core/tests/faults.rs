@@ -169,6 +169,7 @@ fn shutdowns_with_little_time_end_in_it_or_say_so() {
 mod linux {
     use super::*;
     use core::ffi::c_int;
+    use std::panic::AssertUnwindSafe;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     #[repr(C)]
@@ -326,7 +327,9 @@ mod linux {
     fn in_child(child: impl FnOnce() -> bool) -> bool {
         let pid = fork();
         if pid == 0 {
-            _exit(c_int::from(!child()))
+            // What panics must not end this thread: the child would be a success.
+            let good = std::panic::catch_unwind(AssertUnwindSafe(child)).unwrap_or(false);
+            _exit(c_int::from(!good))
         }
         let mut status = -1;
         // SAFETY: it writes the status.
@@ -355,20 +358,39 @@ mod linux {
         barrier.wait();
         assert_eq!(gmp_core::block_on(async { 1 }), 1);
         assert_eq!(runtime.block_on(go(async { 2 })).unwrap(), 2, "on the global one");
+        // One whose only P is in use: nobody would be woken.
+        let (full, values) = (with_procs(1), chan::<u32>(0));
+        let (receives, seen) = (values.clone(), stop.clone());
+        let waits = full.go(async move { receives.recv().await });
+        while full.metrics().parked_machines == 0 || full.metrics().total().dispatches() == 0 {
+            thread::yield_now();
+        }
+        let (began, begun) = mpsc::channel();
+        let spins = full.go(async move {
+            began.send(()).unwrap();
+            support::spin_until(&seen);
+        });
+        begun.recv().unwrap();
         let refused = in_child(|| {
             is_refused(|| drop(runtime.go(async {})))
                 && is_refused(|| runtime.block_on(async {}))
                 && is_refused(|| drop(go(async {})))
+                && is_refused(|| drop(full.handle().pause()))
+                && is_refused(|| full.set_procs(2))
+                && is_refused(|| values.blocking_send(1))
         });
-        assert!(refused, "the child uses threads that it has not");
         let works = in_child(|| {
             let new = with_procs(2);
             new.block_on(new.go(async { 3 })).is_ok_and(|got| got == 3)
                 && gmp_core::block_on(async { go(async { 4 }).await }).is_ok_and(|got| got == 4)
         });
-        assert!(works, "runtimes of the child's own");
         stop.store(true, Ordering::Release);
+        assert!(refused, "the child uses threads that it has not");
+        assert!(works, "runtimes of the child's own");
         runtime.block_on(busy).unwrap();
+        full.block_on(spins).unwrap();
+        values.blocking_send(5);
+        assert_eq!(full.block_on(waits).unwrap(), Some(5), "the parent is as it was");
     }
 
     #[test]

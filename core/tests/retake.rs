@@ -257,6 +257,30 @@ fn blocking_calls_give_their_p_away() {
     });
 }
 
+/// As Go's `exitsyscall`.
+#[test]
+fn a_poll_takes_an_idle_p_when_its_call_comes_back_without_one() {
+    let runtime = with_procs(1);
+    let handle = runtime.handle();
+    let calls = runtime.go(async move {
+        let other = go(async {});
+        blocking(|| {
+            while handle.metrics().blocking_retakes == 0 || handle.metrics().idle_procs == 0 {
+                thread::yield_now();
+            }
+        });
+        let idle = handle.metrics().idle_procs;
+        let before = handle.metrics().total();
+        let next = go(async {});
+        other.await.unwrap();
+        next.await.unwrap();
+        let after = handle.metrics().total();
+        (idle, after.local - before.local, after.global - before.global)
+    });
+    // The second dispatch of this one itself is local, too.
+    assert_eq!(runtime.block_on(calls).unwrap(), (0, 2, 0));
+}
+
 #[test]
 fn a_poll_that_blocks_without_saying_so_loses_its_p_too() {
     let runtime = with_procs(1);
@@ -365,4 +389,62 @@ fn a_runtime_whose_ps_were_taken_away_ends_cleanly() {
     stop.store(true, Ordering::Release);
     drop(runtime);
     assert_eq!(life.alive(), 0);
+}
+
+/// Two flags, both set at the end, whatever that is.
+#[derive(Default)]
+struct Stops([Arc<AtomicBool>; 2]);
+
+impl Drop for Stops {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|stop| stop.store(true, Ordering::Release));
+    }
+}
+
+/// Two spin on two Ps, then there is one: sysmon stays awake beside the poll on the second, and the trace has it.
+#[test]
+fn a_poll_on_a_p_that_is_one_too_many_is_watched_and_shown() {
+    let runtime = with_procs(2);
+    let stops = Stops::default();
+    let (began, begun) = std::sync::mpsc::channel();
+    let mut spinners: Vec<_> = stops
+        .0
+        .iter()
+        .map(|stop| (stop.clone(), began.clone()))
+        .map(|(stop, began)| {
+            runtime.go(async move {
+                began.send(()).unwrap();
+                spin_until(&stop);
+            })
+        })
+        .collect();
+    spinners.iter().for_each(|_| begun.recv().unwrap());
+    runtime.set_procs(1);
+    let detail = || runtime.handle().schedtrace(true);
+    let on_second = |g: &str| {
+        let m = detail().lines().find(|line| line.contains(": p=1 ")).map(str::to_string);
+        m.is_some_and(|m| m.contains(&format!(" curg={g} ")))
+    };
+    let ids: Vec<String> = spinners.iter().map(|g| g.id().get().to_string()).collect();
+    let second = ids.iter().position(|id| on_second(id)).unwrap_or_else(|| panic!("{}", detail()));
+    stops.0[1 - second].store(true, Ordering::Release);
+    runtime.block_on(spinners.remove(1 - second)).unwrap();
+    while runtime.metrics().idle_procs == 0 {
+        thread::yield_now();
+    }
+    let rounds = || runtime.metrics().sysmon_rounds;
+    let (before, since) = (rounds(), Instant::now());
+    while rounds() < before + 200 {
+        assert!(since.elapsed() < Duration::from_secs(60), "sysmon sleeps");
+        thread::yield_now();
+    }
+    let trace = detail();
+    assert!(trace.lines().any(|line| line.starts_with("  P1: status=1 ")), "{trace}");
+    assert!(on_second(&ids[second]), "{trace}");
+    stops.0[second].store(true, Ordering::Release);
+    runtime.block_on(spinners.remove(0)).unwrap();
+    // Given up it is shown no more.
+    while detail().contains("P1: ") {
+        thread::yield_now();
+    }
 }

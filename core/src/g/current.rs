@@ -45,7 +45,8 @@ impl Current {
     /// Whether the poll is asked to yield.
     #[inline]
     fn is_asked(&self) -> bool {
-        // SAFETY: what `enter_poll` was given outlives the poll, and `NOBODY` everything. Relaxed: a hint.
+        // SAFETY: what `enter_poll` and `ask_at` were given outlives the poll, and `NOBODY` everything. Relaxed: a
+        // hint.
         unsafe { &*self.asked.get() }.load(Ordering::Relaxed)
     }
 }
@@ -173,6 +174,18 @@ pub(super) fn enter_poll<R>(
     let _before = Before::replace(g, Some(NonNull::from(&poll)), asked);
     let result = f();
     (result, CURRENT.with(|c| c.woken.get()))
+}
+
+/// From now on the poll on this thread finds at `asked` that it is to yield, if it is one that is asked.
+///
+/// # Safety
+/// `asked` outlives the poll.
+pub(crate) unsafe fn ask_at(asked: &AtomicBool) {
+    CURRENT.with(|c| {
+        if !core::ptr::eq(c.asked.get(), &raw const NOBODY) {
+            c.asked.set(asked);
+        }
+    });
 }
 
 /// Until its poll ends nothing that runs here is `g`'s any more, nor of a scope that may be gone.

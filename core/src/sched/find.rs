@@ -180,6 +180,24 @@ impl Machine {
         });
     }
 
+    /// In a poll, after a call that blocked and lost the P: takes an idle one, the lost one if it can. Else the poll
+    /// goes on without.
+    #[cold]
+    pub(super) fn regain_p(&self) {
+        let Some(pool) = &self.shared().pool else { return };
+        let (number, lost) = (self.number(), self.p().index);
+        let runs = pool.idle.change(|lists| {
+            let parker = lists.all.iter().find(|m| m.number == number).cloned()?;
+            let index = lists.take_idle_p(lost)?;
+            self.acquire_listed(index, &parker);
+            // Under the lock: as in `come_back`.
+            Some(parker.lost_with.swap(null_mut(), Ordering::Relaxed))
+        });
+        if let Some(runs) = runs {
+            self.lend_to_poll(runs);
+        }
+    }
+
     /// Takes an idle P again and spins, unless all are in use or a grant is on its way.
     fn unpark_self(&self, pool: &Pool, parker: &Arc<Parker>) {
         if pool.idle.unpark(parker, |index| self.acquire_listed(index, parker)) {

@@ -200,10 +200,16 @@ impl Idle {
     }
 
     /// For sysmon: sleeps for `a_while`; or, if all Ps are idle, as they should be, and `deep`, until one is in use.
-    pub(super) fn sysmon_sleep(&self, a_while: Duration, deep: bool) -> Slept {
+    /// `all_idle` looks at those that are too many, too: they come into use no more.
+    pub(super) fn sysmon_sleep(
+        &self,
+        a_while: Duration,
+        deep: bool,
+        all_idle: impl FnOnce() -> bool,
+    ) -> Slept {
         let mut lists = self.lists.lock();
-        let all_idle = lists.ps.len() >= lists.procs && !self.refused.load(Ordering::Relaxed);
-        let deep = deep && !lists.stopping && all_idle;
+        let listed = lists.ps.len() >= lists.procs && !self.refused.load(Ordering::Relaxed);
+        let deep = deep && !lists.stopping && listed && all_idle();
         lists.sysmon_sleeps = deep;
         while lists.sysmon_sleeps {
             (lists, _) = wait_until(&self.busy, lists, None);

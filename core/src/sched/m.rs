@@ -126,7 +126,9 @@ impl Machine {
         struct Leave<'a>(&'a Machine);
         impl Drop for Leave<'_> {
             fn drop(&mut self) {
-                self.0.p().owner.leave_blocking(self.0.tenure.get());
+                if !self.0.p().owner.leave_blocking(self.0.tenure.get()) {
+                    self.0.regain_p();
+                }
             }
         }
         let machine = MACHINE.with(Cell::get);
@@ -227,6 +229,15 @@ impl Machine {
         p.owner.begin(tenure, &self.hand);
         self.lost.set(false);
         p.meters.begin_use();
+    }
+
+    /// Lends the P that it has taken inside a poll, to run what is at this address, to that poll.
+    pub(super) fn lend_to_poll(&self, running: *mut ()) {
+        let p = self.p();
+        p.meters.goes_on_with(running);
+        // SAFETY: it is one of `shared`, which never drops a P and which we keep.
+        unsafe { current::ask_at(p.asked_to_yield()) };
+        p.owner.lend(self.tenure.get(), &self.hand);
     }
 
     /// Gives the P up, between two polls.
@@ -331,14 +342,16 @@ impl Machine {
 
     /// Polls one goroutine with the P lent to the poll.
     pub(super) fn poll(&self, g: GRef) {
-        let (p, tenure) = (self.p(), self.tenure.get());
+        let p = self.p();
         let now = self.coarse_now();
         p.meters.runs(&g);
         self.in_poll.set(true);
-        p.owner.lend(tenure, &self.hand);
+        p.owner.lend(self.tenure.get(), &self.hand);
         let asked = self.shared.has_own_machines().then(|| p.asked_to_yield());
         let polled = g.run(now, &*self.shared, asked);
-        let ours = p.owner.claim(tenure, &self.hand);
+        // It may be another one by now, after a call that blocked.
+        let p = self.p();
+        let ours = p.owner.claim(self.tenure.get(), &self.hand);
         self.in_poll.set(false);
         if !ours {
             self.lost.set(true);

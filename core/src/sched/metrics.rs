@@ -116,6 +116,12 @@ impl Meters {
         }
     }
 
+    /// A poll of the goroutine at this address, which had lost its P, goes on here.
+    pub(super) fn goes_on_with(&self, running: *mut ()) {
+        // Relaxed: as in `runs`.
+        self.running.store(running.cast(), Ordering::Relaxed);
+    }
+
     /// The address of what it runs, if it runs anything.
     pub(super) fn running(&self) -> *const () {
         self.running.load(Ordering::Relaxed).cast_const().cast()

@@ -174,9 +174,9 @@ impl Owner {
         self.step(tenure.0 | IN_POLL, tenure.0 | BLOCKING)
     }
 
-    /// Takes that back. If the P is gone, nothing changes; `claim` will tell.
-    pub(crate) fn leave_blocking(&self, tenure: Tenure) {
-        self.step(tenure.0 | BLOCKING, tenure.0 | IN_POLL);
+    /// Takes that back. False if the P is gone: then nothing changes, and `claim` will tell.
+    pub(crate) fn leave_blocking(&self, tenure: Tenure) -> bool {
+        self.step(tenure.0 | BLOCKING, tenure.0 | IN_POLL)
     }
 
     /// What goes on with the P; a hint.

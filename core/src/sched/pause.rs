@@ -78,6 +78,7 @@ impl Shared {
     /// Pauses the runtime. Gives the goroutines whose polls last longer than 10 ms; the caller's own is not
     /// among them.
     pub(crate) fn pause(&self) -> Vec<(GoroutineId, Location)> {
+        self.refuse_orphan();
         let until = Instant::now() + POLLS_END;
         match &self.pool {
             Some(pool) => self.pause_pool(pool, until),

@@ -12,7 +12,7 @@ use super::owner::Tenure;
 use super::p::P;
 use super::parker::{Grant, Parker};
 use super::shared::Shared;
-use crate::g::{Scope, fork};
+use crate::g::Scope;
 use crate::sys::atomic::Ordering;
 use crate::time::clock::{NEVER, Nanos};
 
@@ -83,9 +83,7 @@ impl Shared {
 
     /// Gives an idle P to a parked M, else to a new one. It counts as spinning already.
     pub(super) fn start_one(&self, pool: &Pool) -> Started {
-        if self.is_orphan() {
-            fork::refuse();
-        }
+        self.refuse_orphan();
         let mut all_in_use = false;
         let chosen = pool.idle.change(|lists| {
             all_in_use = lists.ms.is_empty() && lists.threads >= MAX_MS;
@@ -223,6 +221,7 @@ impl Shared {
     /// runtime has no Ms of its own.
     pub(crate) fn set_procs(&self, procs: usize) -> bool {
         let Some(pool) = &self.pool else { return false };
+        self.refuse_orphan();
         pool.idle.change(|lists| {
             lists.procs = procs;
             for p in self.ps().filter(|p| p.owner.is_idle()) {

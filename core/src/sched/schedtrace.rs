@@ -10,6 +10,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::owner::{Holder, Status};
+use super::p::P;
 use super::shared::Shared;
 use crate::debug::{Debug, debug};
 use crate::g::GRef;
@@ -82,7 +83,10 @@ impl Shared {
     /// The lines for this moment.
     pub(crate) fn schedtrace(&self, detail: bool, suffix: &str) -> String {
         let metrics = self.metrics();
-        let ps: Vec<ProcLine> = (0..metrics.procs).map(|i| ProcLine::of(self.p(i))).collect();
+        // With those that are too many by now and still in use.
+        let too_many = |p: &&P| p.index >= metrics.procs && !(p.owner.is_idle() && p.is_empty());
+        let ps = (0..metrics.procs).map(|i| self.p(i)).chain(self.ps().filter(too_many));
+        let ps: Vec<ProcLine> = ps.map(ProcLine::of).collect();
         let is_driven = self.pool.is_none();
         let threads = if is_driven { 1 - metrics.idle_procs } else { metrics.machines };
         let mut text = format!(
@@ -176,7 +180,7 @@ impl Shared {
 }
 
 impl ProcLine {
-    fn of(p: &super::p::P) -> Self {
+    fn of(p: &P) -> Self {
         let (holder, runs) = (p.owner.holder(), p.meters.running());
         let in_poll = matches!(holder.status, Status::InPoll | Status::Blocking);
         let runs = if in_poll { runs } else { core::ptr::null() };

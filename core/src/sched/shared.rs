@@ -174,6 +174,15 @@ impl Shared {
         self.pool.is_some() && self.generation != fork::generation()
     }
 
+    /// # Panics
+    /// In a forked child in which the threads of this runtime are missing.
+    #[inline]
+    pub(super) fn refuse_orphan(&self) {
+        if self.is_orphan() {
+            fork::refuse();
+        }
+    }
+
     /// The P that whoever owns the runtime drives.
     pub(super) fn driven(&self) -> Option<&P> {
         self.pool.is_none().then_some(&self.first)
@@ -281,6 +290,25 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Makes `g` ready from a thread that has no P.
+    fn enqueue_outside(&self, g: GRef) {
+        if self.is_orphan() {
+            // Before any lock is taken; a destructor that runs because of it must not panic as well.
+            if !std::thread::panicking() {
+                fork::refuse();
+            }
+            return;
+        }
+        self.made_ready_outside(&g);
+        self.global.push(g);
+        self.wake();
+        if let Some(pool) = &self.pool {
+            pool.idle.end_nap();
+        }
+    }
+}
+
 /// How many heaps of timers a runtime with `procs` Ps has: more Ps than that, after a change, share them.
 fn timer_homes(procs: usize) -> usize {
     let available = std::thread::available_parallelism().map_or(1, usize::from);
@@ -307,14 +335,7 @@ impl Schedule for Shared {
                     }
                 }
             }
-            Err(g) => {
-                self.made_ready_outside(&g);
-                self.global.push(g);
-                self.wake();
-                if let Some(pool) = &self.pool {
-                    pool.idle.end_nap();
-                }
-            }
+            Err(g) => self.enqueue_outside(g),
         }
     }
 
@@ -349,9 +370,7 @@ impl Schedule for Shared {
     }
 
     fn check_fork(&self) {
-        if self.is_orphan() {
-            fork::refuse();
-        }
+        self.refuse_orphan();
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -98,7 +98,8 @@ fn run(shared: &Shared, pool: &Pool) {
     let (mut idle_rounds, mut delay) = (0u32, SHORTEST);
     let mut net = NetWatch::new();
     loop {
-        match pool.idle.sysmon_sleep(delay, idle_rounds >= LAST_ROUND) {
+        let all_idle = || shared.ps().all(|p| p.owner.is_idle());
+        match pool.idle.sysmon_sleep(delay, idle_rounds >= LAST_ROUND, all_idle) {
             Slept::AWhile => {}
             Slept::Deeply => (idle_rounds, delay) = (0, SHORTEST),
             Slept::Stopped => return,

@@ -95,7 +95,7 @@ fn an_idle_p_is_acquired_by_one_m_and_seen_as_it_was_left() {
 fn a_blocking_call_and_a_take() {
     model(|by_hand| {
         let p = Guarded::new(by_hand);
-        let tenure = p.owner.acquire(1).expect("idle");
+        let mut tenure = p.owner.acquire(1).expect("idle");
         let taker = {
             let p = p.clone();
             thread::spawn(move || {
@@ -110,7 +110,13 @@ fn a_blocking_call_and_a_take() {
         p.owner.lend(tenure, hand);
         if p.owner.enter_blocking(tenure) {
             assert!(!p.owner.claim(tenure, hand), "nobody pushes from inside the call");
-            p.owner.leave_blocking(tenure);
+            if !p.owner.leave_blocking(tenure)
+                && let Some(again) = p.owner.acquire(1)
+            {
+                tenure = again;
+                p.owner.begin(tenure, hand);
+                p.owner.lend(tenure, hand);
+            }
         }
         if p.owner.claim(tenure, hand) {
             p.touch();
