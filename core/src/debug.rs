@@ -15,7 +15,7 @@ pub(crate) struct Debug {
     pub(crate) schedtrace: Option<Duration>,
     /// Whether that has a line for each P, M and G.
     pub(crate) scheddetail: bool,
-    /// Whether sysmon is off: no P is taken from a poll or a blocking call.
+    /// Whether sysmon takes no P from a poll or a blocking call.
     pub(crate) retakeoff: bool,
     /// Whether Ps are handed over, and short locks taken, as where the system offers no `membarrier`.
     pub(crate) membarrieroff: bool,

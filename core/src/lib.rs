@@ -2,6 +2,9 @@
 //!
 //! Most users depend on the `gmp` crate, which re-exports this one and adds the leak-detecting test
 //! harness. Production code that wants the runtime alone may take this crate directly.
+//!
+//! The module [`runtime`] says what environment variables set, when a long poll loses its P, and what panics can meet
+//! all who use one.
 
 pub mod chan;
 mod choose;

@@ -23,6 +23,16 @@ use crate::inspect::{
 ///
 /// Dropping the handle detaches the goroutine: it goes on.
 ///
+/// ```
+/// gmp_core::block_on(async {
+///     let sum = gmp_core::go(async { 1 + 2 });
+///     assert_eq!(sum.await.unwrap(), 3);
+///     let fails = gmp_core::go(async { panic!("no disk") });
+///     let error = fails.await.unwrap_err();
+///     assert_eq!(error.to_string(), "the goroutine panicked: no disk");
+/// });
+/// ```
+///
 /// # Cancel safety
 /// `JoinHandle` is a future that can be polled, dropped or kept at any time; the result stays in
 /// the goroutine's cell until it is taken.
@@ -94,6 +104,14 @@ impl<T> JoinHandle<T> {
     /// Asks for the goroutine to be aborted: its future is dropped the next time it would be
     /// polled, and joining it gives an error with [`JoinError::is_aborted`]. A goroutine inside a
     /// poll finishes that poll first. Does nothing to a goroutine that has finished.
+    ///
+    /// ```
+    /// gmp_core::block_on(async {
+    ///     let stuck = gmp_core::go(std::future::pending::<()>());
+    ///     stuck.abort();
+    ///     assert!(stuck.await.unwrap_err().is_aborted());
+    /// });
+    /// ```
     #[track_caller]
     pub fn abort(&self) {
         point::before(Operation::Abort, Some(core::panic::Location::caller()));

@@ -10,7 +10,7 @@ use std::time::Duration;
 pub struct Metrics {
     /// How long ago the runtime was made.
     pub uptime: Duration,
-    /// Ps: how many goroutines run at a time.
+    /// How many [Ps](crate::runtime#ps) it has.
     pub procs: usize,
     /// Ps that nobody runs goroutines with.
     pub idle_procs: usize,
@@ -28,7 +28,8 @@ pub struct Metrics {
     pub cached_cells: usize,
     /// Goroutines in the global queue.
     pub runnable_global: usize,
-    /// Ps taken away from polls that had used their slice, or were blocked.
+    /// Ps taken away from [polls](crate::runtime#long-polls-and-blocking-calls) that had used their slice of 10 ms,
+    /// or were blocked.
     pub retakes: u64,
     /// Of those, Ps that were taken from a poll that had only just begun.
     pub false_retakes: u64,
@@ -104,6 +105,17 @@ pub(crate) const BUCKETS: usize = ((POWERS - PART_BITS + 1) as u64 * PARTS) as u
 
 /// How often durations of which length were seen. A bucket is at most a quarter longer than its shortest
 /// duration.
+///
+/// ```
+/// let runtime = gmp_core::runtime::Runtime::new();
+/// runtime.block_on(async { gmp_core::go(async {}).await.unwrap() });
+/// let waits = runtime.metrics().ready_to_run;
+/// for (shorter_than, n) in waits.buckets() {
+///     println!("{n} waited for less than {shorter_than:?}");
+/// }
+/// assert_eq!(waits.buckets().map(|(_, n)| n).sum::<u64>(), waits.count());
+/// assert!(waits.quantile(0.5) <= waits.quantile(0.99));
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Histogram {
     /// Empty if nothing was seen.

@@ -30,7 +30,7 @@ pub struct Builder {
 ///
 /// Without [`Builder::procs`] it has one P and no thread of its own: goroutines run inside
 /// [`block_on`](Self::block_on), on the thread that calls it, in an order that is deterministic. With it,
-/// goroutines run on that many Ps at a time, on threads that the runtime starts when it needs them.
+/// goroutines run on that many [Ps](crate::runtime#ps), on threads that the runtime starts when it needs them.
 ///
 /// Dropping it drops every future that is left, in the context of the runtime, with panics caught. If it
 /// has threads, they end first: the drop waits for polls in progress, see
@@ -54,7 +54,7 @@ impl Builder {
         self
     }
 
-    /// Gives the runtime `procs` Ps and threads of its own: so many goroutines run at a time.
+    /// Gives the runtime `procs` [Ps](crate::runtime#ps) and threads of its own.
     ///
     /// ```
     /// let runtime = gmp_core::runtime::Builder::new().procs(2).build();
@@ -103,14 +103,24 @@ impl Builder {
         self
     }
 
-    /// What the panic of a goroutine means for the process: that it is reported to whoever joins, or the end.
+    /// What the panic of a goroutine of this runtime means for the process: that it is reported to whoever joins,
+    /// or the end.
+    ///
+    /// ```
+    /// use gmp_core::runtime::{Builder, PanicPolicy};
+    ///
+    /// let runtime = Builder::new().panics(PanicPolicy::Report).build();
+    /// let fails = runtime.go(async { panic!("no disk") });
+    /// let error = runtime.block_on(fails).unwrap_err();
+    /// assert_eq!(error.to_string(), "the goroutine panicked: no disk");
+    /// ```
     pub fn panics(mut self, policy: PanicPolicy) -> Self {
         self.panics = policy;
         self
     }
 
     /// Prints the state of the scheduler to standard error, now and every so often until the runtime ends, as
-    /// `GMP_DEBUG=schedtrace=1000` does for every runtime of the process.
+    /// [`GMP_DEBUG=schedtrace=1000`](crate::runtime#environment) does for every runtime of the process.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -122,7 +132,8 @@ impl Builder {
         self
     }
 
-    /// Whether that has a line for each P, M and G too, as `GMP_DEBUG=scheddetail=1` asks for.
+    /// Whether that has a line for each P, M and G too, as [`GMP_DEBUG=scheddetail=1`](crate::runtime#environment)
+    /// asks for.
     pub fn scheddetail(mut self, detail: bool) -> Self {
         self.scheddetail = Some(detail);
         self
@@ -187,7 +198,7 @@ impl Runtime {
         &self.shared
     }
 
-    /// Ps: how many goroutines run at a time.
+    /// How many [Ps](crate::runtime#ps) it has.
     pub fn procs(&self) -> usize {
         self.shared.procs()
     }
@@ -200,8 +211,15 @@ impl Runtime {
     /// Changes the number of Ps. If there are fewer from now on, those too many go when the polls on them
     /// end.
     ///
+    /// ```
+    /// let runtime = gmp_core::runtime::Builder::new().procs(1).build();
+    /// runtime.set_procs(4);
+    /// assert_eq!(runtime.procs(), 4);
+    /// ```
+    ///
     /// # Panics
-    /// If `procs` is zero or more than 1,024, or if the runtime was built without [`Builder::procs`].
+    /// If `procs` is zero or more than 1,024, or if the runtime was built without [`Builder::procs`]. If a thread
+    /// is needed and cannot be had, see [there](crate::runtime#panics).
     pub fn set_procs(&self, procs: usize) {
         check(procs);
         assert!(self.shared.set_procs(procs), "gmp: this runtime has no threads of its own");
@@ -209,12 +227,38 @@ impl Runtime {
 
     /// Ends the runtime as a drop does, but waits at most for `at_most` until polls in progress end. True
     /// if all did. A goroutine whose poll lasts longer is dropped by its own thread when the poll ends.
+    ///
+    /// ```
+    /// use std::sync::mpsc::channel;
+    /// use std::time::Duration;
+    ///
+    /// let runtime = gmp_core::runtime::Builder::new().procs(1).build();
+    /// let (begins, begun) = channel();
+    /// let (end, ended) = channel::<()>();
+    /// runtime.go(async move {
+    ///     begins.send(()).unwrap();
+    ///     let _ = ended.recv(); // A poll that lasts.
+    /// });
+    /// begun.recv().unwrap();
+    /// assert!(!runtime.shutdown_timeout(Duration::from_millis(1)));
+    /// drop(end);
+    /// ```
     pub fn shutdown_timeout(self, at_most: Duration) -> bool {
         shut_down(&self.shared, &self.root, Some(at_most))
     }
 
     /// Starts a goroutine on this runtime. If the runtime has no threads of its own it runs during
     /// [`block_on`](Self::block_on).
+    ///
+    /// ```
+    /// let runtime = gmp_core::runtime::Runtime::new();
+    /// let sum = runtime.go(async { 1 + 2 });
+    /// assert!(!sum.is_finished(), "nobody runs it");
+    /// assert_eq!(runtime.block_on(sum).unwrap(), 3);
+    /// ```
+    ///
+    /// # Panics
+    /// If no thread can be had for it, and in a forked child, see [there](crate::runtime#panics).
     #[track_caller]
     pub fn go<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -229,9 +273,17 @@ impl Runtime {
     /// If the runtime has no threads of its own this thread runs the other goroutines too; those that are
     /// left stay parked until the next call, or until the runtime is dropped.
     ///
+    /// ```
+    /// let text = String::from("borrowed");
+    /// let runtime = gmp_core::runtime::Runtime::new();
+    /// let one = runtime.go(async { 1 });
+    /// let sum = runtime.block_on(async { one.await.unwrap() + text.len() });
+    /// assert_eq!(sum, 9);
+    /// ```
+    ///
     /// # Panics
-    /// With the panic of `main`. Inside a goroutine, and if another thread is running this runtime, which
-    /// has no threads of its own.
+    /// With the panic of `main`. Inside a goroutine; if another thread is running this runtime, which has no
+    /// threads of its own; and in a forked child, see [there](crate::runtime#panics).
     #[track_caller]
     pub fn block_on<F: Future>(&self, main: F) -> F::Output {
         let at = Location::caller();

@@ -19,11 +19,12 @@ use crate::sched;
 /// Starts a goroutine and returns a handle that can join or abort it.
 ///
 /// It belongs to the scope of whoever starts it. Outside any goroutine it runs on a global runtime that
-/// is started on first use, with as many Ps as the environment variable `GMP_MAXPROCS` says, or as there are CPUs.
-/// In a scope that is closed it is not run: joining it gives an error.
+/// is started on first use, with as many Ps as [`GMP_MAXPROCS`](crate::runtime#environment) says, or as there are
+/// CPUs. In a scope that is closed it is not run: joining it gives an error.
 ///
 /// # Panics
-/// If `GMP_MAXPROCS` is no number of Ps that can be, and a global runtime has to be started.
+/// If the global runtime cannot be started, or no thread can be had for it, and in a forked child, see
+/// [there](crate::runtime#panics).
 ///
 /// ```
 /// gmp_core::block_on(async {
@@ -45,7 +46,10 @@ where
 ///
 /// It lives on the global runtime, whoever starts it, and so does whatever it starts with [`go`]. It outlives
 /// the test or the runtime it was started in, and no leak check ever reports it. What waits for a daemon is
-/// reported as usual.
+/// reported as usual. Its panic is [reported](crate::runtime::PanicPolicy::Report) to whoever joins it.
+///
+/// # Panics
+/// As [`go`].
 ///
 /// ```
 /// let requests = gmp_core::chan::<u32>(16);
@@ -76,6 +80,18 @@ pub fn block_on<F: Future>(main: F) -> F::Output {
 }
 
 /// Lets other goroutines run first: makes this one ready again, behind all that are ready now.
+///
+/// # Cancel safety
+/// Nothing is lost when it is dropped half-way: its goroutine is polled once more than was needed.
+///
+/// ```
+/// gmp_core::block_on(async {
+///     let other = gmp_core::go(async {});
+///     assert!(!other.is_finished());
+///     gmp_core::yield_now().await;
+///     assert!(other.is_finished(), "it was ready, and there is one P");
+/// });
+/// ```
 #[doc(alias = "Gosched")]
 #[track_caller]
 pub fn yield_now() -> impl Future<Output = ()> + Send + Sync {

@@ -15,6 +15,18 @@ const STATUS: c_int = 2;
 
 /// What the panic of a goroutine means for the process. The panic of a main goroutine always comes out of
 /// [`block_on`](fn@crate::block_on).
+///
+/// It holds for all goroutines of a runtime that was [built](crate::runtime::Builder::panics) with it, whoever starts
+/// them. The global runtime, which plain [`go`](fn@crate::go) uses outside any goroutine and every
+/// [`daemon`](crate::daemon) lives on, and the one of [`block_on`](fn@crate::block_on) always report.
+///
+/// ```no_run
+/// use gmp_core::runtime::{Builder, PanicPolicy};
+///
+/// let runtime = Builder::new().panics(PanicPolicy::Abort).build();
+/// let fails = runtime.go(async { panic!("no disk") });
+/// runtime.block_on(fails).unwrap_err(); // The process ends in here.
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PanicPolicy {
     /// The goroutine ends, whoever joins it gets the panic, everything else goes on.
