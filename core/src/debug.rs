@@ -19,6 +19,8 @@ pub(crate) struct Debug {
     pub(crate) retakeoff: bool,
     /// Whether Ps are handed over, and short locks taken, as where the system offers no `membarrier`.
     pub(crate) membarrieroff: bool,
+    /// Whether a panic of a goroutine ends the process, on the global runtime and on that of `block_on`.
+    pub(crate) panicabort: bool,
     /// Whether the memory of goroutines goes back to the allocator at once: for whoever looks for its misuse.
     pub(crate) cellcacheoff: bool,
 }
@@ -81,10 +83,11 @@ fn apply(debug: &mut Debug, setting: &str) -> Result<(), (usize, String)> {
         "scheddetail" => debug.scheddetail = flag()?,
         "retakeoff" => debug.retakeoff = flag()?,
         "membarrieroff" => debug.membarrieroff = flag()?,
+        "panicabort" => debug.panicabort = flag()?,
         "cellcacheoff" => debug.cellcacheoff = flag()?,
         _ => {
-            let known =
-                "known are schedtrace, scheddetail, retakeoff, membarrieroff and cellcacheoff";
+            let known = "known are schedtrace, scheddetail, retakeoff, membarrieroff, panicabort and \
+                         cellcacheoff";
             return Err((0, format!("no such setting: `{name}`; {known}")));
         }
     }
@@ -111,7 +114,8 @@ mod tests {
         assert_eq!(debug.schedtrace, Some(Duration::from_millis(2)));
         assert!(debug.retakeoff && !debug.scheddetail);
         let text = "    retakeoff=1, schedtarce=1000,scheddetail=yes,schedtrace=2";
-        let known = "known are schedtrace, scheddetail, retakeoff, membarrieroff and cellcacheoff";
+        let known = "known are schedtrace, scheddetail, retakeoff, membarrieroff, panicabort and \
+                     cellcacheoff";
         assert_eq!(
             faults,
             [

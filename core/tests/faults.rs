@@ -35,8 +35,37 @@ fn panics_under_the_policy_of_go() {
 }
 
 #[test]
+#[ignore = "run by the test below, in a process of its own"]
+fn panics_on_the_global_runtime() {
+    let outer = go(async {
+        go(async { panic!("boom {}", 7) }).await.ok();
+    });
+    gmp_core::block_on(outer).unwrap();
+    unreachable!("the process has ended");
+}
+
+#[test]
+#[ignore = "run by the test below, in a process of its own"]
+fn panics_in_block_on() {
+    gmp_core::block_on(async {
+        go(async {
+            go(async { panic!("boom {}", 7) }).await.ok();
+        })
+        .await
+        .unwrap();
+    });
+    unreachable!("the process has ended");
+}
+
+#[test]
 fn a_panic_ends_the_process_as_in_go_if_asked() {
-    let ran = run_alone("panics_under_the_policy_of_go", "");
+    ends_as_in_go("panics_under_the_policy_of_go", "");
+    ends_as_in_go("panics_on_the_global_runtime", "panicabort=1");
+    ends_as_in_go("panics_in_block_on", "panicabort=1");
+}
+
+fn ends_as_in_go(name: &str, debug: &str) {
+    let ran = run_alone(name, debug);
     let text = String::from_utf8(ran.stderr).unwrap();
     assert_eq!(ran.status.code(), Some(2), "{text}");
     let at = text.find("panic: boom 7\n\ngoroutine ").unwrap_or_else(|| panic!("{text}"));

@@ -139,7 +139,8 @@ fn so_does_the_builder_and_bad_settings_are_told_with_their_place() {
         text.contains("SCHED ") && text.contains("\n  P0: ") && text.contains("\n  G"),
         "{text}"
     );
-    let known = "known are schedtrace, scheddetail, retakeoff, membarrieroff and cellcacheoff";
+    let known = "known are schedtrace, scheddetail, retakeoff, membarrieroff, panicabort and \
+                 cellcacheoff";
     let wanted = "`schedtrace` wants a number of milliseconds, not `x`";
     for message in [
         format!(

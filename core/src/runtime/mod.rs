@@ -14,8 +14,9 @@
 //! looks for work already. Sysmon, the thread that sees to it, looks at all Ps every 20 us while there is something to
 //! do, and else more and more seldom, every 5 ms in the end.
 //!
-//! * A call in [`blocking`] loses its P when two looks in a row find it: after about 10 ms at most. With a P that it
-//!   keeps it costs two atomic operations more than the call itself.
+//! * A call in [`blocking`] loses its P when two looks in a row find it: after about 10 ms at most. If that is gone when
+//!   it comes back, it takes an idle one; if there is none its poll goes on without. With a P that it keeps it costs
+//!   two atomic operations more than the call itself.
 //! * A poll is asked after 8 ms to yield at its next operation on a channel, a mutex or the like. From 10 ms on it
 //!   loses its P, if its thread has used 10 ms of CPU, or if two looks in a row find it blocked. Where the system does
 //!   not tell (Linux does), 20 ms by the clock count.
@@ -35,6 +36,7 @@
 //! | `scheddetail` | 0 or 1 | 0 | that has a line for each P, M and G, see [`Builder::scheddetail`] |
 //! | `retakeoff` | 0 or 1 | 0 | [long polls and blocking calls](#long-polls-and-blocking-calls) keep their Ps |
 //! | `membarrieroff` | 0 or 1 | 0 | does without Linux's `membarrier`, as on other systems |
+//! | `panicabort` | 0 or 1 | 0 | a panic of a goroutine ends the process, as in Go, on the global runtime and on that of [`block_on`] |
 //! | `cellcacheoff` | 0 or 1 | 0 | keeps no memory of goroutines that ended: for tools that look for its misuse |
 //!
 //! `GMP_DEBUG` is read once a process. What is wrong in it is told on standard error, and all other settings hold.
@@ -46,8 +48,8 @@
 //!   whoever starts or wakes a goroutine, arms a timer or changes `procs` panics with `gmp: the system refused a
 //!   thread`. The goroutine stays queued all the same, and runs when a later one gets a thread.
 //! * **The process is a forked child**, and the runtime, made before the fork, has threads of its own: they are not
-//!   there. Whoever starts a goroutine on it, or calls [`Runtime::block_on`], panics, and so may whoever wakes one.
-//!   Fork before the first [`go`], or build a new runtime in the child.
+//!   there. Whoever starts a goroutine on it, makes one ready, pauses it, changes `procs` or calls
+//!   [`Runtime::block_on`] panics. Fork before the first [`go`], or build a new runtime in the child.
 //! * **The global runtime cannot be started**: `GMP_MAXPROCS` is neither empty nor a number from 1 to 1,024.
 
 pub mod drive;

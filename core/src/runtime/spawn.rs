@@ -10,11 +10,11 @@ use std::panic::{Location, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::thread::{Result as Caught, ThreadId};
 
-use super::handle::Runtime;
+use super::handle::Builder;
 use crate::g::point;
 use crate::g::{GRef, JoinHandle, Origin, go_in, refuse_exit};
 use crate::inspect::Operation;
-use crate::sched;
+use crate::sched::{self, PanicPolicy};
 
 /// Starts a goroutine and returns a handle that can join or abort it.
 ///
@@ -46,7 +46,7 @@ where
 ///
 /// It lives on the global runtime, whoever starts it, and so does whatever it starts with [`go`]. It outlives
 /// the test or the runtime it was started in, and no leak check ever reports it. What waits for a daemon is
-/// reported as usual. Its panic is [reported](crate::runtime::PanicPolicy::Report) to whoever joins it.
+/// reported as usual. Its panic is [reported](crate::runtime::PanicPolicy) to whoever joins it.
 ///
 /// # Panics
 /// As [`go`].
@@ -76,7 +76,7 @@ where
 /// With the panic of `main`, and inside a goroutine.
 #[track_caller]
 pub fn block_on<F: Future>(main: F) -> F::Output {
-    Runtime::new().block_on(main)
+    Builder::new().panics(PanicPolicy::of_process()).build().block_on(main)
 }
 
 /// Lets other goroutines run first: makes this one ready again, behind all that are ready now.

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 
-use super::{MAX_PROCS, Shared};
+use super::{MAX_PROCS, PanicPolicy, Shared};
 use crate::g::{Scope, current};
 
 /// The environment variable that says how many Ps the global runtime has.
@@ -29,6 +29,7 @@ pub(crate) fn global_scope() -> &'static Arc<Scope> {
             Err(error) => panic!("gmp: {error}"),
         };
         let shared = Shared::with_machines(procs);
+        shared.set_panic_policy(PanicPolicy::of_process());
         shared.start_schedtrace(None, None);
         Scope::new(shared, shards_for(procs), false)
     })

@@ -3,6 +3,7 @@
 use core::ffi::c_int;
 use std::io::Write;
 
+use crate::debug::debug;
 use crate::inspect::{GoroutineId, PanicNote};
 
 // SAFETY: as in the C libraries of all supported systems: it takes any status and ends the process.
@@ -18,7 +19,8 @@ const STATUS: c_int = 2;
 ///
 /// It holds for all goroutines of a runtime that was [built](crate::runtime::Builder::panics) with it, whoever starts
 /// them. The global runtime, which plain [`go`](fn@crate::go) uses outside any goroutine and every
-/// [`daemon`](crate::daemon) lives on, and the one of [`block_on`](fn@crate::block_on) always report.
+/// [`daemon`](crate::daemon) lives on, and the one of [`block_on`](fn@crate::block_on) report, unless
+/// [`GMP_DEBUG=panicabort=1`](crate::runtime#environment) is set.
 ///
 /// ```no_run
 /// use gmp_core::runtime::{Builder, PanicPolicy};
@@ -35,6 +37,13 @@ pub enum PanicPolicy {
     /// The process ends at once with status 2 and a message in Go's shape, as in Go. No destructor runs and no
     /// exit hook.
     Abort,
+}
+
+impl PanicPolicy {
+    /// That of the runtimes that nobody builds.
+    pub(crate) fn of_process() -> Self {
+        if debug().panicabort { Self::Abort } else { Self::Report }
+    }
 }
 
 /// The message for a panic.

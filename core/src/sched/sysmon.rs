@@ -252,6 +252,9 @@ impl Shared {
 /// it: then another thread goes on with the other goroutines. Nothing is moved, so `f` may borrow.
 /// Everywhere else it is just called.
 ///
+/// When the P is lost, and what the call costs if it is not:
+/// [there](crate::runtime#long-polls-and-blocking-calls).
+///
 /// # Panics
 /// With the panic of `f`.
 ///
