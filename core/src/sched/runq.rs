@@ -158,9 +158,9 @@ impl<I: Item> RunQueue<I> {
 
     /// Decides who got `n` slots from `head` on.
     fn commit(&self, head: u32, n: u32) -> bool {
-        // Release: our reads of the slots come before the producer writes them again. Acquire on
-        // the next load covers a failure.
-        let (to, ok) = (head.wrapping_add(n), Ordering::AcqRel);
+        // Release, as in Go: our reads of the slots come before the producer writes them again. What is in them was
+        // published by `tail`, and the next load covers a failure.
+        let (to, ok) = (head.wrapping_add(n), Ordering::Release);
         self.head.compare_exchange(head, to, ok, Ordering::Relaxed).is_ok()
     }
 
