@@ -9,6 +9,7 @@
 mod chan_programs;
 mod chan_select;
 mod context;
+mod crash;
 mod examples;
 mod net_timeout;
 mod power_series;

@@ -1,15 +1,15 @@
-//! Go's tests of its scheduler, and its programs that end in a deadlock.
+//! Go's tests of its scheduler.
 //!
 //! Left out: what is about the garbage collector, stacks, signals, cgo and the layout of Go's own structures.
-//! The order of one P's ring and of a thief's steps is tested beside the ring, in `core/src/sched/runq.rs`.
+//! The order of one P's ring is tested in `core/src/sched/runq.rs`, what a thief takes in `core/src/sched/p/tests.rs`,
+//! and the order in which it comes by other Ps in `core/src/sched/find.rs`.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use gmp::report::finding::BodyOutcome;
-use gmp::runtime::{Builder, Runtime, exit_goroutine, lock_os_thread, unlock_os_thread};
+use gmp::runtime::{Builder, Runtime, lock_os_thread, unlock_os_thread};
 use gmp::time::{after, sleep};
 use gmp::{chan, go, yield_now};
 
@@ -142,37 +142,71 @@ mod proc_test {
         }
     }
 
+    /// Go's `TestTimerFairness`: the loop ends by its timer alone.
     #[test]
-    fn a_stream_of_timers_starves_nobody() {
-        let runtime = with_procs(2);
-        let (ch, stop) = (chan::<u32>(0), Arc::new(AtomicBool::new(false)));
-        let senders = [0, 1].map(|_| {
-            let (ch, stop) = (ch.clone(), stop.clone());
-            runtime.go(async move {
-                while !stop.load(Ordering::Relaxed) {
-                    ch.send_checked(0).await.ok();
+    fn a_timer_comes_in_beside_a_channel_that_is_always_ready() {
+        for procs in [1, 2, 4] {
+            let runtime = with_procs(procs);
+            let (ch, done) = (chan::<u32>(0), chan::<()>(0));
+            let senders = [0, 1].map(|_| {
+                let (ch, done) = (ch.clone(), done.clone());
+                runtime.go(async move {
+                    loop {
+                        gmp::select! {
+                            send(ch, 0) => (),
+                            recv(done) -> _ => break,
+                        }
+                    }
+                })
+            });
+            let receiver = runtime.go(async move {
+                // A sender runs before the time begins.
+                ch.recv().await;
+                let timer = after(Duration::from_millis(20));
+                loop {
+                    gmp::select! {
+                        recv(ch) -> _ => (),
+                        recv(timer) -> _ => break,
+                    }
                 }
-            })
-        });
-        let timers = runtime.go(async move {
-            let mut received = 0;
-            for _ in 0..200 {
-                let timer = after(Duration::ZERO);
-                gmp::select! {
-                    recv(ch) -> _ => received += 1,
-                    recv(timer) -> _ => (),
+                done.close();
+            });
+            runtime.block_on(async {
+                receiver.await.unwrap();
+                for sender in senders {
+                    sender.await.unwrap();
                 }
+            });
+        }
+    }
+
+    /// Go's `TestTimerFairness2`, with calls that block and return at once.
+    #[test]
+    fn timers_come_in_beside_channels_and_short_calls_that_block() {
+        for procs in [1, 2, 4] {
+            let runtime = with_procs(procs);
+            let (ch, done) = (chan::<()>(0), chan::<()>(0));
+            for _ in 0..2 {
+                let (ch, done) = (ch.clone(), done.clone());
+                drop(runtime.go(async move {
+                    let timer = after(Duration::from_millis(20));
+                    loop {
+                        gmp::blocking(thread::yield_now);
+                        gmp::select! {
+                            send(ch, ()) => (),
+                            recv(ch) -> _ => (),
+                            recv(timer) -> _ => break,
+                        }
+                    }
+                    done.send(()).await;
+                }));
             }
-            stop.store(true, Ordering::Relaxed);
-            ch.close();
-            received
-        });
-        runtime.block_on(async {
-            timers.await.unwrap();
-            for sender in senders {
-                sender.await.unwrap();
-            }
-        });
+            runtime.block_on(async {
+                for _ in 0..2 {
+                    assert_eq!(done.recv().await, Some(()));
+                }
+            });
+        }
     }
 
     #[test]
@@ -403,101 +437,5 @@ mod proc_test {
             // Others take its place.
             assert_eq!(runtime.block_on(runtime.go(async { 5 })).unwrap(), 5);
         }
-    }
-}
-
-/// <https://github.com/golang/go/blob/master/src/runtime/crash_test.go>,
-/// <https://github.com/golang/go/blob/master/src/runtime/testdata/testprog/deadlock.go>
-mod crash_test {
-    use super::*;
-
-    #[gmp::test(expect_leak("select (no cases): Proven"))]
-    async fn a_simple_deadlock() {
-        gmp::select! {}
-    }
-
-    #[gmp::test(expect_leak("chan receive: Proven"))]
-    async fn a_deadlock_of_whoever_is_locked_to_its_thread() {
-        lock_os_thread();
-        chan::<u32>(0).recv().await;
-    }
-
-    #[gmp::test(expect_leak("2 chan receive: Proven"))]
-    async fn a_deadlock_of_a_goroutine_and_main() {
-        drop(go(async {
-            lock_os_thread();
-            chan::<u32>(0).recv().await;
-        }));
-        chan::<u32>(0).recv().await;
-    }
-
-    /// Go's `GoexitDeadlock`: the body exits, and somebody is left who waits for ever.
-    #[test]
-    fn an_exit_of_the_body_leaves_others_asleep() {
-        let report = gmp::leak::examine("exits", || async {
-            drop(go(async { chan::<u32>(0).recv().await }));
-            yield_now().await;
-            exit_goroutine()
-        });
-        let report = report.expect("good settings");
-        let BodyOutcome::Panicked(text) = &report.outcome else { panic!("{report}") };
-        assert!(text.starts_with("gmp: exit_goroutine in a main goroutine"), "{text}");
-        let [left] = &report.findings[..] else { panic!("{report}") };
-        assert_eq!(left.code.to_string(), "GMP001", "{report}");
-    }
-
-    #[test]
-    fn an_exit_runs_destructors_and_is_no_panic() {
-        struct Notes(Arc<AtomicUsize>);
-        impl Drop for Notes {
-            fn drop(&mut self) {
-                self.0.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        let dropped = Arc::new(AtomicUsize::new(0));
-        let notes = Notes(dropped.clone());
-        gmp::block_on(async {
-            let exits = go(async move {
-                let _notes = notes;
-                fn deep(n: u32) {
-                    if n == 0 { exit_goroutine() } else { deep(n - 1) }
-                }
-                deep(10);
-                unreachable!("it has exited");
-            });
-            let error = exits.await.unwrap_err();
-            assert!(error.is_exited() && !error.is_panic() && !error.is_aborted(), "{error}");
-        });
-        assert_eq!(dropped.load(Ordering::Relaxed), 1);
-    }
-
-    /// A panic in a destructor during an exit is a panic.
-    #[test]
-    fn a_panic_after_an_exit_is_reported() {
-        struct Ends;
-        impl Future for Ends {
-            type Output = ();
-            fn poll(
-                self: core::pin::Pin<&mut Self>,
-                _: &mut core::task::Context<'_>,
-            ) -> core::task::Poll<()> {
-                exit_goroutine()
-            }
-        }
-        impl Drop for Ends {
-            fn drop(&mut self) {
-                panic!("hello");
-            }
-        }
-        let text = gmp::block_on(crate::panic_of(Ends));
-        assert_eq!(text, "hello");
-    }
-
-    #[test]
-    fn an_exit_of_main_is_an_error_as_somebody_waits_for_its_result() {
-        let text = crate::panic_in(|| gmp::block_on(async { exit_goroutine() }));
-        assert!(text.starts_with("gmp: exit_goroutine in a main goroutine"), "{text}");
-        let text = crate::panic_in(|| exit_goroutine());
-        assert!(text.starts_with("gmp: exit_goroutine outside a goroutine"), "{text}");
     }
 }
