@@ -22,6 +22,19 @@ const PASSES: usize = 4;
 /// The timers of all Ps are looked at on every 61st dispatch: their own Ms may be in long polls.
 const FOREIGN_TIMERS_TICK: u64 = 61;
 
+/// The numbers that a search comes by, and whether what such a P would run next may be taken too: in each pass those
+/// of all `ps` Ps, from one on that `start` chooses among so many.
+#[inline]
+fn victims(
+    ps: usize,
+    mut start: impl FnMut(usize) -> usize,
+) -> impl Iterator<Item = (usize, bool)> {
+    (0..PASSES).flat_map(move |pass| {
+        let start = start(ps);
+        (0..ps).map(move |i| ((start + i) % ps, pass == PASSES - 1))
+    })
+}
+
 impl Machine {
     /// Runs goroutines on this thread until the runtime stops. The grant says on which P.
     pub(super) fn run_own(shared: &Arc<Shared>, parker: &Arc<Parker>, grant: Grant) {
@@ -117,23 +130,17 @@ impl Machine {
             return None;
         }
         self.spin(parker, true);
-        for pass in 0..PASSES {
-            let start = choose(ps);
-            for i in 0..ps {
-                let victim = self.shared().p((start + i) % ps);
-                if core::ptr::eq(victim, self.p()) {
-                    continue;
-                }
-                let next_too = pass == PASSES - 1;
-                // SAFETY: the P is ours, and `pick` has just found its queue empty.
-                let g = unsafe { self.p().steal(victim, next_too, &self.shared().global) };
-                if g.is_some() {
-                    self.p().meters.stolen.add(1);
-                    return g;
-                }
+        let mut others = victims(ps, choose);
+        others.find_map(|(victim, next_too)| {
+            let victim = self.shared().p(victim);
+            if core::ptr::eq(victim, self.p()) {
+                return None;
             }
-        }
-        None
+            // SAFETY: the P is ours, and `pick` has just found its queue empty.
+            let g = unsafe { self.p().steal(victim, next_too, &self.shared().global) }?;
+            self.p().meters.stolen.add(1);
+            Some(g)
+        })
     }
 
     /// Something was found: this M spins no more, and another may have to.
@@ -268,5 +275,35 @@ impl Machine {
             self.shared().wake_one(pool);
         }
         given
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// The fact of Go's `TestStealOrder`: from wherever it starts, a pass comes by each P once.
+    #[test]
+    fn each_pass_comes_by_each_p_once_and_the_last_takes_what_runs_next() {
+        for ps in 1..=64 {
+            for start in 0..ps {
+                // Each pass starts elsewhere.
+                let starts: Vec<_> = (0..PASSES).map(|pass| (start + 7 * pass) % ps).collect();
+                let mut chosen = starts.iter().copied();
+                let among = |n| {
+                    assert_eq!(n, ps);
+                    chosen.next().expect("one choice a pass")
+                };
+                let order: Vec<_> = victims(ps, among).collect();
+                assert_eq!(order.len(), PASSES * ps);
+                for (pass, (order, start)) in order.chunks(ps).zip(starts).enumerate() {
+                    assert_eq!(order[0].0, start, "{ps} Ps");
+                    assert!(order.iter().all(|(_, next_too)| *next_too == (pass == PASSES - 1)));
+                    let mut seen: Vec<_> = order.iter().map(|(victim, _)| *victim).collect();
+                    seen.sort_unstable();
+                    assert!(seen.iter().copied().eq(0..ps), "{ps} Ps from {start} on: {seen:?}");
+                }
+            }
+        }
     }
 }

@@ -9,7 +9,8 @@ use super::metrics::Meters;
 use super::owner::Owner;
 use super::runq::{RunQueue, SLOTS};
 use crate::g::{GRef, Header};
-use crate::sys::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use crate::sys::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::sys::modelled::atomic::AtomicPtr;
 
 /// The global queue is looked at first on every 61st dispatch, so that two goroutines that keep
 /// making each other ready cannot starve it. Go's number.
@@ -311,3 +312,9 @@ impl Drop for P {
         drop(self.take_next());
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+#[cfg(all(test, loom))]
+mod models;

@@ -284,6 +284,7 @@ mod tests {
         core::iter::from_fn(|| queue.get()).map(|n| n.0).collect()
     }
 
+    /// The fact of Go's `TestSchedLocalQueue`.
     #[test]
     fn it_is_first_in_first_out_around_the_end_of_the_ring() {
         let queue = with(0);
@@ -300,7 +301,7 @@ mod tests {
         assert_eq!(queue.get(), None);
     }
 
-    /// The facts of Go's `TestRunqSteal` and `TestRunqStealOrder`: the older half goes, in its order.
+    /// The fact of Go's `TestSchedLocalQueueSteal`: the older half goes, in its order.
     #[test]
     fn a_thief_takes_the_older_half_rounded_up_in_its_order() {
         for n in 1..=SLOTS {
@@ -322,7 +323,7 @@ mod tests {
         assert!(all(&queue).into_iter().eq(SLOTS / 2 + 1..=SLOTS));
     }
 
-    /// The fact of Go's `TestRunqStealOrder` with takers at once: each number comes out once.
+    /// The fact of Go's `TestSchedLocalQueueSteal` with takers at once: each number comes out once.
     #[test]
     fn the_owner_and_a_thief_take_each_once() {
         let queue = with(SLOTS);
