@@ -318,6 +318,24 @@ mod tests {
         assert!(has_used_slice(&mut seen, 2 * SLICE, None));
     }
 
+    #[test]
+    fn a_retake_is_false_if_it_hits_another_poll_than_was_seen() {
+        let counted = |seen: Option<Seen>, tick| {
+            let meters = PoolMeters::default();
+            meters.count_retake(&seen, tick);
+            let PoolMeters { retakes, false_retakes, blocking_retakes, .. } = meters;
+            [retakes, false_retakes, blocking_retakes].map(|count| count.get())
+        };
+        let polls = || Some(Seen { tick: 7, ..seen() });
+        assert_eq!(counted(polls(), 7), [1, 0, 0]);
+        assert_eq!(counted(polls(), 8), [1, 1, 0]);
+        assert_eq!(counted(polls(), 6), [1, 1, 0]);
+        assert_eq!(counted(None, 7), [1, 1, 0]);
+        let calls = || Some(Seen { tick: 7, look: Look::Blocking(1), ..seen() });
+        assert_eq!(counted(calls(), 7), [0, 0, 1]);
+        assert_eq!(counted(calls(), 8), [0, 0, 1]);
+    }
+
     fn spin_until(done: impl Fn() -> bool) {
         while !done() {
             core::hint::spin_loop();
