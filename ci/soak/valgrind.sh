@@ -11,7 +11,7 @@ source "$(dirname "$0")/../common.sh"
 if [[ $# == 0 ]]; then
     set -- lib chan select select_cases sink cancel panics foreign go leaves \
         sync_mutex sync_rwlock sync_waitgroup sync_groups sync_map sync_pool sync_shared \
-        timers time metrics stress blocking hostile procs locked retake pause schedtrace cancel_procs faults context
+        timers time metrics stress blocking hostile procs procs_number locked retake pause schedtrace cancel_procs faults context
 fi
 command -v valgrind >/dev/null || fail "valgrind is not installed"
 export TEST_DIVISOR=50

@@ -4,63 +4,17 @@ mod support;
 
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gmp_core::runtime::{self, Builder, Runtime};
+use gmp_core::runtime::{Builder, Runtime};
 use gmp_core::time::sleep;
-use gmp_core::{JoinHandle, chan, go, yield_now};
+use gmp_core::{chan, go, yield_now};
 use support::{Life, Rng, panic_text, rounds, spin_until};
 
 fn with_procs(procs: usize) -> Runtime {
     Builder::new().procs(procs).build()
-}
-
-#[test]
-fn as_many_run_at_a_time_as_there_are_ps() {
-    for procs in [1, 2, 3, 8, 16, 100] {
-        let runtime = with_procs(procs);
-        let barrier = Arc::new(Barrier::new(procs));
-        let all: Vec<JoinHandle<()>> = (0..procs)
-            .map(|_| barrier.clone())
-            .map(|barrier| {
-                runtime.go(async move { assert!(barrier.wait().is_leader() || procs > 1) })
-            })
-            .collect();
-        runtime.block_on(async {
-            for one in all {
-                one.await.unwrap();
-            }
-        });
-    }
-}
-
-#[test]
-fn never_more_run_at_a_time_than_there_are_ps() {
-    for procs in 1..=4 {
-        let runtime = with_procs(procs);
-        let (now, most) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
-        let all: Vec<_> = (0..200)
-            .map(|_| (now.clone(), most.clone()))
-            .map(|(now, most)| {
-                runtime.go(async move {
-                    for _ in 0..10 {
-                        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                        thread::yield_now();
-                        now.fetch_sub(1, Ordering::SeqCst);
-                        yield_now().await;
-                    }
-                })
-            })
-            .collect();
-        runtime.block_on(async {
-            for one in all {
-                one.await.unwrap();
-            }
-        });
-        assert!(most.load(Ordering::SeqCst) <= procs, "{most:?} of {procs}");
-    }
 }
 
 #[test]
@@ -307,41 +261,6 @@ fn a_timer_fires_beside_a_poll_that_does_not_end() {
 }
 
 #[test]
-fn procs_are_asked_for_and_changed_while_goroutines_run() {
-    let runtime = with_procs(1);
-    let stop = Arc::new(AtomicBool::new(false));
-    let seen = stop.clone();
-    let busy = runtime.go(async move { spin_until(&seen) });
-    let other = runtime.go(async { runtime::set_procs(3) });
-    // The one P is busy: the other runs on the second one.
-    runtime.set_procs(2);
-    runtime.block_on(async {
-        assert_eq!(other.await.unwrap(), 2);
-        assert_eq!(runtime::procs(), 3);
-        stop.store(true, Ordering::Release);
-        busy.await.unwrap();
-    });
-    runtime.set_procs(1);
-    let (now, most) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
-    let all: Vec<_> = (0..50)
-        .map(|_| (now.clone(), most.clone()))
-        .map(|(now, most)| {
-            runtime.go(async move {
-                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                thread::yield_now();
-                now.fetch_sub(1, Ordering::SeqCst);
-            })
-        })
-        .collect();
-    runtime.block_on(async {
-        for one in all {
-            one.await.unwrap();
-        }
-    });
-    assert_eq!(most.load(Ordering::SeqCst), 1);
-}
-
-#[test]
 fn procs_go_up_and_down_beside_work() {
     let runtime = with_procs(2);
     let work = runtime.go(ring(8, rounds(2_000), 3));
@@ -351,15 +270,6 @@ fn procs_go_up_and_down_beside_work() {
         thread::yield_now();
     }
     assert_eq!(runtime.block_on(work).unwrap(), 8 * rounds(2_000) + 1);
-}
-
-#[test]
-fn numbers_of_ps_that_cannot_be_are_refused() {
-    assert_eq!(panic_text(|| drop(with_procs(0))), "gmp: a runtime has 1 to 1024 Ps, not 0");
-    assert_eq!(panic_text(|| drop(with_procs(1025))), "gmp: a runtime has 1 to 1024 Ps, not 1025");
-    let driven = Runtime::new();
-    assert_eq!(driven.procs(), 1);
-    assert_eq!(panic_text(|| driven.set_procs(2)), "gmp: this runtime has no threads of its own");
 }
 
 #[test]
@@ -497,23 +407,4 @@ fn goroutines_of_several_runtimes_wake_each_other() {
     });
     let all: usize = (0..rounds(1_000)).sum();
     assert_eq!(sums.into_iter().sum::<usize>(), 4 * all, "each number came back once");
-}
-
-#[test]
-fn the_environment_says_how_many_ps_the_global_runtime_has() {
-    let run = |value| support::run_alone_with("asks_how_many_ps_there_are", "GMP_MAXPROCS", value);
-    let three = run("3");
-    let text = String::from_utf8_lossy(&three.stdout).into_owned();
-    assert!(three.status.success() && text.contains("3 Ps"), "{text}");
-    let none = run("none");
-    let text = String::from_utf8_lossy(&none.stderr).into_owned();
-    assert!(!none.status.success(), "{text}");
-    assert!(text.contains("gmp: GMP_MAXPROCS: `none` is not a number from 1 to 1024"), "{text}");
-}
-
-#[test]
-#[ignore = "run by the test above"]
-fn asks_how_many_ps_there_are() {
-    // On a plain thread, so it is the global runtime's.
-    println!("{} Ps", gmp_core::runtime::procs());
 }

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -165,6 +166,21 @@ pub(crate) fn run_alone_with(name: &str, variable: &str, value: &str) -> std::pr
         .env(variable, value)
         .output()
         .expect("this binary runs again")
+}
+
+/// Runs `f`, of a test in a process of its own, and ends that process if `f` hangs.
+pub(crate) fn or_fail<R>(f: impl FnOnce() -> R) -> R {
+    let (ended, hangs) = std::sync::mpsc::channel::<()>();
+    let watch = std::thread::spawn(move || {
+        if hangs.recv_timeout(lead(Duration::from_secs(60))) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("it hangs");
+            std::process::exit(1);
+        }
+    });
+    let result = f();
+    drop(ended);
+    watch.join().expect("it has nothing to do any more");
+    result
 }
 
 /// Joins goroutines: a panic of one of them is one of the test.
