@@ -2,6 +2,7 @@
 
 mod support;
 
+use core::cell::Cell;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,10 +14,13 @@ struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 
+thread_local!(static CALLS: Cell<usize> = const { Cell::new(0) });
+
 // SAFETY: everything is passed on to the system's allocator as it is.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         LIVE.fetch_add(layout.size(), Ordering::Relaxed);
+        CALLS.set(CALLS.get() + 1);
         // SAFETY: as the caller says.
         unsafe { System.alloc(layout) }
     }
@@ -71,6 +75,14 @@ async fn all_that_ends(n: usize) -> usize {
     live()
 }
 
+/// How often a wave of `n` goroutines, which have ended then, asks the allocator for memory; on one thread.
+async fn allocations(n: usize) -> usize {
+    let before = CALLS.get();
+    (0..n).for_each(|_| drop(go(async {})));
+    yield_now().await;
+    CALLS.get() - before
+}
+
 // One test: others in this process would be counted too.
 #[test]
 fn goroutines_cost_little_while_parked_and_nothing_when_done() {
@@ -86,6 +98,14 @@ fn goroutines_cost_little_while_parked_and_nothing_when_done() {
         assert!(each <= 184, "a parked goroutine has {each} bytes");
         ch.close();
         yield_now().await;
+
+        // A wave has the cells of the one before. Whoever looks for the misuse of memory has none kept.
+        let n = rounds(32);
+        allocations(n).await;
+        let kept = !std::env::var("GMP_DEBUG").is_ok_and(|debug| debug.contains("cellcacheoff"));
+        for wave in 0..10 {
+            assert_eq!(allocations(n).await, if kept { 0 } else { n }, "wave {wave}");
+        }
 
         // Once around, for what the runtime keeps of cells that ended: nothing is added after that.
         let kept = all_that_ends(rounds(300_000)).await;
