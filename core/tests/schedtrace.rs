@@ -2,14 +2,17 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use gmp_core::runtime::{Builder, Runtime};
+use gmp_core::time::sleep;
 use gmp_core::{blocking, chan, yield_now};
-use support::{run_alone, spin_until};
+use support::{or_fail, run_alone, spin_until};
 
 #[test]
 fn an_idle_runtime_is_one_line() {
@@ -88,7 +91,7 @@ fn the_one_p_of_a_driven_runtime_is_shown_from_inside() {
 
 #[test]
 #[ignore = "run by the tests below, in a process of its own"]
-fn waits_for_two_traces() {
+fn is_traced_until_enough_was_read() {
     let procs = if std::env::var("GMP_DEBUG").is_ok_and(|v| v.contains("builder")) {
         let every = Duration::from_millis(1);
         let builder = Builder::new().procs(2).schedtrace(every).scheddetail(true);
@@ -96,25 +99,37 @@ fn waits_for_two_traces() {
     } else {
         Builder::new().procs(2).build()
     };
-    // By the clock of the traces: they come late, not early.
-    let (tx, rx) = mpsc::channel();
-    drop(procs.go(async move {
-        for _ in 0..10 {
-            gmp_core::time::sleep(Duration::from_millis(2)).await;
+    drop(procs.go(async {
+        loop {
+            sleep(Duration::from_millis(2)).await;
         }
-        tx.send(()).unwrap();
     }));
-    rx.recv().unwrap();
+    or_fail(|| std::io::stdin().read_to_end(&mut Vec::new())).unwrap();
+}
+
+/// What a process writes that is traced as `debug` says, at least until that is `enough`.
+fn traced(debug: &str, enough: impl Fn(&str) -> bool) -> String {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture", "is_traced_until_enough_was_read"])
+        .env("GMP_DEBUG", debug)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut text, mut lines) = (String::new(), BufReader::new(child.stderr.take().unwrap()));
+    while !enough(&text) && lines.read_line(&mut text).unwrap() != 0 {}
+    // It ends when nobody can write to it any more.
+    drop(child.stdin.take());
+    lines.read_to_string(&mut text).unwrap();
+    assert!(child.wait().unwrap().success(), "{text}");
+    text
 }
 
 #[test]
 fn the_environment_turns_traces_on() {
-    let ran = run_alone("waits_for_two_traces", "schedtrace=1");
-    let text = String::from_utf8(ran.stderr).unwrap();
-    assert!(ran.status.success(), "{text}");
-    let lines: Vec<_> = text.lines().collect();
-    assert!(lines.len() >= 2, "{text}");
-    for line in lines {
+    let text = traced("schedtrace=1", |text| text.lines().count() >= 2);
+    for line in text.lines() {
         assert!(
             line.starts_with("SCHED ") && line.contains("ms: gomaxprocs=2 idleprocs="),
             "{text}"
@@ -122,23 +137,21 @@ fn the_environment_turns_traces_on() {
     }
 }
 
+const DETAILS: [&str; 3] = ["\n  P0: ", "\n  M", "\n  G"];
+
 #[test]
 fn the_environment_asks_for_details_too() {
-    let ran = run_alone("waits_for_two_traces", "schedtrace=1,scheddetail=1");
-    let text = String::from_utf8(ran.stderr).unwrap();
-    assert!(ran.status.success(), "{text}");
-    assert!(["\n  P0: ", "\n  M", "\n  G"].iter().all(|line| text.contains(line)), "{text}");
+    let are_there = |text: &str| DETAILS.iter().all(|line| text.contains(line));
+    let text = traced("schedtrace=1,scheddetail=1", are_there);
+    assert!(are_there(&text), "{text}");
 }
 
 #[test]
 fn so_does_the_builder_and_bad_settings_are_told_with_their_place() {
-    let ran = run_alone("waits_for_two_traces", "builder,schedtrace=x");
-    let text = String::from_utf8(ran.stderr).unwrap();
-    assert!(ran.status.success(), "{text}");
-    assert!(
-        text.contains("SCHED ") && text.contains("\n  P0: ") && text.contains("\n  G"),
-        "{text}"
-    );
+    let are_there =
+        |text: &str| text.contains("SCHED ") && DETAILS.iter().all(|line| text.contains(line));
+    let text = traced("builder,schedtrace=x", are_there);
+    assert!(are_there(&text), "{text}");
     let known = "known are schedtrace, scheddetail, retakeoff, membarrieroff, panicabort and \
                  cellcacheoff";
     let wanted = "`schedtrace` wants a number of milliseconds, not `x`";
