@@ -78,8 +78,10 @@ background
 #[test]
 fn a_child_that_ended_for_another_cause_did_not_end_with_its_parent() {
     block_on(async {
+        // Before the parent's end, however long the next line takes.
+        let begin = now();
         let (parent, _one) = with_timeout_cause(&background(), Duration::from_millis(2), "parent");
-        let (child, _two) = with_deadline_cause(&parent, now(), "child");
+        let (child, _two) = with_deadline_cause(&parent, begin, "child");
         let (with_it, _three) = with_cancel(&parent);
         with_it.done().await;
         let words = |ctx: &Context| ctx.to_string().split(": ").skip(1).collect::<String>();

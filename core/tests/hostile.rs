@@ -270,6 +270,10 @@ fn a_locked_goroutine_that_is_reaped_leaves_no_thread_behind() {
         }));
     }
     assert_eq!(locked.blocking_recv(), Some(()));
+    // Its poll may go on for longer than `freeze` waits.
+    while !snapshot::read(&scope)[0].parked {
+        thread::yield_now();
+    }
     scope.close();
     let frozen = snapshot::freeze(&scope);
     assert!(frozen[0].reap(&scope).is_some());
