@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use gmp_core::runtime::{self, Builder, Runtime};
 use gmp_core::time::sleep;
-use gmp_core::{blocking, chan, go, yield_now};
+use gmp_core::{blocking, chan, go, snapshot, yield_now};
 use support::{rounds, spin_until};
 
 fn with_procs(procs: usize) -> Runtime {
@@ -130,6 +130,10 @@ fn each_of_several_long_polls_is_named_and_nobody_else() {
         let runtime = with_procs(procs);
         let (stop, (tx, rx)) = (Arc::new(AtomicBool::new(false)), mpsc::channel());
         let parked = runtime.go(async { chan::<u8>(0).recv().await });
+        // Its own poll is over.
+        while !snapshot::read(runtime.scope())[0].parked {
+            thread::yield_now();
+        }
         let busy: Vec<_> = (0..procs)
             .map(|_| (stop.clone(), tx.clone()))
             .map(|(stop, tx)| {

@@ -116,6 +116,7 @@ impl Machine {
         if shared.world().is_none() {
             p.meters.begin_use();
         }
+        shared.gate.end_turn();
         MACHINE.with(|m| m.set(&raw const machine));
         let _unbind = Unbind(&machine);
         f(&machine)
@@ -278,6 +279,15 @@ impl Machine {
         if let Some(world) = self.shared.world() {
             return world.turn(&self.shared, stop);
         }
+        self.shared.gate.begin_turn();
+        let turn = self.turn_until(stop);
+        if turn != Turn::Lost {
+            self.shared.gate.end_turn();
+        }
+        turn
+    }
+
+    fn turn_until(&self, stop: &dyn Fn() -> bool) -> Turn {
         let timers = self.shared.timers();
         self.forget_now();
         loop {

@@ -12,7 +12,8 @@ use super::pool::Pool;
 use super::shared::Shared;
 use crate::g::{GRef, current};
 use crate::inspect::{GoroutineId, Location};
-use crate::sys::atomic::{AtomicUsize, Ordering, fence};
+use crate::sys::asymmetric;
+use crate::sys::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use crate::sys::modelled::wait_until;
 
 /// How long a pause waits for polls to end.
@@ -26,9 +27,25 @@ pub(super) struct Gate {
     /// Whether the M waits here.
     waits: Mutex<bool>,
     changed: Condvar,
+    /// Whether the M is in a turn: if it is between two polls there, it is about to poll, or to wait here.
+    turns: AtomicBool,
 }
 
 impl Gate {
+    /// The M begins a turn, in which it looks [whether the gate is closed](Self::is_closed) before each poll.
+    #[inline]
+    pub(super) fn begin_turn(&self) {
+        self.turns.store(true, Ordering::Relaxed);
+        // Pairs with the fence in `close`: the pause is seen in this turn, or the turn by the pause.
+        asymmetric::light();
+    }
+
+    /// The turn is over; or this is another M, after the P was taken from one in its turn.
+    #[inline]
+    pub(super) fn end_turn(&self) {
+        self.turns.store(false, Ordering::Relaxed);
+    }
+
     /// Whether the M has to wait.
     #[inline]
     pub(super) fn is_closed(&self) -> bool {
@@ -48,23 +65,31 @@ impl Gate {
         *waits = false;
     }
 
-    /// Waits until the M waits, or `is_over`, at most until `until`.
-    fn wait_for_m(&self, until: Instant, is_over: impl Fn() -> bool) {
+    /// Waits until the M waits, or the P is idle, at most until `until`; and longer while the M is in a turn, but
+    /// in no poll.
+    fn wait_for_m(&self, until: Instant, status: impl Fn() -> Status) {
         let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
-        while !*waits && !is_over() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+        while !*waits {
+            let is_late = Instant::now() >= until;
+            let goes_on = match status() {
+                Status::Idle => false,
+                // It is about to give up or to poll: that is known soon.
+                Status::Owned => !is_late || self.turns.load(Ordering::Relaxed),
+                Status::InPoll | Status::Blocking => !is_late,
+            };
+            if !goes_on {
                 return;
             }
             // The end of a turn is told by nobody.
-            let left = left.min(Duration::from_millis(1));
-            let waited = self.changed.wait_timeout(waits, left);
+            let waited = self.changed.wait_timeout(waits, Duration::from_millis(1));
             waits = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     fn close(&self) {
         self.pauses.fetch_add(1, Ordering::Relaxed);
+        // Without it an M that begins a turn just now may be missed, or miss the pause for one poll.
+        let _ = asymmetric::heavy();
     }
 
     fn open(&self) {
@@ -87,7 +112,7 @@ impl Shared {
                 if !Machine::is_here(self) {
                     // It may be asleep.
                     self.notify();
-                    self.gate.wait_for_m(until, || self.first.owner.is_idle());
+                    self.gate.wait_for_m(until, || self.first.owner.holder().status);
                 }
             }
         }
@@ -201,6 +226,34 @@ mod tests {
     fn a_poll_that_is_about_to_begin_is_named() {
         about_to_poll(&Shared::with_machines(1), |_| ());
         about_to_poll(&Shared::driven_by_owner(Clock::real()), |_| ());
+    }
+
+    /// It has seen that the gate is open, and loses its CPU for longer than a pause waits for polls.
+    #[test]
+    fn an_m_that_is_between_two_polls_of_a_turn_is_waited_for() {
+        let shared = Shared::driven_by_owner(Clock::real());
+        let scope = Scope::new(shared.clone(), 1, false);
+        let origin = Origin { scope: &scope, parent: None, at: core::panic::Location::caller() };
+        let (g, _) = GRef::new(async {}, &origin);
+        let (tenure, hand) = (shared.first.owner.acquire(1).expect("idle"), Hand::new());
+        shared.first.owner.begin(tenure, &hand);
+        shared.gate.begin_turn();
+        std::thread::scope(|s| {
+            let pause = s.spawn(|| shared.pause());
+            while !shared.gate.is_closed() {
+                std::thread::yield_now();
+            }
+            let closed = Instant::now();
+            while closed.elapsed() < 3 * POLLS_END {
+                assert!(!pause.is_finished(), "it may poll yet");
+                std::thread::yield_now();
+            }
+            shared.first.meters.runs(&g);
+            shared.first.owner.lend(tenure, &hand);
+            let named = pause.join().expect("no panic");
+            assert_eq!(named.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [g.id()]);
+        });
+        shared.resume();
     }
 
     #[test]
