@@ -221,7 +221,9 @@ fn pauses(n: u64) {
             })
             .unzip();
         let named: usize = named.iter().sum();
-        show(&format!("pause beside short polls on {procs} Ps, {named} named in {n}"), &mut times);
+        let what = format!("pause beside short polls on {procs} Ps, {named} named in {n}");
+        let p99 = show(&what, &mut times);
+        assert!(p99 <= Duration::from_millis(10), "the Ps park within 10 ms");
         stop.store(true, Ordering::Relaxed);
         join(&runtime, short);
         let mut times: Vec<_> = (0..n / 10 + 1)
@@ -246,7 +248,12 @@ fn pauses(n: u64) {
                 took
             })
             .collect();
-        show(&format!("pause beside {procs} long polls on {procs} Ps, all named"), &mut times);
+        let what = format!("pause beside {procs} long polls on {procs} Ps, all named");
+        let p99 = show(&what, &mut times);
+        assert!(
+            p99 <= Duration::from_millis(20),
+            "it waits 10 ms for them, and for a thread to run"
+        );
     }
 }
 

@@ -149,7 +149,7 @@ impl Shared {
             lists.ps.clear();
         });
         let own = Machine::own_p(self);
-        pool.idle.wait_for_give_up(|| {
+        pool.idle.wait_for_give_up(until, || {
             let others = self.ps().filter(|p| Some(p.index) != own);
             let mut busy = others.map(|p| p.owner.holder().status).filter(|s| *s != Status::Idle);
             // An M between two polls is about to give up or to poll: that is known soon.
@@ -185,11 +185,14 @@ impl Shared {
 }
 
 impl Idle {
-    /// Waits until `given_up` says so; asked again whenever an M has given its P up, and every millisecond.
-    fn wait_for_give_up(&self, given_up: impl Fn() -> bool) {
+    /// Waits until `given_up` says so; asked again whenever an M has given its P up, every millisecond, and at
+    /// `until`.
+    fn wait_for_give_up(&self, until: Instant, given_up: impl Fn() -> bool) {
         let mut lists = self.lock();
         while !given_up() {
-            let soon = Instant::now() + Duration::from_millis(1);
+            let now = Instant::now();
+            let soon = now + Duration::from_millis(1);
+            let soon = if now < until { soon.min(until) } else { soon };
             (lists, _) = wait_until(&self.given_up, lists, Some(soon));
         }
     }
