@@ -192,7 +192,8 @@ mod reports {
             let full = full().await;
             let to = full.0.local_addr().unwrap();
             addresses.push(to);
-            go(async move { TcpStream::connect(to).await.map(drop) });
+            // Until the first has arrived there is room for another.
+            go(async move { while TcpStream::connect(to).await.map(std::mem::forget).is_ok() {} });
             let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
             addresses.push(socket.local_addr().unwrap());
             go(async move { socket.recv(&mut [0]).await.map(drop) });
@@ -255,22 +256,22 @@ mod reports {
                     .to_owned(),
             ),
             (
-                format!("tcp #: waiting to be connected, peer {}, {}", at[5], here(15, 29)),
+                format!("tcp #: waiting to be connected, peer {}, {}", at[5], here(16, 35)),
                 format!(
                     "No answer came from the other end ({}). Put `gmp::time::timeout` around the connecting, \
                      or do it in a `select!` beside `ctx.done()`.",
                     at[5]
                 ),
             ),
-            (format!("udp #: waiting to read, local {}, {}", at[6], here(16, 26)), silent("")),
-            (format!("unix #: waiting to read, {}", here(19, 26)), silent("")),
+            (format!("udp #: waiting to read, local {}, {}", at[6], here(17, 26)), silent("")),
+            (format!("unix #: waiting to read, {}", here(20, 26)), silent("")),
             (
-                format!("process #: waiting until it exits, pid {pid}, {}", here(22, 78)),
+                format!("process #: waiting until it exits, pid {pid}, {}", here(23, 78)),
                 "The child has not exited. Kill it, start it with `kill_on_drop(true)`, or wait for it in \
                  a `select!` beside `ctx.done()`."
                     .to_owned(),
             ),
-            (format!("pipe #: waiting to read, {}", here(22, 78)), silent("")),
+            (format!("pipe #: waiting to read, {}", here(23, 78)), silent("")),
         ];
         let told = entries(&steady(&report.to_string()));
         let mut told: Vec<_> =

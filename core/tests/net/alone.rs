@@ -1,6 +1,7 @@
 //! Tests that need a process of their own: what they count, limit or disturb belongs to all of it.
 
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -38,9 +39,20 @@ pub(crate) fn in_own_process(name: &str, body: impl FnOnce()) {
     }
 }
 
+/// Those of this process; sysmon may have one open, but only for as long as it reads a clock.
 pub(crate) fn open_descriptors() -> usize {
     // One is the folder itself.
     std::fs::read_dir("/proc/self/fd").expect("linux").count() - 1
+}
+
+/// Waits until no more descriptors are open than `before`.
+pub(crate) fn no_more_descriptors_than(before: usize) {
+    let began = Instant::now();
+    while open_descriptors() > before {
+        let now = open_descriptors();
+        assert!(began.elapsed() < Duration::from_secs(60), "{now} descriptors, {before} before");
+        std::thread::yield_now();
+    }
 }
 
 pub(crate) fn threads() -> usize {

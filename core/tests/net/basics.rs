@@ -7,7 +7,7 @@ use gmp_core::inspect::{Figure, IoWant, PrimitiveKind, WaitReason};
 use gmp_core::net::{TcpListener, TcpStream, UdpSocket};
 use gmp_core::{go, snapshot, yield_now};
 
-use super::{listen, on_each_runtime, pair};
+use super::{listen, listen_apart, on_each_runtime, pair};
 
 #[test]
 fn peeked_bytes_stay_and_options_are_those_of_the_system() {
@@ -90,7 +90,7 @@ fn names_are_looked_up_and_the_addresses_tried_one_after_the_other() {
         assert_eq!(near.peer_addr().expect("open"), address);
         drop(listener.accept().await.expect("connected"));
         let refused = {
-            let (closed, address) = listen();
+            let (closed, address) = listen_apart(11);
             drop(closed);
             address
         };
@@ -120,7 +120,7 @@ fn addresses_of_version_6_are_connected_to() {
 #[test]
 fn nobody_listens_and_no_address_are_errors() {
     on_each_runtime(|| async {
-        let (listener, address) = listen();
+        let (listener, address) = listen_apart(12);
         drop(listener);
         let refused = TcpStream::connect(address).await.expect_err("closed");
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
@@ -132,7 +132,7 @@ fn nobody_listens_and_no_address_are_errors() {
 #[test]
 fn a_listener_that_is_closed_refuses_and_one_with_a_deadline_waits_no_longer() {
     on_each_runtime(|| async {
-        let (listener, address) = listen();
+        let (listener, address) = listen_apart(13);
         listener.set_deadline(Some(gmp_core::time::now() + Duration::from_millis(2)));
         assert_eq!(listener.accept().await.expect_err("late").kind(), ErrorKind::TimedOut);
         listener.close();

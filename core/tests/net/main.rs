@@ -41,6 +41,15 @@ fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
+/// As [`listen`], at an address where nobody else in these tests listens, if the system has more of them than one:
+/// once it is closed nobody answers there. `own` is the caller's.
+fn listen_apart(own: u8) -> (TcpListener, SocketAddr) {
+    let last = if cfg!(target_os = "linux") { own } else { 1 };
+    let listener = TcpListener::bind(format!("127.0.0.{last}:0")).expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    (listener, address)
+}
+
 /// Both ends of a connection: who connected, and who accepted.
 async fn pair() -> io::Result<(TcpStream, TcpStream)> {
     let (listener, address) = listen();
