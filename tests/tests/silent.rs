@@ -31,6 +31,18 @@ async fn a_chain_of_timers_within_the_linger() {
     drop(go(async move { while rx.recv().await.is_some() {} }));
 }
 
+/// The linger counts from the moment when nobody is ready.
+#[gmp::test(linger = "20ms")]
+async fn is_busy_for_longer_than_the_linger_and_then_sleeps() {
+    drop(go(async {
+        let began = std::time::Instant::now();
+        while began.elapsed() < Duration::from_millis(30) {
+            core::hint::spin_loop();
+        }
+        sleep(Duration::from_millis(10)).await;
+    }));
+}
+
 #[gmp::test]
 async fn ten_thousand_finish_during_the_check() {
     let start = chan::<()>(0);

@@ -12,6 +12,7 @@ use super::capture;
 use super::check::{self, BodyEnd, Checked};
 use super::contexts;
 use super::graph;
+use super::owed::{TURN, is_owed_a_turn};
 use super::progress::Progress;
 use super::rules::{RuleError, Rules, Source};
 use super::severity::{Severities, SeverityError};
@@ -24,7 +25,7 @@ use crate::report::survive::{rendered, survive, unwritten};
 use crate::report::text::Style;
 use crate::say::say;
 use crate::settings::{SettingsError, settings};
-use crate::test::{baseline, tally};
+use crate::test::tally;
 
 /// How long a check looks again for goroutines that are still moving.
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
@@ -32,13 +33,6 @@ const LOOK_AGAIN: Duration = Duration::from_micros(200);
 const CURRENT: &str = "the current scope";
 /// The name of what is looked at when the process ends.
 pub(crate) const OUTSIDE: &str = "this process, outside of its tests";
-
-/// How long a goroutine that is in a run queue may wait for its turn when the linger is over, and how long a
-/// poll may then go on: on a busy machine the system lets the threads of a runtime wait.
-const TURN: Duration = Duration::from_secs(5);
-const POLL: Duration = Duration::from_millis(250);
-/// Whoever is polled so often when the linger is over, and is not through, only yields.
-const YIELDS: u32 = 2;
 
 /// How a check by hand is done.
 ///
@@ -378,18 +372,6 @@ impl Seen {
         let evidence = self.timers || self.fired || self.now.iter().any(Reading::is_external);
         !self.now.is_empty() && (!self.is_quiet || evidence)
     }
-}
-
-/// Whether a goroutine was made ready and has not had the time to show what it does then. `then` are the
-/// readings at the end of the linger, `late` ago.
-fn is_owed_a_turn(now: &Reading, then: &[Reading], late: Duration) -> bool {
-    let polls = match then.binary_search_by_key(&now.id, |reading| reading.id) {
-        Ok(at) => now.polls_since(&then[at]),
-        // Somebody who was on the way has started it.
-        Err(_) => 0,
-    };
-    let in_one_poll = now.running && !baseline::is_anybody_panicking();
-    !now.parked && polls < YIELDS && late < if in_one_poll { POLL } else { TURN }
 }
 
 /// Whether another runtime polls all goroutines of the scope.

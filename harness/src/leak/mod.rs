@@ -12,6 +12,7 @@ pub(crate) mod declare;
 pub(crate) mod graph;
 mod guard;
 pub(crate) mod leftovers;
+pub(crate) mod owed;
 pub(crate) mod probe;
 pub(crate) mod progress;
 mod proof;

@@ -96,6 +96,8 @@ pub(crate) trait OtherRuntime: Send + Sync {
 pub(crate) struct Limits<'a> {
     /// In real time.
     pub(crate) deadline: Instant,
+    /// Where it counts from the moment when nobody is ready for the first time: then that is the deadline.
+    pub(crate) linger: Option<Duration>,
     /// The clock of the runtime, if it is virtual.
     pub(crate) clock: Option<&'a VirtualClock>,
     /// Whether another runtime may still do something.
@@ -111,14 +113,14 @@ pub(crate) fn drive(
     limits: &Limits<'_>,
     done: &dyn Fn() -> bool,
 ) -> End {
-    let deadline = limits.deadline;
+    let (deadline, mut linger) = (Cell::new(limits.deadline), limits.linger);
     let mut again_after = FIRST_LOOK;
     let polls = Cell::new(0u32);
     let late = Cell::new(false);
     let stop = || {
         polls.set(polls.get().wrapping_add(1));
         if polls.get().is_multiple_of(POLLS_A_LOOK) {
-            late.set(Instant::now() >= deadline);
+            late.set(Instant::now() >= deadline.get());
         }
         late.get() || done()
     };
@@ -128,12 +130,18 @@ pub(crate) fn drive(
             Turn::Stopped if done() => return End::Done,
             Turn::Stopped => return End::TimedOut,
             Turn::Idle(next_timer) => {
+                if let Some(linger) = linger.take() {
+                    deadline.set(Instant::now() + linger);
+                }
+                let deadline = deadline.get();
+                // Looked at before the time: where it is over already, the report says who stopped the clock.
+                let next = next_timer.filter(|at| limits.moment.is_none_or(|last| *at <= last));
+                let is_held = limits.clock.map(|clock| clock.is_held(scope, next));
                 if Instant::now() >= deadline {
                     return End::TimedOut;
                 }
-                if let Some(clock) = limits.clock {
-                    let next = next_timer.filter(|at| limits.moment.is_none_or(|last| *at <= last));
-                    match clock.is_held(scope, next) {
+                if let Some(is_held) = is_held {
+                    match is_held {
                         true => driver.sleep(Some((Instant::now() + LOOK_AGAIN).min(deadline))),
                         // By a thread that had ended when the threads were counted.
                         false if driver.is_runnable() => {}

@@ -91,6 +91,11 @@ impl VirtualClock {
         held
     }
 
+    /// Whether it was stopped before the next timer when somebody looked last.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// What to say of a test that was not over in time: `None` if the clock was not stopped.
     pub(crate) fn note(&self) -> Option<String> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take()?;
@@ -153,7 +158,8 @@ mod tests {
             Vec::new()
         });
         let deadline = Instant::now() + HOUR;
-        let limits = Limits { deadline, clock: Some(&clock), other: None, moment: None };
+        let limits =
+            Limits { deadline, clock: Some(&clock), other: None, linger: None, moment: None };
         let before = runtime.scope().now();
         let received = runtime.drive(|driver| {
             let waits = async move { timeout(HOUR, from.recv()).await };
@@ -163,6 +169,21 @@ mod tests {
             body.take().expect("it is done").expect("no panic")
         });
         assert_eq!((received, runtime.scope().now()), (Some(Ok(Some(7))), before));
+    }
+
+    #[test]
+    fn who_stops_it_is_known_even_if_the_time_is_over_when_that_is_first_looked_at() {
+        let runtime = Builder::new().watch(true).virtual_time().build();
+        let clock = VirtualClock::beside(false, || census::own_number().into_iter().collect());
+        let deadline = Instant::now();
+        let limits =
+            Limits { deadline, clock: Some(&clock), other: None, linger: None, moment: None };
+        let end = runtime.drive(|driver| {
+            drop(runtime.go(gmp_core::time::sleep(HOUR)));
+            drive(driver, runtime.scope(), &limits, &|| false)
+        });
+        assert_eq!(end, Some(End::TimedOut));
+        assert!(clock.is_stopped() && clock.note().is_some());
     }
 
     /// It may have started a thread that was not counted, and that wakes somebody.

@@ -25,6 +25,7 @@ use super::standstill::Standstill;
 use crate::leak::census::{self, Ours};
 use crate::leak::check::{self, BodyEnd, Checked, Reach};
 use crate::leak::leftovers;
+use crate::leak::owed::Over;
 use crate::leak::probe::{self, Probes};
 use crate::leak::progress::{Phase, Progress};
 use crate::leak::quiesce::{self, Busy, End, Limits, OtherRuntime};
@@ -32,7 +33,7 @@ use crate::leak::still::VirtualClock;
 
 /// How much later than it should an M may be before its P is taken away.
 pub(super) const GRACE: Duration = Duration::from_millis(50);
-/// How long goroutines that are on their way get after the linger, each time they became fewer.
+/// How long goroutines that are on their way get after the linger until they are looked at again.
 const ANOTHER_TURN: Duration = Duration::from_millis(20);
 /// How often the test's thread looks after the M.
 const LOOK: Duration = Duration::from_millis(10);
@@ -175,6 +176,7 @@ impl Run {
             deadline: self.deadline(),
             clock: self.plan.clock.as_ref(),
             other: self.plan.host.get().map(|host| &**host),
+            linger: None,
             moment: None,
         }
     }
@@ -360,8 +362,8 @@ impl Run {
         checked
     }
 
-    /// Lets goroutines finish. When the linger is over, those that are on their way get more time as long as
-    /// they become fewer: on a busy machine, or where there are very many, they may not have had a turn.
+    /// Lets goroutines finish. The linger counts from the moment when nobody is ready. When it is over, whoever is
+    /// on the way gets a turn: on a busy machine, or where there are very many, they may not have had one.
     fn linger(&self, driver: &Driver<'_>) -> End {
         let scope = self.runtime.scope();
         let empty = || {
@@ -371,16 +373,18 @@ impl Run {
         };
         let mut limits = self.limits();
         limits.deadline = Instant::now() + self.plan.linger;
+        limits.linger = Some(self.plan.linger);
         limits.moment = scope.now().checked_add(self.plan.linger);
-        let mut fewest = usize::MAX;
+        let mut over: Option<Over> = None;
         loop {
             let end = quiesce::drive(driver, scope, &limits, &empty);
             self.progress.enter(Phase::Settling);
-            let moving = if end == End::TimedOut { quiesce::moving(scope) } else { 0 };
-            if moving == 0 || moving >= fewest {
+            let mut goes_on =
+                || over.get_or_insert_with(|| Over::now(scope)).goes_on(scope, &limits);
+            if end != End::TimedOut || !goes_on() {
                 return end;
             }
-            fewest = moving;
+            limits.linger = None;
             limits.deadline = Instant::now() + ANOTHER_TURN;
         }
     }
