@@ -9,7 +9,7 @@ use super::entry::Test;
 use super::found::{Found, differs};
 use super::guide::{Guide, Mind};
 use super::outcome::{Outcome, Trouble};
-use super::play::{Kind, MakeBody, Seen, Showed, Stage, Want};
+use super::play::{Kind, MORE_PATIENCE, MakeBody, Seen, Showed, Stage, Want};
 use super::rng::{Rng, hash};
 use super::schedule::{Schedule, course_hash};
 use super::shrink::{script, smallest};
@@ -331,7 +331,9 @@ impl Explorer {
         // What is made smaller is judged then.
         let judged = kind == Kind::Failure || !self.policy.is_default();
         let want = if judged { Want::Judgement } else { Want::Sign };
+        let patience = std::mem::replace(&mut stage.patience, MORE_PATIENCE);
         let mut seen = stage.play(self.keeping(draw), body, want);
+        stage.patience = patience;
         if seen.showed == Showed::Outside {
             return Err(Trouble::Outside);
         }

@@ -101,6 +101,8 @@ pub(super) struct Stage {
     pub(super) blocked_since: Option<Duration>,
     pub(super) linger: Duration,
     pub(super) at: &'static Location<'static>,
+    /// For how long something from outside is waited for.
+    pub(super) patience: Duration,
     /// Panics are printed.
     pub(super) loud: bool,
     /// Some schedule had an operation at which a poll could have been suspended.
@@ -125,6 +127,7 @@ impl Stage {
             blocked_since,
             linger,
             at,
+            patience: PATIENCE,
             loud,
             has_inner_points,
             pins,
@@ -162,7 +165,7 @@ impl Stage {
             quiet: !self.loud,
             at: self.at,
         };
-        let mut seat = Seat::new(want);
+        let mut seat = Seat::new(want, self.patience);
         let policy = runtime.play(&terms, guide, body(), &mut seat);
         let policy: Box<dyn std::any::Any> = policy;
         let guide = policy.downcast().expect("gmp: a policy comes back as it was");
@@ -186,13 +189,16 @@ struct Seat {
     sign: Option<Sign>,
     checked: Option<Checked>,
     waits_since: Option<Instant>,
+    patience: Duration,
 }
 
-/// For how long something from outside is waited for while goroutines are stuck.
+/// For how long something from outside is waited for while goroutines are stuck; and in the schedule that decides
+/// whether they are, as a process that is started takes long on a busy machine.
 const PATIENCE: Duration = Duration::from_millis(100);
+pub(super) const MORE_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Seat {
-    fn new(want: Want) -> Self {
+    fn new(want: Want, patience: Duration) -> Self {
         let (sign, checked, waits_since) = (None, None, None);
         Self {
             want,
@@ -203,6 +209,7 @@ impl Seat {
             sign,
             checked,
             waits_since,
+            patience,
         }
     }
 }
@@ -241,7 +248,7 @@ impl Audience<Outcome> for Seat {
     fn waits(&mut self, scope: &Arc<Scope>) -> bool {
         let evidence = snapshot::read(scope).iter().any(snapshot::Reading::is_external)
             || census::foreign_thread_lives();
-        evidence && self.waits_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE
+        evidence && self.waits_since.get_or_insert_with(Instant::now).elapsed() < self.patience
     }
 
     fn ends(&mut self, scope: &Arc<Scope>, played: Played<Outcome>) {

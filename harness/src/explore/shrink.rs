@@ -9,12 +9,14 @@ use super::guide::{Guide, Mind, Turn};
 use super::outcome::Trouble;
 use super::play::{Kind, MakeBody, Seen, Showed, Sign, Stage, Want};
 use super::rng::Rng;
+use crate::test::standstill::delay_here;
 
 /// Schedules that are played at most, and their operations and dispatches in all: half a second to some seconds. The
 /// same is found on a fast machine and on a slow one.
 const ATTEMPTS: u32 = 3_000;
 const STEPS: u64 = 2_000_000;
-/// Time that is spent at most on a body that takes long between two operations.
+/// Time that is spent at most on a body that takes long between two operations, not counting the time in which the
+/// system let others run.
 const TIME: Duration = Duration::from_secs(5);
 
 /// Makes the least of a schedule that showed something, and plays that to be judged.
@@ -25,13 +27,13 @@ pub(super) fn smallest(
     seen: Seen,
 ) -> Result<Seen, Trouble> {
     let (Some(sign), Some(course)) = (&seen.sign, &seen.guide.course) else { return Ok(seen) };
-    let differs = || Trouble::Differs(String::new());
     let guide = |turns: &[Turn]| script(turns, inside);
     let all = course.turns.clone();
     let mut sign = sign.clone();
     if seen.blocked_since.is_some() {
         stage.blocked_since = seen.blocked_since;
-        sign = stage.play(guide(&all), body, Want::Sign).sign.ok_or_else(differs)?;
+        let again = stage.play(guide(&all), body, Want::Sign);
+        sign = again.sign.ok_or_else(|| why_not_the_same(again.showed))?;
     }
     let most = (stage.max_steps, stage.max_in_all);
     if seen.showed != Showed::Found(Kind::Livelock) {
@@ -41,7 +43,7 @@ pub(super) fn smallest(
     }
     let turns = Shrink::new(stage, body, &sign, inside).run(all.clone());
     (stage.max_steps, stage.max_in_all) = most;
-    let mut turns = turns.ok_or_else(differs)?;
+    let mut turns = turns?;
     if stage.blocked_since.is_some() {
         // The rest of it was not looked at so far: it may be that the body is released there.
         let before = stage.blocked_since.take();
@@ -56,7 +58,19 @@ pub(super) fn smallest(
     }
     stage.loud = true;
     let judged = stage.play(guide(&turns), body, Want::Judgement);
-    if judged.sign.as_ref() == Some(&sign) { Ok(judged) } else { Err(differs()) }
+    if judged.sign.as_ref() == Some(&sign) {
+        Ok(judged)
+    } else {
+        Err(why_not_the_same(judged.showed))
+    }
+}
+
+/// Why a schedule did not show the same when it was played again.
+fn why_not_the_same(showed: Showed) -> Trouble {
+    match showed {
+        Showed::Outside => Trouble::Outside,
+        _ => Trouble::Differs(String::new()),
+    }
 }
 
 /// A guide that follows `turns`.
@@ -76,15 +90,29 @@ struct Shrink<'a, 'b> {
     attempts: u32,
     steps: u64,
     began: Instant,
+    /// For how long this thread had waited for a processor then.
+    delay: Duration,
+    /// A thread that is no part of it had a hand in one.
+    outside: bool,
 }
 
 impl<'a, 'b> Shrink<'a, 'b> {
     fn new(stage: &'a mut Stage, body: MakeBody<'b>, sign: &'a Sign, inside: bool) -> Self {
-        Self { stage, body, sign, inside, attempts: 0, steps: 0, began: Instant::now() }
+        let (began, delay) = (Instant::now(), delay_here());
+        let (attempts, steps, outside) = (0, 0, false);
+        Self { stage, body, sign, inside, attempts, steps, began, delay, outside }
     }
 
-    /// The smallest list found that shows the same. `None` if `turns` itself does not.
-    fn run(mut self, turns: Vec<Turn>) -> Option<Vec<Turn>> {
+    /// The smallest list found that shows the same. An error if `turns` itself does not.
+    fn run(mut self, turns: Vec<Turn>) -> Result<Vec<Turn>, Trouble> {
+        let smallest = self.search(turns);
+        match self.outside {
+            true => Err(Trouble::Outside),
+            false => smallest.ok_or_else(|| why_not_the_same(Showed::Nothing)),
+        }
+    }
+
+    fn search(&mut self, turns: Vec<Turn>) -> Option<Vec<Turn>> {
         // What always happens needs no decision, and may need a long schedule.
         if let Some(best) = self.attempt(&[]).filter(Vec::is_empty) {
             return Some(best);
@@ -111,7 +139,13 @@ impl<'a, 'b> Shrink<'a, 'b> {
     }
 
     fn is_enough(&self) -> bool {
-        self.attempts >= ATTEMPTS || self.steps >= STEPS || self.began.elapsed() >= TIME
+        self.attempts >= ATTEMPTS || self.steps >= STEPS || self.outside || self.is_late()
+    }
+
+    fn is_late(&self) -> bool {
+        let lasted = self.began.elapsed();
+        // The other is looked at only then: that takes longer.
+        lasted >= TIME && lasted.saturating_sub(delay_here().saturating_sub(self.delay)) >= TIME
     }
 
     /// Plays `turns`. What was really decided comes back if it shows the same.
@@ -120,6 +154,7 @@ impl<'a, 'b> Shrink<'a, 'b> {
         let guide = script(turns, self.inside);
         let mut seen = self.stage.play(guide, self.body, Want::Sign);
         self.steps += seen.steps;
+        self.outside |= seen.showed == Showed::Outside;
         let same = seen.sign.as_ref() == Some(self.sign);
         seen.guide.course.take().filter(|_| same).map(|course| course.turns)
     }

@@ -8,7 +8,7 @@ mod entry;
 mod expect;
 mod mimic;
 mod several;
-mod standstill;
+pub(crate) mod standstill;
 mod supervise;
 pub(crate) mod tally;
 
