@@ -21,6 +21,8 @@ fence-heavy~sched/owner.rs~sched::owner~asymmetric::heavy();~true;
 ring-tail-put~sched/runq.rs~sched::runq~tail.wrapping_add(1), Ordering::Release);~tail.wrapping_add(1), Ordering::Relaxed);
 ring-tail-take~sched/runq.rs~sched::runq~let tail = self.tail.load(Ordering::Acquire);~let tail = self.tail.load(Ordering::Relaxed);
 ring-commit~sched/runq.rs~sched::runq~(head.wrapping_add(n), Ordering::Release);~(head.wrapping_add(n), Ordering::Relaxed);
+p-looks-empty~sched/p.rs~sched::p::~self.next.load(Ordering::Acquire).is_null() &&~self.next.load(Ordering::Relaxed).is_null() &&
+p-next-then-ring~sched/p.rs~sched::p::~self.next.load(Ordering::Acquire).is_null() && self.queue.len() == 0~self.queue.len() == 0 && self.next.load(Ordering::Acquire).is_null()
 start-after-end~g/spawn.rs~g::scope~let _ = joined.discard_idle();~
 scope-close~g/scope.rs~g::scope~self.closed.store(true, Ordering::SeqCst);~
 push-fences~sched/counts.rs~sched::counts~fence(Ordering::SeqCst);~
