@@ -27,6 +27,13 @@ fn read_until(runtime: &Runtime, holds: impl Fn(&Metrics) -> bool) -> Metrics {
     }
 }
 
+/// Reads when all Ms are parked: figures of Ps are read before that of the parked, and while an M looks for work its
+/// tick is ahead of the note that nothing was found.
+fn at_rest(runtime: &Runtime) -> Metrics {
+    read_until(runtime, |m| m.parked_machines == m.machines && m.spinning_machines == 0);
+    runtime.metrics()
+}
+
 #[test]
 fn each_dispatch_on_one_p_is_counted_once() {
     let runtime = Runtime::new();
@@ -113,9 +120,7 @@ fn what_another_p_takes_is_stolen() {
             }
         }))
         .unwrap();
-    // The tick comes before the note that nothing was found: while an M looks for work it may be one ahead.
-    read_until(&runtime, |m| m.parked_machines == m.machines);
-    let total = runtime.metrics().total();
+    let total = at_rest(&runtime).total();
     assert!(total.stolen >= 1, "{total:?}");
     assert_eq!(total.dispatches(), 101);
 }
@@ -181,9 +186,7 @@ fn a_p_is_in_use_while_an_m_has_it() {
     let runtime = with_procs(2);
     let slept = Duration::from_millis(20);
     runtime.block_on(runtime.go(async move { thread::sleep(slept) })).unwrap();
-    read_until(&runtime, |m| m.idle_procs == 2);
-    // Anew: what the Ps count is read before that.
-    let idle = runtime.metrics();
+    let idle = at_rest(&runtime);
     let total = idle.total();
     assert!(total.used >= slept && total.used >= total.finding, "{total:?}");
     assert!(total.finding > Duration::ZERO, "{total:?}");
