@@ -44,7 +44,7 @@ async fn whoever_waits_for_a_child() {
 }
 
 #[cfg(unix)]
-#[gmp::test]
+#[gmp::test(linger = "10s")]
 async fn what_is_under_way_when_the_body_ends_is_waited_for() {
     let (near, far) = pair().await;
     go(async move { far.read_exact(&mut [0; 1]).await.expect("open") });

@@ -19,7 +19,7 @@ fn finishes_50_ms_after_a_plain_body() {
     drop(go(sleep(Duration::from_millis(50))));
 }
 
-#[gmp::test]
+#[gmp::test(linger = "10s")]
 async fn a_chain_of_timers_within_the_linger() {
     let (tx, rx) = channel(0);
     drop(go(async move {
@@ -43,7 +43,7 @@ async fn is_busy_for_longer_than_the_linger_and_then_sleeps() {
     }));
 }
 
-#[gmp::test]
+#[gmp::test(linger = "10s")]
 async fn ten_thousand_finish_during_the_check() {
     let start = chan::<()>(0);
     for n in 0..10_000 {
@@ -133,7 +133,7 @@ async fn aborted_at_the_end() {
     }
 }
 
-#[gmp::test]
+#[gmp::test(linger = "10s")]
 async fn a_wake_from_a_foreign_thread_that_comes_late() {
     let (tx, rx) = futures_channel::oneshot::channel::<u32>();
     drop(go(rx));
