@@ -1,7 +1,6 @@
 //! Rights over a goroutine itself: joining and aborting; and what is held by nobody but stuck ones.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use gmp::inspect::WaitReason;
 use gmp::leak::Verdict;
@@ -118,7 +117,7 @@ async fn join_on_a_join_on_a_goroutine_that_a_static_could_release() {
 
 #[gmp::test(expect_leak("join: Reachable"))]
 async fn join_on_a_goroutine_of_the_global_runtime() {
-    let asleep = || go(sleep(Duration::from_secs(2)));
+    let asleep = || go(sleep(HOUR));
     // A plain thread has no scope: what it starts belongs to the process.
     let other = std::thread::spawn(asleep).join().unwrap();
     drop(go(other));

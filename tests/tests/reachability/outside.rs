@@ -45,12 +45,16 @@ fn nobody_is_named_for_a_static() {
 #[gmp::test(linger = "10ms", expect_leak("chan receive: Reachable"))]
 async fn held_by_an_os_thread() {
     let (tx, rx) = channel::<u32>(0);
-    drop(go(async move { rx.recv().await }));
-    // Longer than the check takes; nobody waits for it.
+    // The thread is there until the check drops the goroutine.
+    let (is_left, left) = std::sync::mpsc::channel::<()>();
     thread::spawn(move || {
-        thread::sleep(Duration::from_secs(2));
+        let _ = left.recv();
         drop(tx);
     });
+    drop(go(async move {
+        let _is_left = is_left;
+        rx.recv().await
+    }));
 }
 
 #[gmp::test(expect_leak("chan receive: Reachable"))]
@@ -240,7 +244,7 @@ fn an_os_thread_sends_later_to_a_plain_body() {
     thread.join().unwrap();
 }
 
-#[gmp::test]
+#[gmp::test(linger = "10s")]
 async fn an_os_thread_releases_a_goroutine_later() {
     let (tx, rx) = channel::<u32>(0);
     drop(go(async move { rx.recv().await }));

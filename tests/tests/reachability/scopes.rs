@@ -9,7 +9,7 @@ use gmp::report::finding::Report;
 use gmp::time::sleep;
 use gmp::{Chan, Sender, chan, channel, go};
 
-use crate::support::keep;
+use crate::support::{HOUR, keep};
 
 fn leaks(result: Result<(), CheckError>) -> Report {
     match result {
@@ -42,7 +42,7 @@ async fn held_by_a_goroutine_of_the_global_runtime() {
     drop(go(async move { rx.recv().await }));
     let start = move || {
         drop(go(async move {
-            sleep(Duration::from_secs(2)).await;
+            sleep(HOUR).await;
             drop(tx);
         }));
     };
@@ -75,7 +75,7 @@ async fn the_global_runtime_answers_later() {
     assert_eq!(rx.recv().await, Some(42));
 }
 
-#[gmp::test]
+#[gmp::test(linger = "10s")]
 async fn the_global_runtime_releases_a_goroutine_later() {
     let (tx, rx) = channel(0);
     drop(go(async move { rx.recv().await }));
