@@ -73,8 +73,13 @@ mod with_rstest {
         assert_ne!(first, 0);
         for _ in 0..2 {
             let (to, from) = tokio::sync::oneshot::channel::<u8>();
-            drop(gmp::tokio::spawn(from));
+            let (starts, started) = tokio::sync::oneshot::channel();
+            drop(gmp::tokio::spawn(async move {
+                starts.send(()).unwrap();
+                from.await
+            }));
             core::mem::forget(to);
+            started.await.unwrap();
         }
     }
 

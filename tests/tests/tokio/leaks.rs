@@ -10,21 +10,27 @@ use super::{is_spawned_at, on_each, one, with};
 
 #[test]
 fn a_task_that_waits_for_tokio_is_external_with_its_stack_and_lines() {
-    async fn worker(mut jobs: tokio::sync::mpsc::Receiver<u32>) {
+    async fn worker(
+        mut jobs: tokio::sync::mpsc::Receiver<u32>,
+        starts: tokio::sync::oneshot::Sender<()>,
+    ) {
+        starts.send(()).unwrap();
         while jobs.recv().await.is_some() {}
     }
     on_each(
         "waits for mpsc",
         || async {
             let (tx, rx) = tokio::sync::mpsc::channel(1);
-            spawn(worker(rx));
+            let (starts, started) = tokio::sync::oneshot::channel();
+            spawn(worker(rx, starts));
             std::mem::forget(tx);
+            started.await.unwrap();
         },
         |report| {
             let finding = one(report);
             assert_eq!(finding.verdict, Verdict::External, "{report}");
             assert_eq!(finding.reason, WaitReason::External);
-            is_spawned_at(finding, "spawn(worker(rx))");
+            is_spawned_at(finding, "spawn(worker(rx, starts))");
             assert!(finding.created_by.is_some());
             let stack = finding.stacks.iter().flatten();
             assert!(stack.clone().any(|frame| frame.function.ends_with("worker")), "{report}");
@@ -67,25 +73,33 @@ fn while_another_task_goes_on_nothing_is_proven() {
     );
 }
 
-#[test]
-fn tasks_that_end_or_are_aborted_in_time_are_no_leaks() {
-    on_each(
-        "all end",
-        || async {
-            spawn(async {}).await.unwrap();
-            spawn(std::future::pending::<()>()).abort();
-            spawn(async { tokio::time::sleep(Duration::from_millis(20)).await });
-            let mut set = JoinSet::new();
-            set.spawn(std::future::pending::<()>());
-            set.spawn_blocking(|| ());
-            assert_eq!(set.len(), 2);
-            set.abort_all();
-            while set.join_next().await.is_some() {}
-            assert!(set.is_empty());
-            spawn_blocking(|| std::thread::sleep(Duration::from_millis(5)));
-        },
-        |report| assert!(report.is_clean(), "{report}"),
-    );
+async fn tasks_that_end_or_are_aborted_in_time() {
+    spawn(async {}).await.unwrap();
+    spawn(std::future::pending::<()>()).abort();
+    spawn(async { tokio::time::sleep(Duration::from_millis(20)).await });
+    let mut set = JoinSet::new();
+    set.spawn(std::future::pending::<()>());
+    set.spawn_blocking(|| ());
+    assert_eq!(set.len(), 2);
+    set.abort_all();
+    while set.join_next().await.is_some() {}
+    assert!(set.is_empty());
+    spawn_blocking(|| std::thread::sleep(Duration::from_millis(5)));
+}
+
+#[gmp::test(tokio, linger = "10s")]
+async fn tasks_that_end_in_time_are_no_leaks() {
+    tasks_that_end_or_are_aborted_in_time().await;
+}
+
+#[gmp::test(tokio(flavor = "multi_thread", worker_threads = 2), linger = "10s")]
+async fn tasks_that_end_in_time_on_several_threads_are_no_leaks() {
+    tasks_that_end_or_are_aborted_in_time().await;
+}
+
+#[gmp::test(tokio(flavor = "local"), linger = "10s")]
+async fn local_tasks_that_end_in_time_are_no_leaks() {
+    tasks_that_end_or_are_aborted_in_time().await;
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod runtimes;
 mod served;
 mod sets;
 
+use gmp::__private::{Descriptor, Submission, inventory};
 use gmp::leak::{Finding, Report, Verdict};
 use gmp::tokio::{Flavor, Settings, examine};
 
@@ -24,6 +25,12 @@ where
         let report = examine(&format!("{name} on {flavor:?}"), settings, body);
         look(&report.expect("the settings are valid"));
     }
+}
+
+/// The test with this path.
+fn test(path: &str) -> &'static Descriptor {
+    let found = inventory::iter::<Submission>().find(|submission| submission.0.path() == path);
+    found.expect("a test with this path").0
 }
 
 /// The one finding of `report`.

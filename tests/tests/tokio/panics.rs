@@ -2,36 +2,50 @@
 
 use gmp::tokio::{JoinSet, spawn, spawn_blocking, spawn_local};
 
-use super::on_each;
+use super::{on_each, test};
+
+const LINE: u32 = line!();
+async fn panics_that_nobody_receives() {
+    drop(spawn(async { panic!("in the task") }));
+    drop(spawn_blocking(|| panic!("in the call")));
+    tokio::task::LocalSet::new()
+        .run_until(async {
+            drop(spawn_local(async { panic!("in the local task") }));
+            tokio::task::yield_now().await;
+        })
+        .await;
+}
+
+#[gmp::test(tokio, linger = "10s")]
+#[ignore = "panics; run by the test below"]
+async fn panics() {
+    panics_that_nobody_receives().await;
+}
+
+#[gmp::test(tokio(flavor = "multi_thread", worker_threads = 2), linger = "10s")]
+#[ignore = "panics; run by the test below"]
+async fn panics_on_several_threads() {
+    panics_that_nobody_receives().await;
+}
+
+#[gmp::test(tokio(flavor = "local"), linger = "10s")]
+#[ignore = "panics; run by the test below"]
+async fn panics_in_local_tasks() {
+    panics_that_nobody_receives().await;
+}
 
 #[test]
 fn a_panic_that_nobody_receives_is_told_with_the_spawn_line() {
-    on_each(
-        "detached",
-        || async {
-            drop(spawn(async { panic!("in the task") }));
-            drop(spawn_blocking(|| panic!("in the call")));
-            tokio::task::LocalSet::new()
-                .run_until(async {
-                    drop(spawn_local(async { panic!("in the local task") }));
-                    tokio::task::yield_now().await;
-                })
-                .await;
-        },
-        |report| {
-            let mut told: Vec<_> =
-                report.panics.iter().map(|p| (p.message.as_str(), p.created_at.line)).collect();
-            told.sort_unstable();
-            let line = line!();
-            let expected = [
-                ("in the call", line - 12),
-                ("in the local task", line - 9),
-                ("in the task", line - 13),
-            ];
-            assert_eq!(told, expected, "{report}");
-            assert!(report.findings.is_empty(), "{report}");
-        },
-    );
+    for name in ["panics", "panics_on_several_threads", "panics_in_local_tasks"] {
+        let report = gmp::__private::examine(test(&format!("panics::{name}")));
+        let mut told: Vec<_> =
+            report.panics.iter().map(|p| (p.message.as_str(), p.created_at.line)).collect();
+        told.sort_unstable();
+        let expected =
+            [("in the call", LINE + 3), ("in the local task", LINE + 6), ("in the task", LINE + 2)];
+        assert_eq!(told, expected, "{report}");
+        assert!(report.findings.is_empty(), "{report}");
+    }
 }
 
 #[test]
