@@ -1,7 +1,9 @@
 //! flume: threads and futures on one channel, sinks and streams, what a dropped or moved future keeps.
 
+use std::future::ready;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::scope;
 use std::time::Duration;
@@ -216,22 +218,30 @@ mod streams {
     fn every_stream_on_one_channel_gets_something() {
         block_on(async {
             let (tx, rx) = channel(0);
-            let streams: Vec<_> = (0..4)
-                .map(|_| {
-                    let rx = rx.clone();
-                    go(async move { rx.range().count().await })
+            let counts: Vec<_> = (0..4).map(|_| Arc::new(AtomicUsize::new(0))).collect();
+            let start = |count: &Arc<AtomicUsize>| {
+                let (rx, count) = (rx.clone(), count.clone());
+                go(async move {
+                    let tell = |_| {
+                        count.fetch_add(1, Ordering::SeqCst);
+                        ready(())
+                    };
+                    rx.range().for_each(tell).await;
                 })
-                .collect();
-            for n in 0..4_000 {
-                tx.send(n).await.unwrap();
+            };
+            let streams: Vec<_> = counts.iter().map(start).collect();
+            let got = |count: &Arc<AtomicUsize>| count.load(Ordering::SeqCst);
+            let mut sent = 0;
+            // A busy machine may let the thread of one wait for long.
+            while sent < 4_000 || counts.iter().any(|count| got(count) == 0) {
+                tx.send(sent).await.unwrap();
+                sent += 1;
             }
             drop(tx);
-            let mut counts = Vec::new();
             for stream in streams {
-                counts.push(stream.await.unwrap());
+                stream.await.unwrap();
             }
-            assert_eq!(counts.iter().sum::<usize>(), 4_000);
-            assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+            assert_eq!(counts.iter().map(got).sum::<usize>(), sent);
         });
     }
 }
