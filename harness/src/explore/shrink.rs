@@ -9,7 +9,7 @@ use super::guide::{Guide, Mind, Turn};
 use super::outcome::Trouble;
 use super::play::{Kind, MakeBody, Seen, Showed, Sign, Stage, Want};
 use super::rng::Rng;
-use crate::test::standstill::delay_here;
+use crate::leak::census;
 
 /// Schedules that are played at most, and their operations and dispatches in all: half a second to some seconds. The
 /// same is found on a fast machine and on a slow one.
@@ -71,6 +71,15 @@ fn why_not_the_same(showed: Showed) -> Trouble {
         Showed::Outside => Trouble::Outside,
         _ => Trouble::Differs(String::new()),
     }
+}
+
+/// For how long this thread has waited for a processor; zero if that cannot be known.
+fn delay_here() -> Duration {
+    let delay = |number| {
+        let stat = std::fs::read_to_string(format!("/proc/self/task/{number}/schedstat")).ok()?;
+        stat.split(' ').nth(1)?.parse().ok()
+    };
+    census::own_number().and_then(delay).map(Duration::from_nanos).unwrap_or_default()
 }
 
 /// A guide that follows `turns`.

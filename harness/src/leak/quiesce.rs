@@ -172,6 +172,7 @@ pub(crate) fn drive(
 }
 
 /// How many goroutines of the scope are not parked.
+#[cfg(any(feature = "tokio", test))]
 pub(crate) fn moving(scope: &Scope) -> usize {
     snapshot::read(scope).iter().filter(|reading| !reading.parked).count()
 }

@@ -8,7 +8,7 @@ mod entry;
 mod expect;
 mod mimic;
 mod several;
-pub(crate) mod standstill;
+mod standstill;
 mod supervise;
 pub(crate) mod tally;
 

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use super::baseline;
-use crate::leak::census::{ThreadNumber, own_number};
+use crate::leak::census::ThreadNumber;
 use crate::leak::progress::Progress;
 
 /// For how long an M has not been between two polls.
@@ -56,22 +56,6 @@ impl Standstill {
     }
 }
 
-/// For how long this thread has waited for a processor; zero if that cannot be known.
-pub(crate) fn delay_here() -> Duration {
-    own_number().and_then(delay_of).unwrap_or_default()
-}
-
-#[cfg(target_os = "linux")]
-fn delay_of(thread: ThreadNumber) -> Option<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?;
-    stat.split(' ').nth(1)?.parse().ok().map(Duration::from_nanos)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn delay_of(_: ThreadNumber) -> Option<Duration> {
-    None
-}
-
 /// What a thread does; `None` if that cannot be known.
 #[cfg(target_os = "linux")]
 fn look_at(thread: ThreadNumber) -> Option<Seen> {
@@ -92,6 +76,7 @@ fn look_at(_: ThreadNumber) -> Option<Seen> {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use crate::leak::census::own_number;
     use std::sync::mpsc;
     use std::thread;
 
