@@ -98,7 +98,7 @@ fn what_takes_longer_than_it_may_has_failed() {
         command.env("RUST_TEST_TIME_INTEGRATION", limits).run()
     };
     timed("1,60000").exits_with(0).says("1 passed; 0 failed");
-    let slow = "Error: gmp: inner::passes took 0.";
+    let slow = "Error: gmp: inner::passes took ";
     timed("0,0").exits_with(101).says(slow).says(" s, and --ensure-time allows 0.000 s");
     let error = "error: RUST_TEST_TIME_INTEGRATION: `1` is not two times in milliseconds";
     timed("1").exits_with(101).says(error);
@@ -148,7 +148,7 @@ fn results_come_in_every_format() {
         "<failure type=\"failure\" message=\"Error: gmp: 1 goroutine leaked in inner::leaks: ",
     );
     junit.says("<testcase classname=\"crate\" name=\"aborts\" time=\"0\"><skipped/></testcase>");
-    run("--format pretty --report-time passes").exits_with(0).says("times:\n    0.");
+    run("--format pretty --report-time passes").exits_with(0).says("times:\n    ");
     let log = adoption().folder().join("flags.log");
     let ran = run(&format!("--logfile {} passes leaks aborts", log.display()));
     ran.exits_with(101);
