@@ -373,6 +373,15 @@ mod linux {
         )
     }
 
+    /// Makes whoever waits for a channel ready when it is dropped.
+    struct Closes(gmp_core::Chan<u32>);
+
+    impl Drop for Closes {
+        fn drop(&mut self) {
+            self.0.close();
+        }
+    }
+
     #[test]
     #[ignore = "run by the test below, in a process of its own"]
     fn forks() {
@@ -390,6 +399,7 @@ mod linux {
         assert_eq!(runtime.block_on(go(async { 2 })).unwrap(), 2, "on the global one");
         // One whose only P is in use: nobody would be woken.
         let (full, values) = (with_procs(1), chan::<u32>(0));
+        let from_inside = values.clone();
         let (receives, seen) = (values.clone(), stop.clone());
         let waits = full.go(async move { receives.recv().await });
         while full.metrics().parked_machines == 0 || full.metrics().total().dispatches() == 0 {
@@ -397,10 +407,18 @@ mod linux {
         }
         let (began, begun) = mpsc::channel();
         let spins = full.go(async move {
-            began.send(()).unwrap();
+            // Forked by an M that has its P.
+            let refused = in_child(|| is_refused(|| _ = from_inside.try_send(1)))
+                && in_child(|| {
+                    is_refused(|| {
+                        let _unwinds = Closes(from_inside);
+                        drop(go(async {}));
+                    })
+                });
+            began.send(refused).unwrap();
             support::spin_until(&seen);
         });
-        begun.recv().unwrap();
+        let refused_inside = begun.recv().unwrap();
         let refused = in_child(|| {
             is_refused(|| drop(runtime.go(async {})))
                 && is_refused(|| runtime.block_on(async {}))
@@ -415,7 +433,7 @@ mod linux {
                 && gmp_core::block_on(async { go(async { 4 }).await }).is_ok_and(|got| got == 4)
         });
         stop.store(true, Ordering::Release);
-        assert!(refused, "the child uses threads that it has not");
+        assert!(refused && refused_inside, "the child uses threads that it has not");
         assert!(works, "runtimes of the child's own");
         runtime.block_on(busy).unwrap();
         full.block_on(spins).unwrap();

@@ -188,10 +188,11 @@ impl Machine {
     }
 
     /// In a poll, after a call that blocked and lost the P: takes an idle one, the lost one if it can. Else the poll
-    /// goes on without.
+    /// goes on without. So it does in a forked child, where nobody may ever give the lock back.
     #[cold]
     pub(super) fn regain_p(&self) {
-        let Some(pool) = &self.shared().pool else { return };
+        let pool = self.shared().pool.as_ref().filter(|_| !self.shared().is_orphan());
+        let Some(pool) = pool else { return };
         let (number, lost) = (self.number(), self.p().index);
         let runs = pool.idle.change(|lists| {
             let parker = lists.all.iter().find(|m| m.number == number).cloned()?;

@@ -279,12 +279,21 @@ impl Machine {
         if let Some(world) = self.shared.world() {
             return world.turn(&self.shared, stop);
         }
-        self.shared.gate.begin_turn();
-        let turn = self.turn_until(stop);
-        if turn != Turn::Lost {
-            self.shared.gate.end_turn();
+        /// Ends the turn, also by a panic of `stop`. If the P is lost it may be in a turn of another M by now.
+        struct End<'a>(&'a Machine);
+        impl Drop for End<'_> {
+            fn drop(&mut self) {
+                if self.0.has_p() {
+                    self.0.shared.gate.end_turn();
+                }
+            }
         }
-        turn
+        if !self.has_p() {
+            return Turn::Lost;
+        }
+        self.shared.gate.begin_turn();
+        let _end = End(self);
+        self.turn_until(stop)
     }
 
     fn turn_until(&self, stop: &dyn Fn() -> bool) -> Turn {

@@ -259,6 +259,18 @@ mod tests {
         shared.resume();
     }
 
+    /// Else a pause would wait for an M that is in no turn.
+    #[test]
+    fn a_turn_ends_by_a_panic_as_well() {
+        let shared = Shared::driven_by_owner(Clock::real());
+        let panics = |m: &Machine| {
+            let stop = || panic!("not between two polls");
+            let turn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| m.turn(&stop)));
+            (turn.is_err(), shared.gate.turns.load(Ordering::Relaxed))
+        };
+        assert_eq!(Machine::run(&shared, panics), Some((true, false)));
+    }
+
     #[test]
     fn a_poll_that_is_about_to_begin_without_its_p_is_named() {
         let shared = Shared::with_machines(1);

@@ -290,25 +290,6 @@ impl Shared {
     }
 }
 
-impl Shared {
-    /// Makes `g` ready from a thread that has no P.
-    fn enqueue_outside(&self, g: GRef) {
-        if self.is_orphan() {
-            // Before any lock is taken; a destructor that runs because of it must not panic as well.
-            if !std::thread::panicking() {
-                fork::refuse();
-            }
-            return;
-        }
-        self.made_ready_outside(&g);
-        self.global.push(g);
-        self.wake();
-        if let Some(pool) = &self.pool {
-            pool.idle.end_nap();
-        }
-    }
-}
-
 /// How many heaps of timers a runtime with `procs` Ps has: more Ps than that, after a change, share them.
 fn timer_homes(procs: usize) -> usize {
     let available = std::thread::available_parallelism().map_or(1, usize::from);
@@ -317,6 +298,13 @@ fn timer_homes(procs: usize) -> usize {
 
 impl Schedule for Shared {
     fn enqueue(&self, g: GRef) {
+        if fork::generation() != 0 && self.is_orphan() {
+            // Before any lock is taken. A destructor that runs because of it must not panic as well.
+            if !std::thread::panicking() {
+                fork::refuse();
+            }
+            return;
+        }
         let g = match &self.world {
             None => g,
             Some(world) => match world.enqueue(g) {
@@ -335,7 +323,14 @@ impl Schedule for Shared {
                     }
                 }
             }
-            Err(g) => self.enqueue_outside(g),
+            Err(g) => {
+                self.made_ready_outside(&g);
+                self.global.push(g);
+                self.wake();
+                if let Some(pool) = &self.pool {
+                    pool.idle.end_nap();
+                }
+            }
         }
     }
 
