@@ -323,8 +323,13 @@ mod linux {
         while runtime.metrics().idle_procs == 0 {
             thread::yield_now();
         }
-        // Sysmon has gone to sleep by then if it may.
-        thread::sleep(Duration::from_millis(300));
+        // Sysmon would have gone to sleep by then if it might.
+        let rounds = || runtime.metrics().sysmon_rounds;
+        let (before, began) = (rounds(), Instant::now());
+        while rounds() < before + 100 {
+            assert!(began.elapsed() < Duration::from_secs(20), "sysmon sleeps");
+            thread::yield_now();
+        }
         assert!(!begun(&waits));
         limit_address_space(u64::MAX);
         let began = Instant::now();

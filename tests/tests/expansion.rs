@@ -74,7 +74,7 @@ mod stand_in {
         }
 
         #[derive(Debug)]
-        #[allow(dead_code)]
+        #[allow(dead_code, reason = "the expansion builds it, and not all of it is read")]
         pub(crate) struct Explore {
             pub(crate) schedules: Option<u64>,
             pub(crate) strategy: Option<&'static str>,
@@ -86,7 +86,7 @@ mod stand_in {
         }
 
         #[derive(Debug)]
-        #[allow(dead_code)]
+        #[allow(dead_code, reason = "the expansion builds it, and not all of it is read")]
         pub(crate) struct Tokio {
             pub(crate) flavor: TokioFlavor,
             pub(crate) worker_threads: Option<usize>,
@@ -94,7 +94,7 @@ mod stand_in {
         }
 
         #[derive(Debug)]
-        #[allow(dead_code)]
+        #[allow(dead_code, reason = "the expansion builds it, and not all of it is read")]
         pub(crate) enum TokioFlavor {
             CurrentThread,
             MultiThread,
@@ -306,7 +306,7 @@ fn fails_without_async() -> impl Termination {
 
 #[gmp::test(crate = crate::stand_in)]
 #[should_panic]
-#[allow(clippy::should_panic_without_expect)]
+#[allow(clippy::should_panic_without_expect, reason = "the form without a text is what is tested")]
 async fn panics() {
     panic!("boom");
 }
@@ -412,7 +412,7 @@ async fn expects_a_lint() {
 }
 
 #[gmp::test(crate = crate::stand_in)]
-#[allow(non_snake_case)]
+#[allow(non_snake_case, reason = "the name must reach the descriptor as it is")]
 fn Capital() {}
 
 #[gmp::test(crate = crate::stand_in)]
@@ -432,7 +432,7 @@ generated!(from_a_macro, "2s");
 
 /// A main function under another name, to be called.
 #[gmp::main(crate = crate::stand_in)]
-#[allow(clippy::unnecessary_wraps)]
+#[allow(clippy::unnecessary_wraps, reason = "a main function may return a result")]
 async fn main_function() -> Result<u32, ParseIntError> {
     let number: u32 = "42".parse()?;
     std::future::ready(()).await;

@@ -104,7 +104,7 @@ macro_rules! two_senders {
             });
         }
         drop(to);
-        #[allow(unused_mut)]
+        #[allow(unused_mut, reason = "some kinds of channel receive by a shared reference")]
         let (mut $from, mut rng, mut got) = (from, Rng::new(!$seed), [Vec::new(), Vec::new()]);
         while let Some(number) = $receive {
             pause(&mut rng).await;
