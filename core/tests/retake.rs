@@ -285,6 +285,10 @@ fn a_poll_takes_an_idle_p_when_its_call_comes_back_without_one() {
             }
         });
         let idle = handle.metrics().idle_procs;
+        // What is polled there is known again.
+        let (trace, own) = (handle.schedtrace(true), gmp_core::snapshot::who().unwrap().0.get());
+        let shown = format!(" p=0 curg={own} ");
+        assert!(trace.contains(&shown), "{trace}");
         let before = handle.metrics().total();
         let next = go(async {});
         other.await.unwrap();
